@@ -41,9 +41,8 @@ impl Error for Unreadable {
     }
 }
 
-/// What goes wrong with the task of this path.
-fn failure(path: &str) -> TaskError {
-    let name = path.rsplit('/').next().unwrap_or(path);
+/// What goes wrong with the task of this name.
+fn failure(name: &str) -> TaskError {
     let cause = match name {
         "payments" => "the bank answers 503: upstream timed out",
         "replica" => "connection reset by peer",
