@@ -20,9 +20,10 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A number below 1. `RandomState` is seeded at random.
+/// A number from 0 to 1. `RandomState` is seeded at random.
 fn random() -> f64 {
-    (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
+    let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
+    f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }
 
 /// An error with a cause.
@@ -192,12 +193,12 @@ pub(crate) fn shop(builder: TreeBuilder) -> TreeBuilder {
 }
 
 /// Groups of at most 5,000 tasks, of which this part fails every second or so.
-pub(crate) fn many(builder: TreeBuilder, count: usize, failing: f64) -> TreeBuilder {
-    let names: Vec<usize> = (0..count).collect();
-    let groups = names.chunks(5000.min(count.div_ceil(2))).enumerate().map(|(number, members)| {
+pub(crate) fn many(builder: TreeBuilder, count: u32, failing: f64) -> TreeBuilder {
+    let names: Vec<u32> = (0..count).collect();
+    let groups = names.chunks(5000.min(names.len().div_ceil(2)).max(1)).enumerate().map(|(number, members)| {
         let tasks = members.iter().map(|n| {
             let name = format!("tenant-{n:05}");
-            if (*n as f64 * 0.618_034).fract() < failing {
+            if (f64::from(*n) * 0.618_034).fract() < failing {
                 works(&name, seconds(2), 0.8)
                     .with_restart(always(seconds(1)))
                     .with_backoff(backoff(seconds(1), seconds(8)))
