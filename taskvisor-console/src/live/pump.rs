@@ -45,7 +45,8 @@ const CAPACITY: usize = 16 * 1024;
 /// Runs until there is no client, or a shutdown is requested.
 pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
     let mut pump = Pump::new(settings, Arc::clone(&running.hub));
-    pump.sweep().await;
+    let first = pump.sweep().await;
+    drop(first);
     loop {
         if running.rests() {
             return;
@@ -60,10 +61,9 @@ pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
             continue;
         }
         pump.gather().await;
-        if is_due(pump.swept_at + SWEEP) || pump.has_lost {
-            pump.sweep().await;
-        }
-        pump.flush().await;
+        let is_swept = is_due(pump.swept_at + SWEEP) || pump.has_lost;
+        let swept = if is_swept { pump.sweep().await } else { Delta::default() };
+        pump.flush(swept).await;
     }
 }
 
@@ -283,11 +283,11 @@ impl Pump {
         }
     }
 
-    /// Compares the whole tree. After a loss of events, clients get it as a whole.
-    async fn sweep(&mut self) {
+    /// Compares the whole tree, and returns what has changed. After a loss of events, clients get it as a whole.
+    async fn sweep(&mut self) -> Delta {
         let began = Instant::now();
         if self.has_lost && !is_due(self.may_sweep_at) {
-            return;
+            return Delta::default();
         }
         let (settings, hub) = (Arc::clone(&self.settings), Arc::clone(&self.hub));
         let swept = spawn_blocking(move || {
@@ -305,14 +305,14 @@ impl Pump {
                 client.mailbox.outdate();
             }
             self.hub.next_seq();
-        } else if !delta.changed.is_empty() || !delta.removed.is_empty() {
-            self.send_changes(vec![delta]);
+            self.send_snapshots();
         }
+        delta
     }
 
-    /// Reads what is named again, and sends what has changed.
-    async fn flush(&mut self) {
-        let (mut deltas, mut again) = (Vec::new(), Vec::new());
+    /// Reads what is named again, and sends what has changed, also in the sweep before.
+    async fn flush(&mut self, swept: Delta) {
+        let (mut deltas, mut again) = (vec![swept], Vec::new());
         let mut left = NODES;
         while left > 0 {
             let mut read = Vec::new();
