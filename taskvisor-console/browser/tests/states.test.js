@@ -123,3 +123,13 @@ test("counts are filters, and the text filter keeps the groups above", async () 
   await until(async () => (await page.locator("#tree .row[aria-level]").count()) === 2, "the root and `delayed`");
   await isClean(page);
 });
+
+test("the page works with and without a slash at the end of its address", async () => {
+  const program = await live(["shop"]);
+  for (const url of [program.url, `${program.url}/`]) {
+    const page = await open(url);
+    await row(page, "http").click();
+    await page.locator(".settings dl").waitFor({ timeout: LONG });
+    await isClean(page);
+  }
+});
