@@ -32,8 +32,9 @@ const CHECK: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 /// A silent stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A look at the whole tree takes at most this part of the time.
-const SWEEP_SHARE: u32 = 50;
+/// A look at the whole tree takes at most one of so many parts of the time; after a loss, which is rare, more.
+const SWEEP_SHARE: u32 = 200;
+const LOST_SHARE: u32 = 50;
 /// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
 const NODES: usize = 500;
 const EVENTS: usize = 200;
@@ -61,7 +62,7 @@ pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
             continue;
         }
         pump.gather().await;
-        let is_swept = is_due(pump.swept_at + SWEEP) || pump.has_lost;
+        let is_swept = is_due(pump.sweep_at) || pump.has_lost;
         let swept = if is_swept { pump.sweep().await } else { Delta::default() };
         pump.flush(swept).await;
     }
@@ -91,7 +92,7 @@ struct Pump {
     has_lost: bool,
     flushed_at: Instant,
     checked_at: Instant,
-    swept_at: Instant,
+    sweep_at: Instant,
     /// The earliest time of a sweep after a loss.
     may_sweep_at: Instant,
     sent_at: Instant,
@@ -151,7 +152,7 @@ impl Pump {
             has_lost: false,
             flushed_at: now,
             checked_at: now,
-            swept_at: now,
+            sweep_at: now + SWEEP,
             may_sweep_at: now,
             sent_at: now,
         }
@@ -299,7 +300,8 @@ impl Pump {
         self.dirty.clear();
         self.again.clear();
         let now = Instant::now();
-        (self.swept_at, self.may_sweep_at) = (now, now + CHECK.max((now - began) * SWEEP_SHARE));
+        self.sweep_at = now + SWEEP.max((now - began) * SWEEP_SHARE);
+        self.may_sweep_at = now + CHECK.max((now - began) * LOST_SHARE);
         if take(&mut self.has_lost) {
             for client in self.hub.clients() {
                 client.mailbox.outdate();
