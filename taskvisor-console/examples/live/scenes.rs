@@ -139,14 +139,21 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
 /// A fleet in which somebody else has the lease of `standby`. That tree lives as long as the process.
 async fn elsewhere() -> Result<Fleet, Box<dyn Error>> {
     let store = LocalStore::new();
-    let fleet = |label| Fleet::new(store.clone()).name("live").label(label);
+    let fleet = |label| Fleet::new(store.clone()).name("live").label(label).ttl(seconds(120));
     let tree =
         Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
     let tree = tree.build();
     tree.start().await?;
-    tree.wait_ready().await;
+    running(&tree.supervisor().handle(), "standby").await;
     Box::leak(Box::new(tree));
     Ok(fleet("host-a"))
+}
+
+/// Waits until a task runs.
+async fn running(supervisor: &SupervisorHandle, path: &str) {
+    while supervisor.node(path).is_none_or(|node| node.state != TaskState::Running) {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What a declaration alone does not bring about: jobs of a slot, and a task that does not stop.
@@ -156,9 +163,7 @@ pub(crate) async fn disturb(tree: &Tree) -> Result<(), Box<dyn Error>> {
         slot.queue(runs(job)).await?;
     }
     let supervisor = tree.supervisor().handle();
-    while supervisor.node("stopping").is_none_or(|node| node.state != TaskState::Running) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    running(&supervisor, "stopping").await;
     tokio::spawn(async move { supervisor.child("stopping").cancel().await });
     Ok(())
 }
