@@ -13,7 +13,7 @@ export const makeAttention = (section, open) => new List(section, {
 	columns: [
 		["path", "", (node) => node.path || model.name],
 		["state", "", M.word],
-		["next", "", (node) => (node.next_at ? `in ${until(node)}` : ago(M.time(node.since)))],
+		["next", "", (node) => (node.next_at ? `in ${until(node)}`.replace("in now", "now") : ago(M.time(node.since)))],
 		["error", "", (node) => (well(node) ? "recovered" : (node.last_error ?? node.why?.text))],
 	],
 	key: ({ path }) => path, state: M.shown, open: ({ path }) => open(path),

@@ -81,7 +81,7 @@ test("a storm of lag ends equal to the tree", async () => {
       const end = performance.now() + 2500;
       while (performance.now() < end);
     });
-    await row(page, "live").waitFor();
+    await row(page, "storm").waitFor();
   }
   const pause = await fetch(`${program.url}?pause=`, { method: "POST", headers: { origin: new URL(program.url).origin } });
   assert.equal(pause.status, 200);

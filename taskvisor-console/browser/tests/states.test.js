@@ -117,9 +117,19 @@ test("counts are filters, and the text filter keeps the groups above", async () 
   const page = await open(program.url, { viewport: { width: 1280, height: 1200 } });
   await page.getByRole("button", { name: /^backoff/ }).click();
   await until(async () => (await page.locator("#tree .row[aria-level]").count()) === 3, "the root, `store` and `pool`");
-  assert.deepEqual(await page.locator("#tree .row[aria-level] .c-name > span").allTextContents(), ["live", "store", "pool"]);
+  assert.deepEqual(await page.locator("#tree .row[aria-level] .c-name > span").allTextContents(), ["states", "store", "pool"]);
   await page.keyboard.press("Escape");
   await page.fill("#filter", "delayed");
   await until(async () => (await page.locator("#tree .row[aria-level]").count()) === 2, "the root and `delayed`");
   await isClean(page);
+});
+
+test("the page works with and without a slash at the end of its address", async () => {
+  const program = await live(["shop"]);
+  for (const url of [program.url, `${program.url}/`]) {
+    const page = await open(url);
+    await row(page, "http").click();
+    await page.locator(".settings dl").waitFor({ timeout: LONG });
+    await isClean(page);
+  }
 });

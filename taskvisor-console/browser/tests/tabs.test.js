@@ -77,3 +77,24 @@ test("a visible tab has the stream when the one before is hidden", async () => {
   await until(() => streams.has(second) && streams.size === 1, "the other has it");
   await isClean(second);
 });
+
+test("a page for which no stream is left asks each second, and has a stream as soon as there is one", async () => {
+  const program = await live(["shop"]);
+  const end = new AbortController();
+  const taken = await Promise.all(Array.from({ length: 32 }, () => fetch(`${program.url}?events`, { signal: end.signal })));
+  assert.ok(taken.every(({ status }) => status === 200));
+  const { all: [page] } = await pages(program, 1);
+  await says(page, "polling");
+  await fetch(`${program.url}?pause=web/http`, { method: "POST", headers: { origin: new URL(program.url).origin } });
+  await until(() => isPaused("web/http")(page), "it is seen without a stream");
+  end.abort();
+  await says(page, "live");
+});
+
+test("without locks, as over plain HTTP from another host, each page has a stream of its own", async () => {
+  const program = await live(["shop"]);
+  const context = await browser.newContext();
+  await context.addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
+  for (let n = 0; n < 2; n += 1) await says(await open(program.url, {}, context), "live");
+  await context.close();
+});

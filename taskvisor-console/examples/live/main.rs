@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scene = arguments.next().unwrap_or_else(|| "states".to_owned());
     let count = arguments.next().map_or(Ok(1000), |count| count.parse())?;
     let history = History::new();
-    let builder = Tree::builder(SupervisorConfig::default()).with_name("live").with_subscriber(history.clone());
+    let builder = Tree::builder(SupervisorConfig::default()).with_name(scene.as_str()).with_subscriber(history.clone());
     let builder = match &*scene {
         "states" => scenes::states(builder).await?,
         "shop" => scenes::shop(builder),

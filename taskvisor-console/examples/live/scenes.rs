@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -19,14 +20,15 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A number below 1. `RandomState` is seeded at random.
+/// A number from 0 to 1. `RandomState` is seeded at random.
 fn random() -> f64 {
-    (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
+    let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
+    f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }
 
 /// An error with a cause.
 #[derive(Debug)]
-struct Unreadable(std::io::Error);
+struct Unreadable(io::Error);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,8 +42,18 @@ impl Error for Unreadable {
     }
 }
 
-fn refused() -> TaskError {
-    TaskError::error(Unreadable(std::io::Error::other("connect to 10.0.0.7:5432: connection refused")))
+/// What goes wrong with the task of this name.
+fn failure(name: &str) -> TaskError {
+    let cause = match name {
+        "payments" => "the bank answers 503: upstream timed out",
+        "replica" => "connection reset by peer",
+        "shipping" => "no label for parcel 4711",
+        _ => "connect to 10.0.0.7:5432: connection refused",
+    };
+    match name {
+        "payments" | "replica" | "shipping" => TaskError::error(cause),
+        _ => TaskError::error(Unreadable(io::Error::other(cause))),
+    }
 }
 
 fn runs(name: &str) -> TaskSpec {
@@ -52,7 +64,7 @@ fn runs(name: &str) -> TaskSpec {
 }
 
 fn fails(name: &str) -> TaskSpec {
-    TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async { Err(refused()) }))
+    TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move { Err(failure(ctx.name())) }))
 }
 
 fn succeeds(name: &str) -> TaskSpec {
@@ -69,7 +81,7 @@ fn works(name: &str, work: Duration, failing: f64) -> TaskSpec {
         if ctx.run_until_cancelled(sleep(work.mul_f64(2.0 * random()))).await.is_none() {
             return Ok(());
         }
-        if random() < failing { Err(refused()) } else { Ok(()) }
+        if random() < failing { Err(failure(ctx.name())) } else { Ok(()) }
     }))
 }
 
@@ -127,14 +139,21 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
 /// A fleet in which somebody else has the lease of `standby`. That tree lives as long as the process.
 async fn elsewhere() -> Result<Fleet, Box<dyn Error>> {
     let store = LocalStore::new();
-    let fleet = |label| Fleet::new(store.clone()).name("live").label(label);
+    let fleet = |label| Fleet::new(store.clone()).name("live").label(label).ttl(seconds(120));
     let tree =
         Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
     let tree = tree.build();
     tree.start().await?;
-    tree.wait_ready().await;
+    running(&tree.supervisor().handle(), "standby").await;
     Box::leak(Box::new(tree));
     Ok(fleet("host-a"))
+}
+
+/// Waits until a task runs.
+async fn running(supervisor: &SupervisorHandle, path: &str) {
+    while supervisor.node(path).is_none_or(|node| node.state != TaskState::Running) {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What a declaration alone does not bring about: jobs of a slot, and a task that does not stop.
@@ -144,9 +163,7 @@ pub(crate) async fn disturb(tree: &Tree) -> Result<(), Box<dyn Error>> {
         slot.queue(runs(job)).await?;
     }
     let supervisor = tree.supervisor().handle();
-    while supervisor.node("stopping").is_none_or(|node| node.state != TaskState::Running) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    running(&supervisor, "stopping").await;
     tokio::spawn(async move { supervisor.child("stopping").cancel().await });
     Ok(())
 }
@@ -181,12 +198,12 @@ pub(crate) fn shop(builder: TreeBuilder) -> TreeBuilder {
 }
 
 /// Groups of at most 5,000 tasks, of which this part fails every second or so.
-pub(crate) fn many(builder: TreeBuilder, count: usize, failing: f64) -> TreeBuilder {
-    let names: Vec<usize> = (0..count).collect();
-    let groups = names.chunks(5000.min(count.div_ceil(2))).enumerate().map(|(number, members)| {
+pub(crate) fn many(builder: TreeBuilder, count: u32, failing: f64) -> TreeBuilder {
+    let names: Vec<u32> = (0..count).collect();
+    let groups = names.chunks(5000.min(names.len().div_ceil(2)).max(1)).enumerate().map(|(number, members)| {
         let tasks = members.iter().map(|n| {
             let name = format!("tenant-{n:05}");
-            if (*n as f64 * 0.618_034).fract() < failing {
+            if (f64::from(*n) * 0.618_034).fract() < failing {
                 works(&name, seconds(2), 0.8)
                     .with_restart(always(seconds(1)))
                     .with_backoff(backoff(seconds(1), seconds(8)))
