@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::core::Core;
 use super::failures::{Failure, is_within};
 use super::group::Member;
+use super::observe;
 use super::registry::Admission;
 use super::task::Cell;
 use crate::inspect::{
@@ -211,6 +212,9 @@ impl Core {
             Admission::Closed => Phase::Stopped,
         };
         health.failure = self.stop.failure().map(str::to_owned);
+        if within.is_empty() {
+            observe::checked(&health);
+        }
         health
     }
 }
