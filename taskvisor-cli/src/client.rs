@@ -105,9 +105,9 @@ impl Client {
             .header(ACCEPT, "application/json, text/event-stream")
             .header(CONNECTION, "close");
         if method == Method::POST {
-            // A console accepts a change only from its own pages. A browser sets this header by itself, so that no
-            // other page can send what a program can.
-            request = request.header("sec-fetch-site", "none");
+            // A console accepts a change only from its own site. A browser sets this header by itself, so that a page
+            // of another site cannot send it.
+            request = request.header("sec-fetch-site", "same-origin");
         }
         if let Some(authorization) = &self.target.authorization {
             request = request.header(AUTHORIZATION, authorization);

@@ -13,7 +13,7 @@ fn each_action_is_a_post_that_no_page_of_another_site_can_make() {
     }
     for (request, action) in mock.requests().iter().zip(["restart", "cancel", "pause", "resume"]) {
         assert_eq!(request.asks(), ("POST", &*format!("{action}=store/pool")));
-        assert!(request.has("sec-fetch-site: none"), "{request:?}");
+        assert!(request.has("sec-fetch-site: same-origin"), "{request:?}");
     }
 }
 

@@ -109,6 +109,18 @@ fn wrong_arguments_exit_with_2() {
     assert_eq!(run(&["status"]).status, 2);
 }
 
+#[cfg(feature = "rustls")]
+#[test]
+fn a_server_without_tls_is_named() {
+    // It answers the first bytes of TLS in its own way.
+    let mock = Mock::new(|_| Reply::Bytes("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()));
+    let url = mock.url.replace("http://", "https://");
+    let shown = run(&["--url", &url, "--timeout", "2s", "status"]);
+    assert_eq!(shown.status, 1);
+    let is_named = |what: &str| shown.stderr.starts_with(&format!("taskvisor: {what}"));
+    assert!(is_named(&format!("no TLS with {url}: ")) || is_named(&format!("no answer from {url} ")), "{shown:?}");
+}
+
 #[test]
 fn help_and_version_are_printed() {
     let help = run(&["--help"]);

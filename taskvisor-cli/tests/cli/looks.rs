@@ -106,6 +106,15 @@ fn events_without_follow_are_those_that_the_console_has_seen() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let url = console().url;
+    for command in ["status", "tree", "timers"] {
+        let shown = format!("$ taskvisor {command}\n{}```\n", run(&["--url", &url, command]).stdout);
+        assert!(include_str!("../../README.md").contains(&shown), "{shown}");
+    }
+}
+
+#[test]
 fn json_is_the_answer_of_the_console_on_one_line() {
     let url = console().url;
     for arguments in [&["status"][..], &["why", "serve"], &["tree"], &["timers"]] {
