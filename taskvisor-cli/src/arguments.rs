@@ -36,8 +36,8 @@ Options:
                   unix:/run/app.sock
   --socket FILE   The Unix socket of the console; with --url, that says the
                   host and path of the requests
-  --timeout TIME  The longest wait for an answer, such as 5s or 1m; without it
-                  10s, and 1m for a command that changes something
+  --timeout TIME  The longest wait for an answer, such as 5s or 1m; 10s without
+                  it
   --json          Print the answer of the console as JSON; of events one object
                   a line
   -h, --help      Print this
@@ -58,10 +58,8 @@ const COMMANDS: [&str; 10] =
     ["status", "why", "tree", "timers", "events", "restart", "trigger", "cancel", "pause", "resume"];
 const OPTIONS: [&str; 7] = ["url", "socket", "timeout", "json", "help", "version", "follow"];
 
-/// The longest wait for an answer, of commands that only look and of those that change something. A task that is
-/// canceled has its grace to stop.
-const LOOK: Duration = Duration::from_secs(10);
-const CHANGE: Duration = Duration::from_secs(60);
+/// The longest wait for an answer. A console itself waits for at most 5 s for the end of what it cancels.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -129,8 +127,7 @@ pub(crate) fn parse(
         }
     };
     let target = Target::new(url.as_ref().map(|(from, url)| (*from, &**url)), given.socket.as_deref(), token)?;
-    let usual = if matches!(command, Command::Act(..)) { CHANGE } else { LOOK };
-    Ok(Parsed::Run { command, target, timeout: given.timeout.unwrap_or(usual), json: given.json })
+    Ok(Parsed::Run { command, target, timeout: given.timeout.unwrap_or(TIMEOUT), json: given.json })
 }
 
 /// Reads the words that are no options.
@@ -227,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_changes_something_waits_longer() {
+    fn the_options_are_read_on_either_side_of_the_command() {
         assert!(shown("status --url http://[::1]:9000").ends_with(" http://[::1]:9000/ 10s"));
-        assert!(shown("cancel a --socket /run/app.sock").ends_with(" unix:/run/app.sock 60s"));
+        assert!(shown("cancel a --socket /run/app.sock").ends_with(" unix:/run/app.sock 10s"));
         assert!(shown("cancel a --timeout 500ms --socket=/s --json").ends_with(" 500ms json"));
     }
 

@@ -164,8 +164,7 @@ impl Client {
                 Failure::Denied { at, said: said.unwrap_or_else(|| status.to_string()) }
             }
             (StatusCode::MISDIRECTED_REQUEST, said) => {
-                let said = said.unwrap_or_else(|| status.to_string());
-                Failure::Host { at, host: self.target.host.clone(), said }
+                Failure::Host { at, said: said.unwrap_or_else(|| status.to_string()) }
             }
             (_, Some(said)) => Failure::Refused { at, status: status.as_u16(), said },
             (_, None) if status.is_server_error() => {

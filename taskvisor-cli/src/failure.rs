@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     /// The console, or a proxy before it, denies access.
     Denied { at: String, said: String },
     /// The console does not serve this host.
-    Host { at: String, host: String, said: String },
+    Host { at: String, said: String },
     /// The console refuses the request, or cannot answer it.
     Refused { at: String, status: u16, said: String },
     /// The output could not be written.
@@ -90,14 +90,12 @@ impl fmt::Display for Failure {
                 quoted(found)
             ),
             Self::Denied { at, said } => {
-                write!(f, "{at} denies access: {}; a token can be given in TASKVISOR_TOKEN", quoted(said))
+                let hint = "if it asks for a token, give it in TASKVISOR_TOKEN";
+                write!(f, "{at} denies access: {}; {hint}", quoted(said))
             }
-            Self::Host { at, host, said } => write!(
-                f,
-                "{at} does not serve the host `{}`: {}; name it in `Console::hosts`, or use a name that is",
-                plain(host),
-                quoted(said)
-            ),
+            Self::Host { at, said } => {
+                write!(f, "{at} does not serve this host: {}; ask for it by a name that it serves", quoted(said))
+            }
             Self::Refused { at, status, said } => write!(f, "{at} refuses: {} (status {status})", quoted(said)),
             Self::Output(error) => write!(f, "the output cannot be written: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),

@@ -1,5 +1,6 @@
 //! `events`: the last events, and those to come.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -17,13 +18,18 @@ use crate::text::{plain, plain_json};
 const RETRY: Duration = Duration::from_secs(1);
 /// A stream says something every 15 s, so one that is silent for longer is gone.
 const SILENCE: Duration = Duration::from_secs(40);
+/// The most lines without a number that are told from new ones. A console lists a hundred.
+const UNNUMBERED: usize = 200;
 /// The longest message, in bytes. A snapshot of a large tree is one message.
 const LONGEST: usize = 256 * 1024 * 1024;
 
 pub(super) async fn run(follow: bool, client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
-    let mut follower = Follower { client, json, output, boot: String::new(), last: None };
+    let mut follower = Follower { client, json, output, boot: String::new(), last: None, unnumbered: VecDeque::new() };
     if !follow {
-        return follower.past().await;
+        if !follower.past().await? {
+            follower.output.remark("no events: a console looks at them while somebody follows, as `events -f` does");
+        }
+        return Ok(());
     }
     // The first connection has to succeed, so that a wrong address is an error.
     let mut was_there = false;
@@ -44,13 +50,17 @@ struct Follower<'a> {
     /// The process whose events were printed, and the number of the last one.
     boot: String,
     last: Option<u64>,
+    /// The last lines without a number, which are those of actions.
+    unnumbered: VecDeque<String>,
 }
 
 impl Follower<'_> {
-    /// Prints the events that the console has seen.
-    async fn past(&mut self) -> Result<(), Failure> {
+    /// Prints the events that the console has seen. Returns `true` if it has seen any.
+    async fn past(&mut self) -> Result<bool, Failure> {
         let Log { log } = self.client.get("log").await?.value;
-        self.print(log)
+        let has_seen = !log.is_empty();
+        self.print(log)?;
+        Ok(has_seen)
     }
 
     /// Prints the events of one stream until its end.
@@ -108,6 +118,7 @@ impl Follower<'_> {
             }
             self.boot = boot;
             self.last = None;
+            self.unnumbered.clear();
         }
     }
 
@@ -117,14 +128,29 @@ impl Follower<'_> {
         for value in log {
             let line = value.to_string();
             let event: Event = self.read_value(value)?;
-            if event.seq.is_some() && event.seq <= self.last {
+            if !self.is_new(event.seq, &line) {
                 continue;
             }
-            self.last = event.seq.or(self.last);
             text.push_str(&if self.json { plain_json(&line) } else { self.line(&event) });
             text.push('\n');
         }
         if text.is_empty() { Ok(()) } else { self.output.print(&text) }
+    }
+
+    fn is_new(&mut self, seq: Option<u64>, line: &str) -> bool {
+        if seq.is_some() {
+            let is_new = seq > self.last;
+            self.last = self.last.max(seq);
+            return is_new;
+        }
+        let is_new = !self.unnumbered.iter().any(|known| known == line);
+        if is_new {
+            self.unnumbered.push_back(line.to_owned());
+            if self.unnumbered.len() > UNNUMBERED {
+                self.unnumbered.pop_front();
+            }
+        }
+        is_new
     }
 
     fn line(&self, Event { at, level, text, .. }: &Event) -> String {

@@ -50,7 +50,7 @@ fn another_server_is_no_console() {
 
 #[test]
 fn denied_access_names_the_token() {
-    let denied = "taskvisor: URL denies access: read-only; a token can be given in TASKVISOR_TOKEN";
+    let denied = "taskvisor: URL denies access: read-only; if it asks for a token, give it in TASKVISOR_TOKEN";
     assert_eq!(wrong(Reply::error(403, "read-only")), denied);
     let page = Reply::Page(401, "text/plain", "who are you?".to_owned());
     assert!(wrong(page).starts_with("taskvisor: URL denies access: 401 Unauthorized; "));
@@ -58,9 +58,9 @@ fn denied_access_names_the_token() {
 
 #[test]
 fn a_host_that_is_not_served_is_named() {
-    let said = wrong(Reply::error(421, "Host not allowed"));
-    assert!(said.starts_with("taskvisor: URL does not serve the host `127.0.0.1:"), "{said}");
-    assert!(said.ends_with("`: Host not allowed; name it in `Console::hosts`, or use a name that is"), "{said}");
+    let said = wrong(Reply::error(421, "the host \"x\" is not allowed"));
+    let hint = "ask for it by a name that it serves";
+    assert_eq!(said, format!("taskvisor: URL does not serve this host: the host \"x\" is not allowed; {hint}"));
 }
 
 #[test]
