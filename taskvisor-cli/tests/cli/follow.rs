@@ -27,6 +27,10 @@ fn event(seq: u64, text: &str) -> Value {
     json!({ "seq": seq, "at": "2026-11-23T08:15:30.000Z", "level": "info", "text": text })
 }
 
+fn action() -> Value {
+    json!({ "at": "2026-11-23T08:15:30.000Z", "level": "info", "text": "ConsoleAction a restart: restarted" })
+}
+
 fn changes(log: &[Value]) -> String {
     message("changes", &json!({ "seq": 2, "log": log }))
 }
@@ -73,7 +77,7 @@ fn restarting() -> Mock {
                 streams.fetch_add(1, Ordering::Relaxed);
                 match count {
                     0 => {
-                        let changed = changes(&[event(7, "old"), event(9, "seen live")]);
+                        let changed = changes(&[event(7, "old"), action(), event(9, "seen live")]);
                         let bye = message("bye", &json!({ "reason": "received SIGTERM" }));
                         Reply::Bytes([HEAD, ": \n\n", &snapshot("one"), &changed, &bye].concat())
                     }
@@ -82,7 +86,7 @@ fn restarting() -> Mock {
                     _ => Reply::Open([HEAD, &snapshot("two"), &changes(&[event(2, "fresh live")])].concat()),
                 }
             }
-            "log" if count <= 1 => Reply::json(json!({ "log": [event(7, "old"), event(8, "newer")] })),
+            "log" if count <= 1 => Reply::json(json!({ "log": [event(7, "old"), action(), event(8, "newer")] })),
             "log" => Reply::json(json!({ "log": [event(1, "fresh")] })),
             _ => Reply::json(full()),
         }
@@ -93,8 +97,8 @@ fn restarting() -> Mock {
 fn events_are_followed_through_a_restart_and_none_is_printed_twice() {
     let mock = restarting();
     let mut following = Following::start(&["--url", &mock.url]);
-    let texts: Vec<_> = (0..5).map(|_| following.line().split_off("2026-11-23T08:15:30.000Z INFO  ".len())).collect();
-    assert_eq!(texts, ["old", "newer", "seen live", "fresh", "fresh live"]);
+    let texts: Vec<_> = (0..6).map(|_| following.line().split_off("2026-11-23T08:15:30.000Z INFO  ".len())).collect();
+    assert_eq!(texts, ["old", "ConsoleAction a restart: restarted", "newer", "seen live", "fresh", "fresh live"]);
     assert_eq!(following.remark(), "taskvisor: the tree shuts down: received SIGTERM");
     assert!(following.remark().ends_with("; trying again"));
     assert_eq!(following.remark(), "taskvisor: the program was started again");
@@ -105,8 +109,8 @@ fn followed_events_as_json_are_one_object_a_line() {
     let mock = restarting();
     let mut following = Following::start(&["--url", &mock.url, "--json"]);
     let seqs: Vec<_> =
-        (0..5).map(|_| serde_json::from_str::<Value>(&following.line()).unwrap()["seq"].as_u64().unwrap()).collect();
-    assert_eq!(seqs, [7, 8, 9, 1, 2]);
+        (0..6).map(|_| serde_json::from_str::<Value>(&following.line()).unwrap()["seq"].as_u64()).collect();
+    assert_eq!(seqs, [Some(7), None, Some(8), Some(9), Some(1), Some(2)]);
 }
 
 #[test]

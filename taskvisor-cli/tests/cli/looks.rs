@@ -103,6 +103,10 @@ fn events_without_follow_are_those_that_the_console_has_seen() {
 2026-11-23T08:15:29.500Z DEBUG report #1 starts
 ";
     assert_eq!(run(&["--url", &console().url, "events"]), printed(expected));
+    let none = Mock::new(|_| Reply::json(json!({ "log": [] })));
+    let shown = run(&["--url", &none.url, "events"]);
+    assert_eq!((shown.status, &*shown.stdout), (0, ""));
+    assert!(shown.stderr.contains("`events -f`"), "{shown:?}");
 }
 
 #[test]
