@@ -48,13 +48,19 @@ pub struct Health {
 }
 
 labels! {
-    /// The phase of the supervisor.
+    /// The phase of a supervisor. [`Health::phase`] and [`SupervisorHandle::phase`](crate::SupervisorHandle::phase)
+    /// return it.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub(crate) enum Phase: Display {
+    #[non_exhaustive]
+    pub enum Phase: Display {
+        /// Its tree has not started, and it has no task.
         NotStarted = "not started",
+        /// It accepts tasks.
         #[default]
         Open = "running",
+        /// A shutdown was requested.
         ShuttingDown = "shutting down",
+        /// It has stopped.
         Stopped = "stopped",
     }
 }
@@ -120,6 +126,11 @@ impl Health {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Open && self.not_ready.is_empty() && self.more == 0
+    }
+
+    /// Returns the phase of the supervisor.
+    pub fn phase(&self) -> Phase {
+        self.phase
     }
 
     pub(crate) fn add(&mut self, counts: bool, unhealthy: Unhealthy) {

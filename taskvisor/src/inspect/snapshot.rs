@@ -3,8 +3,11 @@
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
-use super::status::TaskState;
+use super::health::Problem;
+use super::outcome::OutcomeKind;
+use super::status::{TaskId, TaskState};
 use super::timestamp::{Rfc3339, now};
+use super::waiting::WaitingFor;
 use crate::tree::Strategy;
 
 /// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
@@ -39,16 +42,35 @@ pub struct NodeSnapshot {
     pub path: String,
     /// The kind: task or group.
     pub kind: NodeKind,
+    /// The id of the current or last registration of a task. `None` for groups, and before the start.
+    pub id: Option<TaskId>,
     /// The state.
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first, and for groups.
     pub attempt: u32,
     /// The number of attempts or runs after the first.
     pub restarts: u32,
+    /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
+    /// before it.
+    pub failures: u32,
+    /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
+    /// current run of a group has been ready. What has ended without a failure is ready.
+    pub ready: bool,
+    /// How it has ended for good. `None` before that.
+    pub outcome: Option<OutcomeKind>,
     /// The last failure with its causes, in one line.
     pub last_error: Option<String>,
+    /// The problem that [`Health`](crate::Health) reports of it. The first, if it is neither live nor ready.
+    pub problem: Option<Problem>,
     /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
+    /// The time at which its next attempt or run is due, while it waits for a time: its initial delay, its backoff, its
+    /// interval, its throttle or its schedule. It has a resolution of 10 ms, and of 1 s once the supervisor is 248 days
+    /// old. `None` otherwise, and in the first turn of such a wait.
+    pub next_at: Option<SystemTime>,
+    /// What it waits for. `None` while it runs, if it has ended, before the start, and if its next attempt is about to
+    /// begin.
+    pub waiting_for: Option<WaitingFor>,
     /// The first time of its [schedule](crate::guide::schedules) that is to come, for a task that has one.
     pub next_run: Option<SystemTime>,
     /// The siblings that it is declared to be after.
@@ -79,11 +101,18 @@ impl NodeSnapshot {
             name: name.to_owned(),
             path: path.to_owned(),
             kind,
+            id: None,
             state: TaskState::Pending,
             attempt: 0,
             restarts: 0,
+            failures: 0,
+            ready: false,
+            outcome: None,
             last_error: None,
+            problem: None,
             since: None,
+            next_at: None,
+            waiting_for: None,
             next_run: None,
             after,
             fresh: false,

@@ -1,0 +1,174 @@
+//! Actions: what an operator asks the supervisor to do, and its real answer.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SupervisorHandle};
+use tokio::time::timeout;
+
+use crate::console::Console;
+use crate::reply::{Reply, error, json};
+use crate::view;
+
+/// How long an answer waits for the end of what it cancels.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Restart,
+    Trigger,
+    Cancel,
+    Pause,
+    Resume,
+    PauseSlot,
+    ResumeSlot,
+    Shutdown,
+}
+
+/// What became of it.
+type Answer = Result<&'static str, (StatusCode, &'static str)>;
+
+const NO_SUCH_PATH: (StatusCode, &str) = (StatusCode::NOT_FOUND, "there is no task or group at this path");
+const NO_SUCH_SLOT: (StatusCode, &str) = (StatusCode::NOT_FOUND, "there is no slot of this name");
+
+const fn refused(why: &'static str) -> Answer {
+    Err((StatusCode::CONFLICT, why))
+}
+
+impl Action {
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
+        ("restart", Self::Restart),
+        ("trigger", Self::Trigger),
+        ("cancel", Self::Cancel),
+        ("pause", Self::Pause),
+        ("resume", Self::Resume),
+        ("pause_slot", Self::PauseSlot),
+        ("resume_slot", Self::ResumeSlot),
+        ("shutdown", Self::Shutdown),
+    ];
+
+    pub(crate) fn of(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(name, _)| *name == key).map(|(_, action)| action)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
+    }
+
+    /// Does it, logs it, and returns the answer.
+    ///
+    /// # Cancel safety
+    /// The first poll requests it. Dropping the future after that only ends the wait for the answer, and nothing is logged.
+    pub(crate) async fn carry_out(self, console: &Console, subject: &str) -> Reply {
+        let answer = self.apply(&console.settings.supervisor, subject).await;
+        let text = match answer {
+            Ok(text) | Err((_, text)) => text,
+        };
+        let line = view::action(self.name(), subject, text);
+        #[cfg(feature = "tracing")]
+        tracing::info!(action = self.name(), subject, answer = text, "console action");
+        console.hub.log_action(subject, line);
+        match answer {
+            Ok(text) => json(StatusCode::OK, json!({ "ok": true, "answer": text }).to_string()),
+            Err((status, text)) => error(status, text),
+        }
+    }
+
+    async fn apply(self, supervisor: &SupervisorHandle, subject: &str) -> Answer {
+        match self {
+            Self::Shutdown => {
+                if view::is_over(supervisor.phase()) {
+                    return Ok("already shutting down");
+                }
+                // It proceeds without its future.
+                drop(supervisor.shutdown());
+                Ok("shutting down")
+            }
+            Self::PauseSlot | Self::ResumeSlot => self.apply_to_slot(supervisor, subject),
+            _ => match supervisor.node(subject).ok_or(NO_SUCH_PATH)?.kind {
+                NodeKind::Task => self.apply_to_task(supervisor, subject).await,
+                _ => self.apply_to_group(supervisor, subject).await,
+            },
+        }
+    }
+
+    fn apply_to_slot(self, supervisor: &SupervisorHandle, name: &str) -> Answer {
+        let is_it = |slot: &str| slot == name || slot.strip_prefix(name).is_some_and(|key| key.starts_with('/'));
+        if !supervisor.slots().iter().any(|slot| is_it(&slot.name)) {
+            return Err(NO_SUCH_SLOT);
+        }
+        let slot = supervisor.slot(name);
+        if self == Self::PauseSlot {
+            paused(slot.pause(), supervisor)
+        } else {
+            resumed(slot.resume(), slot.snapshot().paused)
+        }
+    }
+
+    async fn apply_to_task(self, supervisor: &SupervisorHandle, path: &str) -> Answer {
+        let task = supervisor.child(path);
+        match self {
+            Self::Restart if task.restart() => Ok("restarted"),
+            Self::Restart => refused("no attempt can follow: it stops, its group does, or it cannot start again"),
+            Self::Trigger if task.trigger() => Ok("triggered"),
+            Self::Trigger => Ok("not waiting"),
+            Self::Pause => paused(task.pause(), supervisor),
+            Self::Resume => resumed(task.resume(), task.is_paused()),
+            _ => {
+                let Some(current) = supervisor.task(path) else { return refused("it has ended, or has not started") };
+                let canceled = timeout(PATIENCE, current.cancel()).await;
+                let outcome = supervisor.node(path).and_then(|node| node.outcome);
+                let ended = match outcome {
+                    Some(OutcomeKind::Aborted) => "aborted",
+                    Some(OutcomeKind::Completed) => "completed",
+                    _ => "canceled",
+                };
+                canceled_as(canceled.ok(), ended)
+            }
+        }
+    }
+
+    async fn apply_to_group(self, supervisor: &SupervisorHandle, path: &str) -> Answer {
+        let group = supervisor.group(path);
+        let is_root = path.is_empty();
+        match self {
+            Self::Restart | Self::Cancel if is_root => refused("the root ends by a shutdown only, and never restarts"),
+            Self::Restart if group.restart() => Ok("restarted"),
+            Self::Restart => refused("it has ended, stops for good, or has not started"),
+            Self::Trigger => refused("only a task can be triggered"),
+            Self::Pause => paused(group.pause(), supervisor),
+            Self::Resume => resumed(group.resume(), group.is_paused()),
+            _ => canceled_as(timeout(PATIENCE, group.cancel()).await.ok(), "canceled"),
+        }
+    }
+}
+
+/// The answer to a cancel that has ended in time, or has not.
+fn canceled_as(canceled: Option<Result<bool, RuntimeError>>, ended: &'static str) -> Answer {
+    match canceled {
+        None => Ok("stopping"),
+        Some(Ok(true)) => Ok(ended),
+        Some(Ok(false)) => Ok("already canceled"),
+        Some(Err(RuntimeError::TaskRemoveTimeout { .. })) => Ok("aborted, but it blocks its thread"),
+        Some(Err(_)) => refused("the supervisor is shutting down"),
+    }
+}
+
+fn paused(is_new: bool, supervisor: &SupervisorHandle) -> Answer {
+    match is_new {
+        true => Ok("paused"),
+        false if view::is_over(supervisor.phase()) => refused("the supervisor is shutting down"),
+        false => Ok("already paused"),
+    }
+}
+
+fn resumed(is_new: bool, is_paused_above: bool) -> Answer {
+    match (is_new, is_paused_above) {
+        (true, false) => Ok("resumed"),
+        (true, true) => Ok("resumed, but what is above it is paused"),
+        (false, true) => Ok("not paused by itself, but by what is above it"),
+        (false, false) => Ok("not paused"),
+    }
+}

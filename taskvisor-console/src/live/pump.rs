@@ -1,0 +1,432 @@
+//! The pump: reads events, reads again what they name, and sends what has changed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::{Future, pending, poll_fn};
+use std::mem::{Discriminant, discriminant, take};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use taskvisor::{Event, EventKind, EventStream, Health, Lagged, Problem};
+use tokio::select;
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::hub::{Hub, Running};
+use super::mailbox::Message;
+use crate::settings::Settings;
+use crate::sync::lock;
+use crate::view::{self, Changes, Delta, Mirror, Position, Status};
+
+/// At most four flushes a second.
+const FLUSH: Duration = Duration::from_millis(250);
+/// After the first of several events, the others may come.
+const GATHER: Duration = Duration::from_millis(20);
+/// How soon the pump notices a shutdown while it waits for the next flush.
+const NOTICE: Duration = Duration::from_millis(50);
+/// What no event tells is looked at in these intervals: health and slots, and the whole tree.
+const CHECK: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(10);
+/// A silent stream shows that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A look at the whole tree takes at most this part of the time.
+const SWEEP_SHARE: u32 = 50;
+/// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
+const NODES: usize = 500;
+const EVENTS: usize = 200;
+/// The worker is given back after so many nodes or events.
+const TURN: usize = 64;
+/// The most events that wait while the pump does.
+const CAPACITY: usize = 16 * 1024;
+
+/// Runs until there is no client, or a shutdown is requested.
+pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
+    let mut pump = Pump::new(settings, Arc::clone(&running.hub));
+    pump.sweep().await;
+    loop {
+        if running.rests() {
+            return;
+        }
+        if let Some(reason) = pump.ending() {
+            let last = pump.message("bye", &json!({ "reason": reason }).to_string());
+            pump.send_snapshots();
+            return running.end(&last.into());
+        }
+        pump.send_snapshots();
+        if !pump.wait().await {
+            continue;
+        }
+        pump.gather().await;
+        if pump.is_due(pump.swept_at + SWEEP) || pump.has_lost {
+            pump.sweep().await;
+        }
+        pump.flush().await;
+    }
+}
+
+struct Pump {
+    settings: Arc<Settings>,
+    hub: Arc<Hub>,
+    events: EventStream,
+    status: Status,
+    /// The status that clients have.
+    sent_status: Option<Status>,
+    /// The nodes to read again.
+    dirty: Dirty,
+    /// The events since the last flush, and the number of those that are not shown.
+    log: Vec<Event>,
+    log_lost: u64,
+    /// What stands in the lists beside the tree.
+    slots: Known,
+    leases: Known,
+    problems: HashMap<String, Discriminant<Problem>>,
+    /// What ended the streams.
+    reason: Option<String>,
+    /// `true` if events were lost since the last sweep.
+    has_lost: bool,
+    flushed_at: Instant,
+    checked_at: Instant,
+    swept_at: Instant,
+    /// The earliest time of a sweep after a loss.
+    may_sweep_at: Instant,
+    sent_at: Instant,
+}
+
+/// A list that is sent as a whole.
+#[derive(Default)]
+struct Known {
+    json: String,
+    is_dirty: bool,
+}
+
+/// Paths to read again, each once, the first that was named first.
+#[derive(Default)]
+struct Dirty {
+    queue: VecDeque<Arc<str>>,
+    set: HashSet<Arc<str>>,
+}
+
+impl Dirty {
+    fn add(&mut self, path: Arc<str>) {
+        if self.set.insert(Arc::clone(&path)) {
+            self.queue.push_back(path);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Arc<str>> {
+        let path = self.queue.pop_front()?;
+        self.set.remove(&path);
+        Some(path)
+    }
+
+    fn clear(&mut self) {
+        self.queue.clear();
+        self.set.clear();
+    }
+}
+
+impl Pump {
+    fn new(settings: Arc<Settings>, hub: Arc<Hub>) -> Self {
+        let now = Instant::now();
+        let events = settings.supervisor.events().with_capacity(CAPACITY);
+        Self {
+            status: Status::of(&settings.supervisor.health()),
+            sent_status: None,
+            settings,
+            hub,
+            events,
+            dirty: Dirty::default(),
+            log: Vec::new(),
+            log_lost: 0,
+            slots: Known { is_dirty: true, ..Known::default() },
+            leases: Known { is_dirty: true, ..Known::default() },
+            problems: HashMap::new(),
+            reason: None,
+            has_lost: false,
+            flushed_at: now,
+            checked_at: now,
+            swept_at: now,
+            may_sweep_at: now,
+            sent_at: now,
+        }
+    }
+
+    /// Returns why the streams end, if they do.
+    fn ending(&self) -> Option<String> {
+        if self.reason.is_some() {
+            return self.reason.clone();
+        }
+        let phase = self.settings.supervisor.phase();
+        view::is_over(phase).then(|| phase.to_string())
+    }
+
+    fn is_due(&self, at: Instant) -> bool {
+        at <= Instant::now()
+    }
+
+    /// Waits for something to do. Returns `false` if only the clients have changed.
+    async fn wait(&mut self) -> bool {
+        if !self.dirty.queue.is_empty() || !self.log.is_empty() {
+            return true;
+        }
+        let check = self.checked_at + CHECK;
+        let event = select! {
+            biased;
+            () = self.hub.changed.notified() => return self.hub.has_actions(),
+            () = sleep_until(check) => None,
+            event = self.events.next() => Some(event),
+        };
+        match event {
+            Some(event) => self.note(event),
+            None => self.check(),
+        }
+        true
+    }
+
+    /// Collects events until the next flush, and serves clients in the meantime.
+    async fn gather(&mut self) {
+        let flush = (self.flushed_at + FLUSH).max(Instant::now() + GATHER);
+        while self.ending().is_none() && !self.is_due(flush) {
+            let notice = flush.min(Instant::now() + NOTICE);
+            if timeout_at(notice, self.hub.changed.notified()).await.is_ok() {
+                self.send_snapshots();
+                if self.hub.streams() == 0 {
+                    return;
+                }
+            }
+        }
+        for count in 1.. {
+            let Some(event) = ready(self.events.next()).await else { break };
+            let is_last = event.is_none();
+            self.note(event);
+            if is_last || count >= 2 * CAPACITY {
+                break;
+            }
+            if count % TURN == 0 {
+                yield_now().await;
+            }
+        }
+        if self.is_due(self.checked_at + CHECK) {
+            self.check();
+        }
+    }
+
+    fn note(&mut self, event: Option<Result<Event, Lagged>>) {
+        let event = match event {
+            Some(Ok(event)) => event,
+            Some(Err(lagged)) => {
+                self.log_lost += lagged.count;
+                self.has_lost = true;
+                self.slots.is_dirty = true;
+                self.leases.is_dirty = true;
+                return;
+            }
+            None => {
+                self.reason.get_or_insert_with(|| "the supervisor has ended".to_owned());
+                return;
+            }
+        };
+        match event.kind {
+            EventKind::ShutdownRequested => {
+                let reason = event.reason.as_ref().map(|reason| self.settings.redacted(reason.as_str().to_owned()));
+                self.reason = Some(reason.unwrap_or_else(|| "shutdown".to_owned()));
+            }
+            EventKind::TaskPaused | EventKind::TaskResumed => {
+                self.slots.is_dirty = true;
+                if let Some(path) = &event.task {
+                    for path in self.with_mirror(|mirror| mirror.within(path)).unwrap_or_default() {
+                        self.dirty.add(path);
+                    }
+                }
+            }
+            EventKind::LeaseAcquired
+            | EventKind::LeaseLost
+            | EventKind::LeaseReleased
+            | EventKind::LeaseOverrun
+            | EventKind::FleetUnreachable
+            | EventKind::FleetReachable => self.leases.is_dirty = true,
+            _ => {}
+        }
+        self.slots.is_dirty |= event.slot.is_some();
+        if let Some(path) = view::path(&event) {
+            self.dirty.add(Arc::clone(path));
+        }
+        if self.log.len() < EVENTS {
+            self.log.push(event);
+        } else {
+            self.log_lost += 1;
+        }
+    }
+
+    /// Looks at what no event tells.
+    fn check(&mut self) {
+        self.checked_at = Instant::now();
+        self.slots.is_dirty = true;
+        self.leases.is_dirty = true;
+        let health = self.settings.supervisor.health();
+        self.status = Status::of(&health);
+        let problems = problems(&health);
+        let came = problems.iter().filter(|(path, problem)| self.problems.get(*path) != Some(*problem));
+        let went = self.problems.iter().filter(|(path, problem)| problems.get(*path) != Some(*problem));
+        for (path, _) in came.chain(went) {
+            self.dirty.add(path.as_str().into());
+        }
+        self.problems = problems;
+        if self.is_due(self.sent_at + KEEP_ALIVE) {
+            self.sent_at = Instant::now();
+            for client in self.hub.clients() {
+                client.mailbox.keep_alive(Bytes::from_static(b": \n\n").into());
+            }
+        }
+    }
+
+    /// Compares the whole tree. After a loss of events, clients get it as a whole.
+    async fn sweep(&mut self) {
+        let began = Instant::now();
+        if self.has_lost && !self.is_due(self.may_sweep_at) {
+            return;
+        }
+        let (settings, hub) = (Arc::clone(&self.settings), Arc::clone(&self.hub));
+        let swept = spawn_blocking(move || {
+            let tree = view::tree(&settings);
+            lock(&hub.mirror).get_or_insert_with(Mirror::default).replace(tree, &*settings)
+        });
+        // It ends early with its runtime only, and the pump does so too.
+        let Ok(delta) = swept.await else { return pending().await };
+        self.dirty.clear();
+        let now = Instant::now();
+        (self.swept_at, self.may_sweep_at) = (now, now + CHECK.max((now - began) * SWEEP_SHARE));
+        if take(&mut self.has_lost) {
+            for client in self.hub.clients() {
+                client.mailbox.outdate();
+            }
+            self.hub.next_seq();
+        } else if !delta.changed.is_empty() || !delta.removed.is_empty() {
+            self.send_changes(vec![delta]);
+        }
+    }
+
+    /// Reads what is named again, and sends what has changed.
+    async fn flush(&mut self) {
+        let mut deltas = Vec::new();
+        let mut left = NODES;
+        while left > 0 {
+            let mut read = Vec::new();
+            while read.len() < TURN.min(left) {
+                let Some(path) = self.dirty.pop() else { break };
+                let node = self.settings.node(&path);
+                read.push((path, node));
+            }
+            if read.is_empty() {
+                break;
+            }
+            left -= read.len();
+            let settings = Arc::clone(&self.settings);
+            let Some(mut delta) = self.with_mirror(|mirror| mirror.update(read, &*settings)) else { break };
+            for path in delta.follow.drain(..) {
+                self.dirty.add(path);
+            }
+            deltas.push(delta);
+            yield_now().await;
+        }
+        self.flushed_at = Instant::now();
+        self.send_changes(deltas);
+    }
+
+    fn send_changes(&mut self, deltas: Vec<Delta>) {
+        let Some(mut changes) = self.with_mirror(|mirror| Changes::new(deltas, mirror)) else { return };
+        changes.slots = self.slots.changed(|| view::slots(&self.settings));
+        changes.leases = self.leases.changed(|| view::leases(&self.settings));
+        for event in self.log.drain(..) {
+            let json = view::event(&event, &self.settings);
+            self.hub.with_log(|log| log.push_event(view::path(&event).cloned(), Arc::clone(&json)));
+            changes.log.push(json);
+        }
+        changes.log.extend(self.hub.take_actions());
+        changes.log_lost = take(&mut self.log_lost);
+        changes.has_new_status = self.sent_status.replace(self.status) != Some(self.status);
+        if changes.is_empty() {
+            return;
+        }
+        let data = changes.to_json(self.hub.next_seq(), self.status);
+        let message = Message::from(self.message("changes", &data));
+        self.sent_at = Instant::now();
+        for client in self.hub.clients() {
+            client.mailbox.send(message.clone());
+        }
+    }
+
+    /// Sends the whole tree to those that want it, made once for all.
+    fn send_snapshots(&mut self) {
+        let clients = self.hub.clients();
+        let mut wanting = clients.iter().filter(|client| client.mailbox.wants_snapshot()).peekable();
+        if wanting.peek().is_none() {
+            return;
+        }
+        let settings = Arc::clone(&self.settings);
+        let slots = self.slots.json(|| view::slots(&settings));
+        let leases = self.leases.json(|| view::leases(&settings));
+        let (boot, seq) = (&self.hub.boot, self.hub.seq());
+        let at = Position { boot, seq, status: self.status };
+        let full = |mirror: &mut Mirror| view::full(mirror, "", &at, slots, leases);
+        let Some(body) = lock(&self.hub.mirror).as_mut().map(full) else { return };
+        let body = Bytes::from(format!("{body}\n\n"));
+        for client in wanting {
+            let rights = view::rights(client.access, &self.settings);
+            let head = format!("event: snapshot\nid: {boot}-{seq}\ndata: {rights}");
+            client.mailbox.send_snapshot(Message { head: Some(head.into()), body: body.clone() });
+        }
+        self.sent_at = Instant::now();
+    }
+
+    fn message(&self, event: &str, data: &str) -> Bytes {
+        format!("event: {event}\nid: {}-{}\ndata: {data}\n\n", self.hub.boot, self.hub.seq()).into()
+    }
+
+    fn with_mirror<T>(&self, look: impl FnOnce(&mut Mirror) -> T) -> Option<T> {
+        lock(&self.hub.mirror).as_mut().map(look)
+    }
+}
+
+impl Known {
+    /// Reads it if it can have changed. Returns it if it has.
+    fn changed(&mut self, read: impl FnOnce() -> String) -> Option<String> {
+        if !take(&mut self.is_dirty) {
+            return None;
+        }
+        let json = read();
+        if json == self.json {
+            return None;
+        }
+        self.json.clone_from(&json);
+        Some(json)
+    }
+
+    /// Returns it, read now if it was never read.
+    fn json(&mut self, read: impl FnOnce() -> String) -> &str {
+        if self.json.is_empty() {
+            self.json = read();
+        }
+        &self.json
+    }
+}
+
+/// Returns the output of a future if it is ready now.
+async fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Returns the problem of each path.
+fn problems(health: &Health) -> HashMap<String, Discriminant<Problem>> {
+    let all = [&health.not_counted, &health.not_ready, &health.not_live];
+    let all = all.into_iter().flatten();
+    all.map(|unhealthy| (unhealthy.path.clone(), discriminant(&unhealthy.problem))).collect()
+}

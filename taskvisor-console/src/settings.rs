@@ -1,0 +1,80 @@
+//! What a console was given.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use http::request::Parts;
+use taskvisor::{History, NodeSnapshot, SupervisorHandle};
+
+use crate::access::{Access, Hosts};
+use crate::view::{Source, recent};
+
+pub(crate) type AccessFn = dyn Fn(&Parts) -> Access + Send + Sync;
+pub(crate) type RedactFn = dyn Fn(&str) -> String + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) supervisor: SupervisorHandle,
+    pub(crate) history: Option<History>,
+    pub(crate) hosts: Hosts,
+    pub(crate) access: Granted,
+    pub(crate) allows_shutdown: bool,
+    pub(crate) redact: Option<Arc<RedactFn>>,
+}
+
+/// Who has which access.
+#[derive(Clone)]
+pub(crate) enum Granted {
+    /// Everybody has this one.
+    Everybody(Access),
+    /// This decides.
+    By(Arc<AccessFn>),
+}
+
+impl Granted {
+    /// Returns the access of a request. `None` if the function panicked.
+    pub(crate) fn of(&self, request: &Parts) -> Option<Access> {
+        match self {
+            Self::Everybody(access) => Some(*access),
+            Self::By(access) => catch_unwind(AssertUnwindSafe(|| access(request))).ok(),
+        }
+    }
+}
+
+/// What stands for the text of an error if the function that redacts it panicked.
+const HIDDEN: &str = "[redacting it panicked]";
+
+impl Settings {
+    pub(crate) fn redacted(&self, text: String) -> String {
+        match &self.redact {
+            Some(redact) => catch_unwind(AssertUnwindSafe(|| redact(&text))).unwrap_or_else(|_| HIDDEN.to_owned()),
+            None => text,
+        }
+    }
+
+    /// Reads a node as it is shown.
+    pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
+        let mut node = self.supervisor.node(path)?;
+        self.redact_node(&mut node);
+        Some(node)
+    }
+
+    pub(crate) fn redact_node(&self, node: &mut NodeSnapshot) {
+        if self.redact.is_some() {
+            node.last_error = node.last_error.take().map(|error| self.redacted(error));
+        }
+    }
+}
+
+impl Source for Settings {
+    fn recent(&self, path: &str) -> Option<String> {
+        self.history.as_ref().map(|history| recent(&history.of(path)))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! The form of an event on the wire: that of the runtime, with its level and a line of text.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use taskvisor::{Event, EventKind, LogLevel};
+
+use super::times::rfc3339;
+use crate::settings::Settings;
+
+pub(crate) fn event(event: &Event, settings: &Settings) -> Arc<str> {
+    let level = match LogLevel::of(event) {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    let reason = event.reason.as_ref().map(|reason| settings.redacted(reason.as_str().to_owned()));
+    let text = text(event, reason.as_deref());
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        if settings.redact.is_some() {
+            fields
+                .iter_mut()
+                .filter(|(name, _)| ["reason", "error", "failure"].contains(&name.as_str()))
+                .for_each(|(_, value)| redact(value, settings));
+        }
+        fields.insert("level".into(), level.into());
+        fields.insert("text".into(), text.into());
+    }
+    value.to_string().as_str().into()
+}
+
+/// The line of an action, in the form of an event.
+pub(crate) fn action(what: &str, subject: &str, answer: &str) -> Arc<str> {
+    let at = rfc3339(SystemTime::now());
+    let text = format!("ConsoleAction {} {what}: {answer}", name(subject));
+    json!({ "kind": "ConsoleAction", "at": at, "task": subject, "reason": answer, "level": "info", "text": text })
+        .to_string()
+        .as_str()
+        .into()
+}
+
+/// Redacts the texts of an error. Its label is none of the program.
+fn redact(value: &mut Value, settings: &Settings) {
+    match value {
+        Value::String(text) => *text = settings.redacted(std::mem::take(text)),
+        Value::Array(values) => values.iter_mut().for_each(|value| redact(value, settings)),
+        Value::Object(fields) => {
+            fields.iter_mut().filter(|(name, _)| *name != "label").for_each(|(_, value)| redact(value, settings));
+        }
+        _ => {}
+    }
+}
+
+/// One line, as `LogWriter` writes it, without time and level.
+fn text(event: &Event, reason: Option<&str>) -> String {
+    let mut text = event.kind.to_string();
+    if let Some(task) = &event.task {
+        let _ = write!(text, " {}", name(task));
+    }
+    if let Some(attempt) = event.attempt {
+        let _ = write!(text, " attempt={attempt}");
+    }
+    let waits = event.kind == EventKind::ShutdownWaiting;
+    let (delay, timeout) = if waits { ("since", "left") } else { ("delay", "timeout") };
+    for (key, value) in [(delay, event.delay_ms), (timeout, event.timeout_ms)] {
+        if let Some(ms) = value {
+            let _ = write!(text, " {key}={ms}ms");
+        }
+    }
+    if let Some(slot) = &event.slot {
+        let _ = write!(text, " slot={}", name(slot));
+    }
+    if let Some(count) = event.count {
+        let _ = write!(text, " {}={count}", if waits || event.slot.is_some() { "waiting" } else { "count" });
+    }
+    match reason {
+        Some(reason) => _ = write!(text, " reason={reason:?}"),
+        None if event.kind == EventKind::ActorExhausted => text.push_str(" outcome=completed"),
+        None => {}
+    }
+    text
+}
+
+/// Formats a name as one word, or quoted.
+fn name(name: &str) -> String {
+    let forges = |c: char| c.is_whitespace() || matches!(c, '=' | '"');
+    if name.is_empty() || name.contains(forges) { format!("{name:?}") } else { name.escape_debug().to_string() }
+}
+
+/// Returns the path whose node the event is about.
+pub(crate) fn path(event: &Event) -> Option<&Arc<str>> {
+    let names_subscriber = matches!(event.kind, EventKind::SubscriberPanicked | EventKind::SubscriberOverflow);
+    event.task.as_ref().filter(|_| !names_subscriber)
+}

@@ -1,0 +1,19 @@
+//! What is shown, as data: nodes, the "why" sentence, timers, details and events, in the form of the wire.
+//!
+//! `mirror` keeps the tree as clients have it, of `facts` and texts (`node`). `why`, `mirror` and `changes` are pure;
+//! `read` asks the supervisor and the history.
+
+mod changes;
+mod event;
+mod facts;
+mod mirror;
+mod node;
+mod read;
+mod times;
+mod why;
+
+pub(crate) use changes::{Changes, Position, Status, full, is_over, rights};
+pub(crate) use event::{action, event, path};
+pub(crate) use mirror::{Delta, Mirror, Source};
+pub(crate) use node::recent;
+pub(crate) use read::{detail, leases, log, now, slots, timers, tree, why};

@@ -1,0 +1,142 @@
+//! Asks the supervisor and the history for what is shown.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json, value::to_value};
+use taskvisor::{HistoryEntry, NodeSnapshot, PathHistory, TaskState, TreeSnapshot};
+
+use super::changes::{Position, full, write_list};
+use super::mirror::Mirror;
+use super::node;
+use super::times::rfc3339;
+use super::why::Why;
+use crate::live::Hub;
+use crate::settings::Settings;
+use crate::sync::lock;
+use crate::view::Status;
+
+/// The most events of a path in its details, and of all in the log.
+const EVENTS: usize = 50;
+
+/// Reads the tree as it is shown.
+pub(crate) fn tree(settings: &Settings) -> TreeSnapshot {
+    let mut tree = settings.supervisor.tree();
+    if settings.redact.is_some() {
+        let mut next = vec![&mut tree.root];
+        while let Some(node) = next.pop() {
+            settings.redact_node(node);
+            next.extend(&mut node.children);
+        }
+    }
+    tree
+}
+
+fn mirror(settings: &Settings) -> Mirror {
+    let mut mirror = Mirror::default();
+    mirror.replace(tree(settings), settings);
+    mirror
+}
+
+/// Returns the whole, or the part at a path, without its begin. `None` if there is nothing at the path.
+pub(crate) fn now(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
+    let mirror = mirror(settings);
+    let status = Status::of(&settings.supervisor.health());
+    let at = Position { boot: &hub.boot, seq: hub.seq(), status };
+    mirror.json(path)?;
+    Some(full(&mirror, path, &at, &slots(settings), &leases(settings)))
+}
+
+/// Returns a node beside the others: as a pump knows them, or else as they are.
+fn rendered(settings: &Settings, hub: &Hub, node: &NodeSnapshot) -> Option<(String, Why)> {
+    if let Some(known) = lock(&hub.mirror).as_ref().and_then(|mirror| mirror.render_anew(&node.path, node, settings)) {
+        return Some(known);
+    }
+    mirror(settings).render_anew(&node.path, node, settings)
+}
+
+/// Returns everything about one node. `None` if there is none.
+pub(crate) fn detail(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
+    let mut detail = settings.supervisor.detail(path)?;
+    settings.redact_node(&mut detail.node);
+    let (node, _) = rendered(settings, hub, &detail.node)?;
+    let options: serde_json::Map<String, Value> =
+        detail.options.into_iter().map(|(option, text)| (option.to_owned(), text.into())).collect();
+    let mut fields = json!({ "settings": options, "awaits": detail.awaits });
+    if let Some(error) = detail.error {
+        let sources: Vec<_> = error.sources.into_iter().map(|source| settings.redacted(source)).collect();
+        fields["error"] = json!({ "message": settings.redacted(error.message), "sources": sources });
+    }
+    if let Some(history) = &settings.history {
+        let mut history = history.of(path);
+        redact_history(&mut history, settings);
+        fields["history"] = to_value(history).unwrap_or_default();
+    }
+    let mut events = String::new();
+    write_list(&hub.with_log(|log| log.last(Some(path), EVENTS)), &mut events);
+    let fields = fields.to_string();
+    let fields = fields.strip_suffix('}').unwrap_or(&fields);
+    Some(format!("{fields},\"node\":{node},\"events\":{events}}}"))
+}
+
+fn redact_history(history: &mut PathHistory, settings: &Settings) {
+    if settings.redact.is_none() {
+        return;
+    }
+    for entry in &mut history.entries {
+        if let HistoryEntry::Attempt(attempt) = entry {
+            attempt.reason = attempt.reason.take().map(|reason| settings.redacted(reason.to_string()).into());
+        }
+    }
+}
+
+/// Returns why a node is in its state. `None` if there is none.
+pub(crate) fn why(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
+    let node = settings.node(path)?;
+    let (_, why) = rendered(settings, hub, &node)?;
+    let sentence = why.sentence(SystemTime::now());
+    Some(json!({ "path": path, "why": node::why(&why), "sentence": sentence }).to_string())
+}
+
+/// Returns what waits for a time, the soonest first.
+pub(crate) fn timers(settings: &Settings) -> String {
+    let mut timers = Vec::new();
+    let mut next = vec![settings.supervisor.tree().root];
+    while let Some(mut node) = next.pop() {
+        next.append(&mut node.children);
+        let Some(at) = node.next_at.or(node.next_run) else { continue };
+        let kind = match node.state {
+            TaskState::Backoff => "backoff",
+            TaskState::Interval | TaskState::Throttled => "interval",
+            TaskState::Delayed => "delay",
+            _ if node.next_run.is_some() => "schedule",
+            _ => "delay",
+        };
+        let last = settings.history.as_ref().and_then(|history| history.of(&node.path).last()?.began);
+        let mut timer = json!({ "path": node.path, "next_at": rfc3339(at), "state": node.state, "kind": kind });
+        if let Some(last) = last {
+            timer["last_at"] = rfc3339(last).into();
+        }
+        timers.push((at, node.path, timer));
+    }
+    timers.sort_by(|(at, path, _), (other_at, other, _)| (at, path).cmp(&(other_at, other)));
+    let timers: Vec<_> = timers.into_iter().map(|(.., timer)| timer).collect();
+    json!({ "timers": timers }).to_string()
+}
+
+pub(crate) fn slots(settings: &Settings) -> String {
+    // They have texts and numbers only, which cannot fail.
+    serde_json::to_string(&settings.supervisor.slots()).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// Returns the leases and the state of the fleet, as fields.
+pub(crate) fn leases(_settings: &Settings) -> String {
+    ",\"leases\":[]".to_owned()
+}
+
+/// Returns the last lines of the log.
+pub(crate) fn log(hub: &Hub) -> String {
+    let mut out = String::from("{\"log\":");
+    write_list(&hub.with_log(|log| log.last(None, usize::MAX)), &mut out);
+    out.push('}');
+    out
+}
