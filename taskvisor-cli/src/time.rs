@@ -93,13 +93,15 @@ pub(crate) fn span(ms: i64) -> String {
     }
 }
 
+/// How long until a time, such as `3s`. `None` if it has come.
+pub(crate) fn left(time: &Time, now: &Time) -> Option<String> {
+    // Rounded up, so that it is not 0 while it is to come.
+    Some(time.since(now)).filter(|left| *left > 0).map(|left| span(left + 999))
+}
+
 /// How long until a time, such as `in 3s`, or `now` if it has come.
 pub(crate) fn until(time: &Time, now: &Time) -> String {
-    match time.since(now) {
-        // Rounded up, so that it is not said to be now while it is to come.
-        left if left > 0 => format!("in {}", span(left + 999)),
-        _ => "now".to_owned(),
-    }
+    left(time, now).map_or_else(|| "now".to_owned(), |left| format!("in {left}"))
 }
 
 /// How long ago a time was, such as `3s ago`.

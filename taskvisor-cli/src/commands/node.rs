@@ -2,7 +2,7 @@
 
 use crate::output::Style;
 use crate::reply::Node;
-use crate::time::{Time, until};
+use crate::time::{Time, left, until};
 
 /// The outcomes of what has ended in failure.
 const FAILURES: [&str; 5] = ["failed", "exhausted", "fatal", "panicked", "aborted"];
@@ -68,9 +68,9 @@ impl Node {
     /// The reason for the state, with the time that is left.
     pub(super) fn reason(&self, now: &Time) -> String {
         let Some(why) = &self.why else { return String::new() };
-        match &why.until {
-            Some(end) if end > now => format!("{}, {}", why.text, until(end, now)),
-            _ => why.text.clone(),
+        match why.until.as_ref().and_then(|end| left(end, now)) {
+            Some(left) => format!("{}, {left} left", why.text),
+            None => why.text.clone(),
         }
     }
 

@@ -17,7 +17,7 @@ app: running, live, not ready
   access  read-only
 
 needs attention
-  store/pool  backoff  #12  failures 3/6  waits after a failure, in 3s  \"cannot connect: connection refused\"
+  store/pool  backoff  #12  failures 3/6  waits after a failure, 3s left  \"cannot connect: connection refused\"
 ";
     assert_eq!(shown, Run { status: 3, ..printed(expected) });
 }
@@ -40,7 +40,7 @@ fn status_of_a_path_says_all_that_is_known_of_it() {
     let url = console().url;
     let task = "\
 store/pool: backoff, not ready
-  why       waits after a failure, in 3s
+  why       waits after a failure, 3s left
   attempt   12
   restarts  11
   failures  3/6
@@ -58,7 +58,7 @@ store: running, not ready
   restarts  1
 
 needs attention
-  store/pool  backoff  #12  failures 3/6  waits after a failure, in 3s  \"cannot connect: connection refused\"
+  store/pool  backoff  #12  failures 3/6  waits after a failure, 3s left  \"cannot connect: connection refused\"
 ";
     assert_eq!(run(&["--url", &url, "status", "store"]), Run { status: 3, ..printed(group) });
     let ready = "report: running, ready\n  why      runs\n  attempt  1\n  since    2026-11-20 08:15:30Z (3d ago)\n";

@@ -1,16 +1,18 @@
 //! The program, run against a server that plays a console, and against a real one.
 //!
-//! `mock` is that server and `answers` what it answers. `looks` has the commands that look, `acts` those that change
+//! `mock` is that server and `answers` what it answers; `program` serves a real console, which `console` asks. `looks` has the commands that look, `acts` those that change
 //! something, `follow` the stream of events, `failures` what goes wrong, and `hostile` names and errors that attack the
 //! terminal.
 
 mod acts;
 mod answers;
+mod console;
 mod failures;
 mod follow;
 mod hostile;
 mod looks;
 mod mock;
+mod program;
 
 use std::process::{Command, Output, Stdio};
 
