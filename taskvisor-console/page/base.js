@@ -1,23 +1,17 @@
 // Helpers over the DOM, and times as texts. Text only ever enters the page by `textContent`.
 
 export const $ = (id) => document.getElementById(id);
+export const on = (target, kind, act) => target.addEventListener(kind, act);
 
 /** Makes an element. A function becomes a listener, `text` the text, everything else an attribute. */
 export function h(tag, attributes = {}, ...children) {
-	const element = document.createElement(tag);
+	const space = /^(svg|path|use|rect)$/.test(tag) ? "2000/svg" : "1999/xhtml";
+	const element = document.createElementNS(`http://www.w3.org/${space}`, tag);
 	for (const [name, value] of Object.entries(attributes)) {
-		if (typeof value === "function") element.addEventListener(name, value);
+		if (typeof value === "function") on(element, name, value);
 		else if (name === "text") element.textContent = value;
 		else mark(element, name, value);
 	}
-	element.append(...children.filter((child) => child != null));
-	return element;
-}
-
-/** Makes an element of SVG. */
-export function s(tag, attributes = {}, ...children) {
-	const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
 	element.append(...children);
 	return element;
 }
@@ -27,53 +21,45 @@ export function put(element, text) {
 	if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sets an attribute, or removes it with `null`, and touches the DOM only if it differs. */
+/** Sets an attribute; `true` is one without a value, and `null` or `false` removes it. */
 export function mark(element, name, value) {
-	if (value == null) element.removeAttribute(name);
-	else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+	if (value == null || value === false) element.removeAttribute(name);
+	else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : value);
 }
 
-const SAME_ICON = { delayed: "clock", scheduled: "clock" };
-export const icon = (state) => turn(s("svg", { class: "icon", "aria-hidden": "true" }, s("use")), state);
+export const icon = (state) => turn(h("svg", { class: "icon", viewBox: "0 0 12 12", "aria-hidden": "true" }, h("use")), state);
 
-/** Changes an icon to that of another state. */
 export function turn(svg, state) {
-	mark(svg.firstChild, "href", `#i-${SAME_ICON[state] ?? state}`);
+	mark(svg.firstChild, "href", `#i-${{ delayed: "clock", scheduled: "clock", throttled: "clock" }[state] ?? state}`);
 	return svg;
 }
 
-/** Tells a screen reader. */
-export const say = (text) => put($("say"), text);
+/** Sends a query of the address of this page. */
+export const ask = (query, ms = 5000, method = "GET") => fetch(`?${query}`, { method, signal: AbortSignal.timeout(ms) });
 
-const two = (n) => String(n).padStart(2, "0");
+const two = (n, width = 2) => String(n).padStart(width, "0");
 
 /** `12s`, `3m 12s`, `2h 05m`, `3d 04h`. */
 export function age(ms) {
-	const seconds = Math.max(0, Math.floor(ms / 1000));
-	const minutes = Math.floor(seconds / 60);
-	const hours = Math.floor(minutes / 60);
-	if (minutes < 1) return `${seconds}s`;
-	if (hours < 1) return `${minutes}m ${two(seconds % 60)}s`;
-	return hours < 24 ? `${hours}h ${two(minutes % 60)}m` : `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
+	const [s, m, h] = [1e3, 6e4, 36e5].map((unit) => Math.max(0, Math.floor(ms / unit)));
+	if (m < 1) return `${s}s`;
+	if (h < 1) return `${m}m ${two(s % 60)}s`;
+	return h < 24 ? `${h}h ${two(m % 60)}m` : `${Math.floor(h / 24)}d ${two(h % 24)}h`;
 }
 
-/** The time that is left, rounded up: `0s` is never shown for what is still to come. */
+/** The time that is left, never `0s`. */
 export const left = (ms) => (ms <= 0 ? "now" : age(ms + 999));
 
 /** How long an attempt took: `4ms`, `1.2s`, `3m 12s`. */
-export const took = (ms) => (ms < 1000 ? `${Math.max(0, Math.round(ms))}ms` : ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : age(ms));
+export const took = (ms) => (ms < 1000 ? `${ms}ms` : ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : age(ms));
 
-/** The local time of day, with milliseconds on request. */
 export function clock(ms, millis) {
 	const d = new Date(ms);
-	return [d.getHours(), d.getMinutes(), d.getSeconds()].map(two).join(":") + (millis ? `.${String(d.getMilliseconds()).padStart(3, "0")}` : "");
+	return `${d.toTimeString().slice(0, 8)}${millis ? `.${two(d.getMilliseconds(), 3)}` : ""}`;
 }
 
+const date = (ms) => new Date(ms).toLocaleDateString("sv");
 /** The time of day, with the date unless it is today. */
-export function moment(ms, now) {
-	const d = new Date(ms);
-	const date = d.toDateString() === new Date(now).toDateString() ? "" : `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} `;
-	return date + clock(ms);
-}
+export const moment = (ms, now) => (date(ms) === date(now) ? "" : `${date(ms)} `) + clock(ms);
 
-export const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+export const count = (n) => n.toLocaleString("en");

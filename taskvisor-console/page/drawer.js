@@ -1,204 +1,162 @@
-// The drawer: one task, group or slot in full.
+// The drawer: one task, group or slot in full; and the actions, of which each shows the real answer.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
-const [{ $, h, s, icon, turn, put, mark, age, left, took, clock, moment, count }, M, { actionsOf, slotActions, act }, { kindOf }] =
-	await Promise.all(["base", "model", "actions", "tree"].map(load));
+const [{ $, h, ask, icon, turn, put, mark, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
 const { model } = M;
 
+/** All are always there, so that nothing moves. */
+const FACTS = {
+	since: (node) => stamp(node.since, (ms) => age(M.now() - ms)),
+	"next in": (node) => stamp(node.next_at, (ms) => left(ms - M.now())),
+	attempt: (node) => (node.attempt ? `#${node.attempt}` : "–"),
+	restarts: (node) => count(node.restarts ?? 0),
+	failures: (node) => (node.failures ?? 0) + (node.max_retries == null ? "" : ` of ${node.max_retries}`),
+	ready: (node) => (node.ready ? "yes" : "no"),
+};
 /** `{path}` or `{slot}` of what is shown, and the node or slot that it was last written from. */
 let target = null;
 let written;
-let given;
-let parts;
+let open;
 let reading = null;
 let asked = 0;
-let returnTo = null;
+let returnTo;
+const part = {};
+const focused = () => document.activeElement;
 
-/** `open(path)` shows another node, `close()` is called after the drawer was closed. */
-export function makeDrawer(handlers) {
-	given = handlers;
-	parts = { icon: icon("running"), title: h("h2") };
-	const close = h("button", { class: "close", type: "button", "aria-label": "Close details", text: "×", click: closeDrawer });
-	$("drawer").append(h("div", { class: "bar" }, parts.icon, parts.title, close));
-	const box = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Details" });
+/** `open(path)` is called to show another node. */
+export function makeDrawer(given) {
+	open = given;
+	part.box = h("div", { class: "scroll", tabindex: 0 });
 	for (const name of ["state", "why", "actions", "answer", "facts", "history", "error", "awaits", "settings", "events"]) {
-		parts[name] = h({ facts: "dl", state: "p", why: "p", answer: "p" }[name] ?? "div", { class: name });
-		box.append(parts[name]);
+		part.box.append((part[name] = h(name === "facts" ? "dl" : "div", { class: name, role: name === "answer" && "status" })));
 	}
-	parts.box = box;
-	$("drawer").append(box);
+	const close = h("button", { class: "close", "aria-label": "Close details", text: "×", click: closeDrawer });
+	$("drawer").append(h("div", { class: "bar" }, (part.icon = icon("running")), (part.title = h("h2")), close), part.box);
 }
 
 export const isOpen = () => target !== null;
 
 export function openDrawer(next) {
-	if (target === null) returnTo = document.activeElement;
-	if (target && target.path === next.path && target.slot === next.slot) return;
+	returnTo = target ? returnTo : focused();
+	if (target?.path === next.path && target?.slot === next.slot) return;
 	target = next;
 	written = undefined;
 	asked = 0;
 	$("attention").hidden = true;
 	$("drawer").hidden = false;
-	for (const part of parts.box.children) part.replaceChildren();
-	parts.box.scrollTop = 0;
+	for (const element of part.box.children) element.replaceChildren();
+	part.box.scrollTop = 0;
 	showDrawer();
 }
 
 export function closeDrawer() {
-	const inside = $("drawer").contains(document.activeElement) || document.activeElement === document.body;
+	const inside = $("drawer").contains(focused()) || focused() === document.body;
 	target = null;
 	$("drawer").hidden = true;
 	$("attention").hidden = false;
-	given.close();
-	if (inside) returnTo?.focus();
+	if (inside) returnTo.focus();
 }
 
 /** Follows the model: called after each change. */
 export function showDrawer() {
 	if (!target) return;
-	const slot = target.slot !== undefined;
-	const item = slot ? model.slots.find(({ name }) => name === target.slot) : model.nodes.get(target.path);
+	const { path, slot } = target;
+	const item = slot === undefined ? model.nodes.get(path) : model.slots.find(({ name }) => name === slot);
 	if (item !== written) {
 		written = item;
-		put(parts.title, slot ? target.slot : target.path || model.name);
-		mark(parts.title, "title", parts.title.textContent);
-		if (!item) {
-			put(parts.state, "It is gone.");
-			buttons([]);
-		} else if (slot) writeSlot(item);
-		else {
-			writeNode(item);
-			// The rest is read at most once a second.
-			reading ??= setTimeout(read, Math.max(0, asked + 1000 - Date.now()));
+		put(part.title, slot ?? (path || model.name));
+		if (!item) head("ended", "It is gone.");
+		else if (slot !== undefined) {
+			head("queued", "slot", item.paused && "paused", item.phase, `${item.queued ?? 0} queued`);
+			section("history", "Owner", tasks(item.owners));
+			section("error", "Next", tasks(item.next));
+			section("awaits", "Queue", tasks(item.queue));
+		} else {
+			head(M.shown(item), M.isGroup(item) ? `group, ${item.strategy}` : "task", M.word(item), item.paused && item.state !== "paused" && "paused");
+			// At most once a second.
+			reading ??= setTimeout(read, asked + 1000 - Date.now());
 		}
+		const pause = item?.paused ? { verb: "resume_slot", text: "Resume" } : { verb: "pause_slot", text: "Pause" };
+		buttons(!item ? [] : slot === undefined ? actionsOf(item) : [pause], slot ?? path);
 	}
 	refreshDrawer();
 }
 
-/** What moves with the time. */
 export function refreshDrawer() {
-	if (!target) return;
-	put(parts.why, sentence(written?.why));
-	for (const element of parts.facts.querySelectorAll("[data-at]")) {
-		const rest = element.dataset.at - M.now();
-		put(element, element.dataset.next ? left(rest) : age(-rest));
-	}
+	if (!target || target.path === undefined || !written) return;
+	const { text, until } = written.why ?? {};
+	const rest = until ? M.time(until) - M.now() : 0;
+	const end = rest > 0 ? `, ${left(rest).replace(/(\d)([a-z])/g, "$1 $2")} left.` : ".";
+	put(part.why, text ? text[0].toUpperCase() + text.slice(1) + end : "");
+	if (!part.facts.firstChild) part.facts.append(...Object.keys(FACTS).map((name) => pair([name, ""])));
+	Object.values(FACTS).forEach((fact, at) => put(part.facts.children[at].lastChild, fact(written)));
 }
 
-/** The reason as a sentence, with the time that is left. */
-function sentence(why) {
-	if (!why?.text) return "";
-	const rest = why.until ? M.time(why.until) - M.now() : 0;
-	const end = rest > 0 ? `, ${left(rest).replace(/(\d)([a-z])/g, "$1 $2")} left` : "";
-	return `${why.text[0].toUpperCase()}${why.text.slice(1)}${end}.`;
-}
-
-function writeNode(node) {
-	const group = M.isGroup(node);
-	head(M.shown(node), group ? `group, ${node.strategy ?? ""}` : "task", M.word(node), node.paused && node.state !== "paused" && "paused");
-	buttons(actionsOf(node), node.path);
-	const stamp = (ms, next) => [h("span", { "data-at": ms, "data-next": next }), h("small", { text: moment(ms, M.now()) })];
-	const facts = {
-		since: node.since && stamp(M.time(node.since)), "next in": node.next_at && stamp(M.time(node.next_at), 1),
-		attempt: group ? null : [`#${node.attempt}`], restarts: [count(node.restarts ?? 0)],
-		failures: [`${node.failures ?? 0}${node.max_retries == null ? "" : ` of ${node.max_retries}`}`],
-		ready: [node.ready ? "yes" : "no"], after: node.after && [node.after.join(", ")],
-	};
-	parts.facts.replaceChildren(...Object.entries(facts).filter(([, value]) => value).map(([name, value]) => pair(name, ...value)));
-}
+const stamp = (at, text) => (at ? `${text(M.time(at))} · ${moment(M.time(at), M.now())}` : "–");
+const pair = ([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: String(value) }));
 
 function head(state, ...words) {
-	turn(parts.icon, state);
+	turn(part.icon, state);
 	mark($("drawer"), "data-state", state);
-	put(parts.state, words.filter(Boolean).join(" · "));
+	put(part.state, words.filter(Boolean).join(" · "));
 }
 
-const pair = (name, ...value) => h("div", {}, h("dt", { text: name }), h("dd", {}, ...value));
-
-/** The buttons stay in the document while they are the same, and so does the focus. */
+/** A button that goes on to have a meaning keeps the focus. */
 function buttons(actions, name) {
-	const box = parts.actions;
-	const verbs = model.access === "full" ? actions.map(({ verb }) => verb) : [];
-	const old = [...box.children];
-	const focused = old.find((button) => button === document.activeElement)?.action.verb;
-	const kept = verbs.map((verb) => old.find((button) => button.action.verb === verb) ?? h("button", { type: "button", click: run }));
-	kept.forEach((button, at) => {
-		button.action = actions[at];
-		button.target = name;
-		put(button, button.action.text);
-		mark(button, "class", button.action.verb === "cancel" ? "danger" : null);
-		if (box.children[at] !== button) box.insertBefore(button, box.children[at] ?? null);
+	const old = [...part.actions.children];
+	const active = focused();
+	const now = (model.access === "full" ? actions : []).map((action) => {
+		const button = old.find((one) => one.action.verb === action.verb) ?? h("button", { click: run });
+		mark(button, "data-danger", action.verb === "cancel");
+		put(button, action.text);
+		return Object.assign(button, { action, name });
 	});
-	for (const button of old) if (!kept.includes(button)) button.remove();
-	if (focused && !box.contains(document.activeElement)) (box.firstChild ?? parts.box).focus();
+	if (now.length === old.length && now.every((button, at) => button === old[at])) return;
+	part.actions.replaceChildren(...now);
+	if (old.includes(active)) (now.includes(active) ? active : (now[0] ?? part.box)).focus();
 }
 
 async function run({ currentTarget: button }) {
-	const { action, target: name } = button;
-	mark(button, "aria-busy", true);
+	const { action, name } = button;
 	const result = await act(action, name);
-	mark(button, "aria-busy", null);
-	if (document.activeElement === document.body) (button.isConnected ? button : (parts.actions.firstChild ?? parts.box)).focus();
-	if (result === null || !target || (target.path ?? target.slot) !== name) return;
-	put(parts.answer, `${clock(Date.now())} ${action.text}: ${result.text}`);
-	mark(parts.answer, "data-bad", result.ok ? null : "");
+	if (focused() === document.body) (button.isConnected ? button : (part.actions.firstChild ?? part.box)).focus();
+	if (!result || (target?.path ?? target?.slot) !== name) return;
+	put(part.answer, `${clock(Date.now())} ${action.text}: ${result.text}`);
+	mark(part.answer, "data-bad", !result.ok);
 }
 
 async function read() {
-	const { path } = target ?? {};
+	const path = target?.path;
 	asked = Date.now();
-	let detail = null;
-	try {
-		if (path !== undefined) {
-			const answer = await fetch(`?node=${encodeURIComponent(path)}`, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-			if (answer.ok) detail = await answer.json();
-		}
-	} catch {
-		// The header says that there is no connection.
-	}
+	// Where there is no connection, the header says so.
+	const detail = await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
 	reading = null;
-	if (!target) return;
-	if (target.path !== path) asked = 0;
+	if (target?.path !== path) asked = 0;
 	else if (detail) writeDetail(detail);
 	// It may have changed, or be another, since it was asked for.
-	if (target.path !== path || model.nodes.get(path) !== written) {
+	if (target?.path !== path || model.nodes.get(path) !== written) {
 		written = undefined;
 		showDrawer();
 	}
 }
 
-const section = (part, title, ...children) => part.replaceChildren(...(children.length ? [h("h3", { text: title }), ...children] : []));
-const link = (path) => h("button", { type: "button", class: "link", text: path, click: () => given.open(path) });
-const tasks = (list) => h("ul", {}, ...[list].flat().map((task) => h("li", {}, link(task.path ?? task), ` ${task.state ?? ""}`)));
+const section = (name, title, ...children) => {
+	const some = children.flat().filter(Boolean);
+	part[name].replaceChildren(...(some.length ? [h("h3", { text: title }), ...some] : []));
+};
+const lines = (list, line) => list?.length > 0 && h("ol", {}, ...list.map(line));
+const tasks = (list) => lines([list ?? []].flat(), (task) => {
+	const path = task.path ?? task;
+	return h("li", {}, h("button", { class: "link", text: path, click: () => open(path) }), ` ${task.state ?? ""}`);
+});
 
 function writeDetail({ error, settings, events, awaits, history }) {
-	section(parts.history, "Attempts", ...(history?.entries?.length ? timeline(history) : []));
-	section(parts.error, "Last error", ...(error ? [h("ol", {}, ...[error.message, ...(error.sources ?? [])].map((text) => h("li", { text })))] : []));
-	section(parts.awaits, "Waits for", ...(awaits?.length ? [tasks(awaits)] : []));
-	const pairs = Object.entries(settings ?? {}).map(([name, value]) => pair(name, String(value)));
-	section(parts.settings, "Settings", ...(pairs.length ? [h("dl", {}, ...pairs)] : []));
-	section(parts.events, "Events", ...(events?.length ? [h("ol", {}, ...events.toReversed().map(eventLine))] : []));
-}
-
-function writeSlot(slot) {
-	head("queued", "slot", slot.paused && "paused", slot.phase, `${slot.queued ?? 0} queued`);
-	buttons(slotActions(slot), slot.name);
-	const named = (part, title, list) => section(part, title, ...(list && [list].flat().length ? [tasks(list)] : []));
-	named(parts.history, "Owner", slot.owners);
-	named(parts.error, "Next", slot.next);
-	named(parts.awaits, "Queue", slot.queue);
-}
-
-const eventLine = (event) =>
-	h("li", { "data-level": event.level }, h("time", { text: clock(M.time(event.at), true) }), h("b", { text: event.kind }), h("span", { text: eventText(event) }));
-
-/** What an event says beside its kind and its task. */
-export function eventText(event) {
-	const said = [
-		event.attempt && `attempt ${event.attempt}`, event.task && event.slot && `slot ${event.slot}`, event.delay_ms != null && `delay ${took(event.delay_ms)}`,
-		event.timeout_ms != null && `timeout ${took(event.timeout_ms)}`, event.count != null && `count ${event.count}`, event.reason ?? event.stop,
-	];
-	return said.filter(Boolean).join(" · ") || (event.seq === undefined ? (event.text ?? "") : "");
+	section("history", "Attempts", history?.entries?.length ? timeline(history) : []);
+	section("error", "Last error", lines(error && [error.message, ...(error.sources ?? [])], (text) => h("li", { text })));
+	section("awaits", "Waits for", tasks(awaits));
+	section("settings", "Settings", settings && h("dl", {}, ...Object.entries(settings).map(pair)));
+	section("events", "Events", lines(events?.toReversed(), ({ at, level, task, text }) =>
+		h("li", { "data-level": level }, h("time", { text: clock(M.time(at), true) }), h("span", { text: text.replace(task, "") }))));
 }
 
 /** Bars and gaps in the order of time, each as wide as the logarithm of its duration; and the same as a list. */
@@ -207,33 +165,65 @@ function timeline({ entries, dropped }) {
 	const rows = [];
 	let before = null;
 	const gap = (text, kind, weight) => {
-		pieces.push({ kind, weight });
-		rows.push(h("li", { class: "pause", text }));
+		pieces.push([kind, weight]);
+		rows.unshift(h("li", { class: "pause", text }));
 	};
-	for (const entry of entries) {
-		if (entry.lost) {
-			gap(`${count(entry.lost)} lost`, "lost", 3);
-			before = null;
-			continue;
-		}
-		const began = M.time(entry.began);
-		const ended = M.time(entry.ended);
-		const kind = kindOf(entry.outcome);
-		if (before !== null && began - before >= 1) gap(`${took(began - before)} later`, "rest", Math.log10(1 + began - before) / 2);
+	for (const { lost, attempt, outcome, reason, stop, ...times } of entries) {
+		const [began, ended] = [times.began, times.ended].map(M.time);
+		if (lost) gap(`${count(lost)} lost`, "lost", 3);
+		else if (before && began > before) gap(`${took(began - before)} later`, "rest", Math.log10(1 + began - before) / 2);
 		before = ended;
-		const ms = began === null ? null : (ended ?? M.now()) - began;
-		pieces.push({ kind, weight: 1 + Math.log10(1 + Math.max(0, ms ?? 0)) });
-		const texts = [`#${entry.attempt}`, began === null ? "–" : clock(began), ms === null ? "–" : took(ms), entry.outcome, entry.reason ?? entry.stop ?? ""];
-		rows.push(h("li", { "data-kind": kind, title: entry.reason }, ...texts.map((text) => h("span", { text }))));
+		if (lost) continue;
+		const ms = began && Math.max(0, (ended ?? M.now()) - began);
+		const kind = kindOf(outcome);
+		pieces.push([kind, 1 + Math.log10(1 + ms)]);
+		const texts = [`#${attempt}`, began ? clock(began) : "–", began ? took(ms) : "–", outcome, reason ?? stop ?? ""];
+		rows.unshift(h("li", { "data-kind": kind, title: reason }, ...texts.map((text) => h("span", { text }))));
 	}
-	const total = pieces.reduce((sum, piece) => sum + piece.weight, 0);
-	const strip = s("svg", { class: "strip", viewBox: "0 0 360 28", preserveAspectRatio: "none", "aria-hidden": "true" });
+	const total = pieces.reduce((sum, [, weight]) => sum + weight, 0) / 360;
+	const strip = h("svg", { class: "strip", viewBox: "0 0 360 28", preserveAspectRatio: "none", "aria-hidden": "true" });
 	let x = 0;
-	for (const { kind, weight } of pieces) {
-		const width = (weight / total) * 360;
+	for (const [kind, weight] of pieces) {
+		const width = weight / total;
 		const [y, height] = { rest: [13.5, 1], lost: [2, 24], bad: [14, 12] }[kind] ?? [2, 12];
-		strip.append(s("rect", { class: kind, x, y, width: kind === "rest" ? width : width * 0.9, height }));
+		strip.append(h("rect", { class: kind, x, y, width: kind === "rest" ? width : width * 0.9, height }));
 		x += width;
 	}
-	return [strip, h("ol", {}, ...rows.reverse()), dropped ? h("p", { class: "note", text: `${count(dropped)} older attempts are no longer kept.` }) : ""];
+	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are no longer kept.` })];
+}
+
+/** Each is the verb of the request, the text of its button, and of what ends something, a warning. */
+function actionsOf(node) {
+	const group = M.isGroup(node);
+	const { path, state } = node;
+	const some = [node.paused ? { verb: "resume", text: "Resume" } : { verb: "pause", text: "Pause" }];
+	if (path === "") return state === "ended" ? [] : some;
+	if (["backoff", "interval", "scheduled", "delayed", "throttled"].includes(state)) some.unshift({ verb: "trigger", text: "Run now" });
+	const stops = group ? "All its tasks are stopped, and start again." : "The attempt that runs is stopped, and another begins.";
+	some.unshift({ verb: "restart", text: "Restart", warning: group || state === "running" ? stops : null });
+	if (state !== "ended") some.push({ verb: "cancel", text: "Cancel", warning: "It is requested to stop, and does not start again." });
+	return some;
+}
+
+
+/** Asks if need be, acts, and returns `{ok, text}`, or `null` if the answer was no. */
+export async function act({ verb, text, warning }, target) {
+	const title = `${text} ${target || model.name}`;
+	if (warning && !(await confirm(`${title}?`, warning, text))) return null;
+	const query = target === undefined ? verb : `${verb}=${encodeURIComponent(target)}`;
+	return ask(query, 30_000, "POST").then(async (answer) => {
+		const { ok, status } = answer;
+		const body = await answer.json().catch(() => ({}));
+		return { ok, text: ok ? (body.answer ?? "done") : `${body.error ?? "refused"} (${status})` };
+	}).catch(({ name }) => ({ text: name === "TimeoutError" ? "no answer within 30 s" : "the process did not answer" }));
+}
+
+function confirm(title, text, yes) {
+	const dialog = $("ask");
+	put($("ask-title"), title);
+	put($("ask-text"), text);
+	put($("ask-yes"), yes);
+	dialog.returnValue = "";
+	dialog.showModal();
+	return new Promise((done) => (dialog.onclose = () => done(dialog.returnValue)));
 }

@@ -1,17 +1,13 @@
 // The connection. A browser allows six connections to one host, so the visible pages of one console share one stream:
-// the page that holds a lock has it, and passes on what it gets. A hidden page takes no part.
-//
-// Without a secure context (plain HTTP from another host) there are no locks, and each visible page has its own stream.
+// the page that holds a lock has it, and passes on what it gets. A hidden page takes no part. Without locks (plain HTTP
+// from another host) each visible page has a stream of its own.
 
-const { model } = await import(new URL("?model.js", import.meta.url));
+const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
+const [{ ask, on }, { model }] = await Promise.all(["base", "model"].map(load));
 
 const POLL_MS = 1000;
-/** So many polls lie between two attempts to open a stream that was refused. */
-const POLLS_PER_STREAM = 5;
-
 const NAME = `taskvisor-console ${location.pathname}`;
 const channel = new BroadcastChannel(NAME);
-const send = (kind, data) => leading && channel.postMessage({ kind, data });
 
 let handlers;
 let status = "opening";
@@ -23,66 +19,64 @@ let held = null;
 
 /**
  * Starts. `full` and `part` get the messages of the stream; `part` returns `false` if it cannot be applied. `status` gets
- * `opening`, `live`, `polling`, `closing`, `ended`, `lost`, `refused` or `hidden`.
+ * `opening`, `live`, `polling`, `closing`, `ended`, `lost` or `hidden`.
  */
 export function start(given) {
 	handlers = given;
-	document.addEventListener("visibilitychange", turn);
-	addEventListener("pageshow", turn);
-	addEventListener("pagehide", () => leave?.());
+	on(document, "visibilitychange", turn);
+	on(window, "pageshow", turn);
+	on(window, "pagehide", () => leave?.());
 	turn();
 }
 
-export const isLeading = () => leading;
+const send = (kind, data) => leading && channel.postMessage({ kind, data });
+/** After a goodbye there is no stream to be had before another process answers. */
+const gone = () => status === "closing" || status === "ended";
 
 function tell(name) {
 	send("status", name);
-	if (name === status) return;
-	status = name;
-	handlers.status(name);
+	if (name !== status) handlers.status((status = name));
 }
 
 function turn() {
-	if (document.hidden) {
+	if (!document.hidden) {
+		if (!leave) join();
+	} else {
 		leave?.();
-		// The end of the process remains true.
-		if (status !== "closing" && status !== "ended") tell("hidden");
-	} else if (!leave) join();
+		if (!gone()) tell("hidden");
+	}
 }
 
 function join() {
-	const gone = new AbortController();
+	const end = new AbortController();
+	const { signal } = end;
 	if (status === "hidden") tell("opening");
-	const lead = () => {
-		if (gone.signal.aborted) return undefined;
-		leading = true;
-		held = null;
-		// After a goodbye there is no stream to be had before another process answers.
-		if (status === "closing" || status === "ended") source.poll(status);
-		else source.open();
-		return new Promise((done) => gone.signal.addEventListener("abort", done));
-	};
 	leave = () => {
 		leave = held = null;
-		gone.abort();
 		leading = false;
+		end.abort();
 		source.close();
 	};
+	const lead = () => {
+		if (signal.aborted) return undefined;
+		leading = true;
+		held = null;
+		if (gone()) source.poll(status);
+		else source.open();
+		return new Promise((done) => on(signal, "abort", done));
+	};
 	if (!navigator.locks) return lead();
-	navigator.locks.request(NAME, { signal: gone.signal }, lead).catch(() => {});
-	// Nobody else leads, unless the lock takes its time.
+	navigator.locks.request(NAME, { signal }, lead).catch(() => {});
+	// Another page leads, unless the lock takes its time.
 	return setTimeout(() => {
-		if (gone.signal.aborted || leading) return;
-		channel.postMessage({ kind: "who" });
+		if (signal.aborted || leading) return;
 		catchUp();
 	}, 60);
 }
 
 channel.onmessage = ({ data: { kind, data } }) => {
-	if (!leave) return;
-	if (kind === "who") send("status", status);
-	else if (leading) return;
-	else if (kind === "status") tell(data);
+	if (!leave || leading) return;
+	if (kind === "status") tell(data);
 	else receive(kind, data);
 };
 
@@ -92,39 +86,32 @@ function receive(kind, text) {
 		held = null;
 		handlers.full(text);
 	} else if (held) held.push(text);
-	else if (handlers.part(text) === false) {
+	else if (!handlers.part(text)) {
 		if (leading) source.open();
 		else catchUp();
 	}
 }
 
-/** Reads the whole tree, for a page that has no stream of its own. */
+/** Reads the whole tree. */
 async function catchUp() {
 	const parts = (held = []);
-	let text;
-	try {
-		text = await read();
-	} catch {
-		await new Promise((wake) => setTimeout(wake, POLL_MS));
-	}
-	// Somebody else may have been faster.
-	if (held !== parts || !leave) return;
-	if (text === undefined) return catchUp();
-	held = null;
-	handlers.full(text);
+	const text = await read().catch(() => new Promise((wake) => setTimeout(wake, POLL_MS)));
+	// A snapshot may have come first.
+	if (held !== parts) return;
+	if (!text) return catchUp();
+	receive("full", text);
 	for (const part of parts) receive("part", part);
+	if (status === "opening") tell("live");
 }
 
 async function read() {
-	const answer = await fetch("?tree", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+	const answer = await ask("tree");
 	if (!answer.ok) throw answer;
 	return answer.text();
 }
 
 /** The stream of the leader, and what it does while there is none. */
 const source = {
-	polls: 0,
-
 	close() {
 		this.stream?.close();
 		clearTimeout(this.timer);
@@ -133,48 +120,40 @@ const source = {
 
 	open() {
 		this.close();
-		const stream = (this.stream = new EventSource("?events"));
-		const on = (name, act) => stream.addEventListener(name, (event) => this.stream === stream && act(event.data));
-		on("snapshot", (text) => {
-			this.polls = 0;
+		const { round } = this;
+		this.stream = new EventSource("?events");
+		const take = (name, act) => on(this.stream, name, ({ data }) => this.round === round && act(data));
+		take("snapshot", (text) => {
 			receive("full", text);
 			tell("live");
 		});
-		on("changes", (text) => receive("part", text));
-		on("bye", () => this.poll("closing"));
-		on("error", () => this.poll("lost"));
+		take("changes", (text) => receive("part", text));
+		take("bye", () => this.poll("closing"));
+		take("error", () => this.poll("lost"));
 	},
 
 	/** Asks each second. `mode` is what no answer means: `lost`, or after a goodbye `closing` and then `ended`. */
 	async poll(mode) {
 		this.close();
-		this.stream = null;
-		if (mode === "closing") tell("closing");
 		const { round } = this;
-		let text = null;
-		let refused = false;
-		try {
-			text = await read();
-		} catch (error) {
-			refused = error.status === 403 || error.status === 421;
-		}
+		if (mode === "closing") tell(mode);
+		const text = await read().catch(() => null);
 		if (this.round !== round) return;
-		let next = mode;
+		let next = () => this.poll(mode);
 		if (text === null) {
-			if (mode === "closing") next = "ended";
-			tell(refused ? "refused" : next);
+			if (mode === "closing") mode = "ended";
+			tell(mode);
 		} else {
-			const { boot, phase } = JSON.parse(text);
-			const same = boot === model.boot;
+			const before = model.boot;
 			receive("full", text);
-			if (same && (phase === "shutting down" || phase === "stopped")) tell((next = "closing"));
+			if (before !== model.boot) return this.open();
+			if (model.phase === "shutting down" || model.phase === "stopped") tell((mode = "closing"));
 			else {
-				next = "lost";
-				this.polls += 1;
-				if (!same || this.polls % POLLS_PER_STREAM === 1) return this.open();
+				// There is a process, but no stream: too many look.
 				tell("polling");
+				next = () => this.open();
 			}
 		}
-		this.timer = setTimeout(() => this.poll(next), POLL_MS);
+		this.timer = setTimeout(next, POLL_MS);
 	},
 };

@@ -103,7 +103,7 @@ impl Action {
         if self == Self::PauseSlot {
             paused(slot.pause(), supervisor)
         } else {
-            resumed(slot.resume(), slot.snapshot().paused)
+            Ok(resumed(slot.resume(), slot.snapshot().paused))
         }
     }
 
@@ -115,7 +115,7 @@ impl Action {
             Self::Trigger if task.trigger() => Ok("triggered"),
             Self::Trigger => Ok("not waiting"),
             Self::Pause => paused(task.pause(), supervisor),
-            Self::Resume => resumed(task.resume(), task.is_paused()),
+            Self::Resume => Ok(resumed(task.resume(), task.is_paused())),
             _ => {
                 let Some(current) = supervisor.task(path) else { return refused("it has ended, or has not started") };
                 let canceled = timeout(PATIENCE, current.cancel()).await;
@@ -125,7 +125,7 @@ impl Action {
                     Some(OutcomeKind::Completed) => "completed",
                     _ => "canceled",
                 };
-                canceled_as(canceled.ok(), ended)
+                canceled_as(canceled.as_ref().ok(), ended)
             }
         }
     }
@@ -139,14 +139,14 @@ impl Action {
             Self::Restart => refused("it has ended, stops for good, or has not started"),
             Self::Trigger => refused("only a task can be triggered"),
             Self::Pause => paused(group.pause(), supervisor),
-            Self::Resume => resumed(group.resume(), group.is_paused()),
-            _ => canceled_as(timeout(PATIENCE, group.cancel()).await.ok(), "canceled"),
+            Self::Resume => Ok(resumed(group.resume(), group.is_paused())),
+            _ => canceled_as(timeout(PATIENCE, group.cancel()).await.as_ref().ok(), "canceled"),
         }
     }
 }
 
 /// The answer to a cancel that has ended in time, or has not.
-fn canceled_as(canceled: Option<Result<bool, RuntimeError>>, ended: &'static str) -> Answer {
+fn canceled_as(canceled: Option<&Result<bool, RuntimeError>>, ended: &'static str) -> Answer {
     match canceled {
         None => Ok("stopping"),
         Some(Ok(true)) => Ok(ended),
@@ -164,11 +164,11 @@ fn paused(is_new: bool, supervisor: &SupervisorHandle) -> Answer {
     }
 }
 
-fn resumed(is_new: bool, is_paused_above: bool) -> Answer {
+const fn resumed(is_new: bool, is_paused_above: bool) -> &'static str {
     match (is_new, is_paused_above) {
-        (true, false) => Ok("resumed"),
-        (true, true) => Ok("resumed, but what is above it is paused"),
-        (false, true) => Ok("not paused by itself, but by what is above it"),
-        (false, false) => Ok("not paused"),
+        (true, false) => "resumed",
+        (true, true) => "resumed, but what is above it is paused",
+        (false, true) => "not paused by itself, but by what is above it",
+        (false, false) => "not paused",
     }
 }

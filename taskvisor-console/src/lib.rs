@@ -7,6 +7,8 @@ mod live;
 mod page;
 mod query;
 mod reply;
+#[cfg(feature = "serve")]
+mod serve;
 mod service;
 mod settings;
 mod sync;

@@ -18,8 +18,17 @@ macro_rules! files {
 
 files! {
     "index.html": "text/html; charset=utf-8",
+    "actions.js": "text/javascript; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
+    "base.js": "text/javascript; charset=utf-8",
+    "drawer.js": "text/javascript; charset=utf-8",
+    "link.js": "text/javascript; charset=utf-8",
+    "list.js": "text/javascript; charset=utf-8",
+    "lists.js": "text/javascript; charset=utf-8",
+    "log.js": "text/javascript; charset=utf-8",
+    "model.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
+    "tree.js": "text/javascript; charset=utf-8",
 }
 
 pub(crate) fn file(name: &str) -> Option<&'static File> {

@@ -98,7 +98,7 @@ impl Console {
             return Err(wrong_method("GET, HEAD"));
         }
         match (key, value) {
-            ("events", None) => self.events(request, access),
+            ("events", None) => Ok(self.events(request, access)),
             ("tree", path) => {
                 let path = path.unwrap_or_default().into_owned();
                 let rights = view::rights(access, &self.settings);
@@ -119,16 +119,16 @@ impl Console {
         }
     }
 
-    fn events(&self, request: &Parts, access: Access) -> Result<Reply, Reply> {
+    fn events(&self, request: &Parts, access: Access) -> Reply {
         const EVENTS: &str = "text/event-stream";
         if request.method == Method::HEAD {
-            return Ok(reply(StatusCode::OK, EVENTS, ""));
+            return reply(StatusCode::OK, EVENTS, "");
         }
         let busy = |text| error(StatusCode::SERVICE_UNAVAILABLE, text);
         match self.hub.join(&self.settings, access) {
-            Ok(client) => Ok(reply(StatusCode::OK, EVENTS, Body::stream(client))),
-            Err(NotJoined::Full) => Err(busy("there are 32 streams already")),
-            Err(NotJoined::NoRuntime) => Err(busy("a stream needs a Tokio runtime")),
+            Ok(client) => reply(StatusCode::OK, EVENTS, Body::stream(client)),
+            Err(NotJoined::Full) => busy("there are 32 streams already"),
+            Err(NotJoined::NoRuntime) => busy("a stream needs a Tokio runtime"),
         }
     }
 

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::request::Parts;
-use taskvisor::{History, NodeSnapshot, SupervisorHandle};
+use taskvisor::{History, NodeKind, NodeSnapshot, SupervisorHandle, TaskState};
 
 use crate::access::{Access, Hosts};
-use crate::view::{Source, recent};
+use crate::view::{Source, is_behind, recent};
 
 pub(crate) type AccessFn = dyn Fn(&Parts) -> Access + Send + Sync;
 pub(crate) type RedactFn = dyn Fn(&str) -> String + Send + Sync;
@@ -58,6 +58,14 @@ impl Settings {
         let mut node = self.supervisor.node(path)?;
         self.redact_node(&mut node);
         Some(node)
+    }
+
+    /// Returns `true` if the history does not know yet what the node is at: both hear of it by the same event.
+    pub(crate) fn is_ahead_of_history(&self, node: &NodeSnapshot) -> bool {
+        let is_running = matches!(node.state, TaskState::Running | TaskState::Stopping);
+        let is_task = node.kind == NodeKind::Task;
+        let history = self.history.as_ref().filter(|_| is_task);
+        history.is_some_and(|history| is_behind(&history.of(&node.path), node.attempt, is_running))
     }
 
     pub(crate) fn redact_node(&self, node: &mut NodeSnapshot) {

@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
             continue;
         }
         pump.gather().await;
-        if pump.is_due(pump.swept_at + SWEEP) || pump.has_lost {
+        if is_due(pump.swept_at + SWEEP) || pump.has_lost {
             pump.sweep().await;
         }
         pump.flush().await;
@@ -76,6 +76,8 @@ struct Pump {
     sent_status: Option<Status>,
     /// The nodes to read again.
     dirty: Dirty,
+    /// Those of them that were read before the history had heard of the same event.
+    again: HashSet<Arc<str>>,
     /// The events since the last flush, and the number of those that are not shown.
     log: Vec<Event>,
     log_lost: u64,
@@ -139,6 +141,7 @@ impl Pump {
             hub,
             events,
             dirty: Dirty::default(),
+            again: HashSet::new(),
             log: Vec::new(),
             log_lost: 0,
             slots: Known { is_dirty: true, ..Known::default() },
@@ -163,10 +166,6 @@ impl Pump {
         view::is_over(phase).then(|| phase.to_string())
     }
 
-    fn is_due(&self, at: Instant) -> bool {
-        at <= Instant::now()
-    }
-
     /// Waits for something to do. Returns `false` if only the clients have changed.
     async fn wait(&mut self) -> bool {
         if !self.dirty.queue.is_empty() || !self.log.is_empty() {
@@ -189,7 +188,7 @@ impl Pump {
     /// Collects events until the next flush, and serves clients in the meantime.
     async fn gather(&mut self) {
         let flush = (self.flushed_at + FLUSH).max(Instant::now() + GATHER);
-        while self.ending().is_none() && !self.is_due(flush) {
+        while self.ending().is_none() && !is_due(flush) {
             let notice = flush.min(Instant::now() + NOTICE);
             if timeout_at(notice, self.hub.changed.notified()).await.is_ok() {
                 self.send_snapshots();
@@ -209,7 +208,7 @@ impl Pump {
                 yield_now().await;
             }
         }
-        if self.is_due(self.checked_at + CHECK) {
+        if is_due(self.checked_at + CHECK) {
             self.check();
         }
     }
@@ -252,6 +251,7 @@ impl Pump {
         }
         self.slots.is_dirty |= event.slot.is_some();
         if let Some(path) = view::path(&event) {
+            self.again.remove(path);
             self.dirty.add(Arc::clone(path));
         }
         if self.log.len() < EVENTS {
@@ -275,7 +275,7 @@ impl Pump {
             self.dirty.add(path.as_str().into());
         }
         self.problems = problems;
-        if self.is_due(self.sent_at + KEEP_ALIVE) {
+        if is_due(self.sent_at + KEEP_ALIVE) {
             self.sent_at = Instant::now();
             for client in self.hub.clients() {
                 client.mailbox.keep_alive(Bytes::from_static(b": \n\n").into());
@@ -286,7 +286,7 @@ impl Pump {
     /// Compares the whole tree. After a loss of events, clients get it as a whole.
     async fn sweep(&mut self) {
         let began = Instant::now();
-        if self.has_lost && !self.is_due(self.may_sweep_at) {
+        if self.has_lost && !is_due(self.may_sweep_at) {
             return;
         }
         let (settings, hub) = (Arc::clone(&self.settings), Arc::clone(&self.hub));
@@ -297,6 +297,7 @@ impl Pump {
         // It ends early with its runtime only, and the pump does so too.
         let Ok(delta) = swept.await else { return pending().await };
         self.dirty.clear();
+        self.again.clear();
         let now = Instant::now();
         (self.swept_at, self.may_sweep_at) = (now, now + CHECK.max((now - began) * SWEEP_SHARE));
         if take(&mut self.has_lost) {
@@ -311,13 +312,17 @@ impl Pump {
 
     /// Reads what is named again, and sends what has changed.
     async fn flush(&mut self) {
-        let mut deltas = Vec::new();
+        let (mut deltas, mut again) = (Vec::new(), Vec::new());
         let mut left = NODES;
         while left > 0 {
             let mut read = Vec::new();
             while read.len() < TURN.min(left) {
                 let Some(path) = self.dirty.pop() else { break };
                 let node = self.settings.node(&path);
+                let is_again = self.again.remove(&path);
+                if !is_again && node.as_ref().is_some_and(|node| self.settings.is_ahead_of_history(node)) {
+                    again.push(Arc::clone(&path));
+                }
                 read.push((path, node));
             }
             if read.is_empty() {
@@ -331,6 +336,10 @@ impl Pump {
             }
             deltas.push(delta);
             yield_now().await;
+        }
+        for path in again {
+            self.again.insert(Arc::clone(&path));
+            self.dirty.add(path);
         }
         self.flushed_at = Instant::now();
         self.send_changes(deltas);
@@ -412,6 +421,10 @@ impl Known {
         }
         &self.json
     }
+}
+
+fn is_due(at: Instant) -> bool {
+    at <= Instant::now()
 }
 
 /// Returns the output of a future if it is ready now.

@@ -26,7 +26,7 @@ impl Status {
         Self { phase: health.phase(), live: health.is_live(), ready: health.is_ready() }
     }
 
-    fn write(&self, out: &mut String) {
+    fn write(self, out: &mut String) {
         let Self { phase, live, ready } = self;
         let _ = write!(out, "\"phase\":\"{phase}\",\"live\":{live},\"ready\":{ready}");
     }

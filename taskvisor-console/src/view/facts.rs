@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use taskvisor::{NodeKind, NodeSnapshot, OutcomeKind, Problem, TaskState, WaitingFor};
 
 /// What is known of a node.
+#[expect(clippy::struct_excessive_bools, reason = "they are those of a snapshot")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) path: Arc<str>,

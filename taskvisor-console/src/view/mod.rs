@@ -15,5 +15,5 @@ mod why;
 pub(crate) use changes::{Changes, Position, Status, full, is_over, rights};
 pub(crate) use event::{action, event, path};
 pub(crate) use mirror::{Delta, Mirror, Source};
-pub(crate) use node::recent;
+pub(crate) use node::{is_behind, recent};
 pub(crate) use read::{detail, leases, log, now, slots, timers, tree, why};

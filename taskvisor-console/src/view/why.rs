@@ -21,7 +21,7 @@ const LINKS: usize = 6;
 impl Why {
     pub(crate) fn of(node: &Facts, tree: &impl Look) -> Self {
         let why = match node.state {
-            TaskState::Running => running(node, tree),
+            TaskState::Running => running(node, tree, LINKS),
             TaskState::Stopping if node.problem == Some(Problem::PastStop) => {
                 Self::new("was requested to stop, and is past its deadline")
             }
@@ -58,7 +58,7 @@ impl Why {
     }
 }
 
-fn running(node: &Facts, tree: &impl Look) -> Why {
+fn running(node: &Facts, tree: &impl Look, links: usize) -> Why {
     match &node.problem {
         Some(Problem::Silent) => Why::new("runs, but has sent no heartbeat for longer than its watchdog allows"),
         Some(Problem::Quiet { .. }) => Why::new("runs, but its heartbeat is late or its probe failed"),
@@ -70,7 +70,7 @@ fn running(node: &Facts, tree: &impl Look) -> Why {
         }
         _ => match tree.find_child(&node.path, |child| !child.ready) {
             Some(child) => {
-                let (how, until) = how_it_is(child, tree, LINKS);
+                let (how, until) = how_it_is(child, tree, links.saturating_sub(1));
                 Why::until(format!("waits until {} is ready, {how}", shown(&child.path)), until)
             }
             None => Why::new("runs, and is not ready"),
@@ -110,9 +110,9 @@ fn waiting(node: &Facts, tree: &impl Look, links: usize) -> Why {
     }
     match (&node.waiting_for, node.state) {
         (Some(WaitingFor::After(paths)), _) if !paths.is_empty() => waits_for(paths, tree, links),
-        (Some(WaitingFor::Permit), _) => Why::new("waits for a permit of `max_concurrent`, which all are held"),
+        (Some(WaitingFor::Permit), _) => Why::new("waits for a permit of `max_concurrent`, all of which are held"),
         (Some(WaitingFor::Limit(name)), _) => {
-            Why::new(format!("waits for a permit of the limit {}, which all are held", shown(name)))
+            Why::new(format!("waits for a permit of the limit {}, all of which are held", shown(name)))
         }
         (Some(WaitingFor::Group), _) => waits_for_group(node, tree, links),
         (Some(WaitingFor::Slot(1)), _) => Why::new("waits for its slot, and is next"),
@@ -194,12 +194,13 @@ fn how_it_is(node: &Facts, tree: &impl Look, links: usize) -> (String, Option<Sy
         TaskState::Throttled => until("slowed down"),
         TaskState::Scheduled => until("scheduled"),
         TaskState::Running if node.ready => ("running".to_owned(), None),
+        TaskState::Running if node.is_group && links > 0 => {
+            let why = running(node, tree, links);
+            (format!("which {}", why.text), why.until)
+        }
         TaskState::Running => ("running and not ready yet".to_owned(), None),
         TaskState::Stopping => ("stopping".to_owned(), None),
-        TaskState::Ended => match node.outcome {
-            Some(outcome) => (format!("which has ended: {outcome}"), None),
-            None => ("which has ended".to_owned(), None),
-        },
+        TaskState::Ended => (format!("which {}", ended(node)), None),
         _ if links == 0 => (node.state.to_string(), None),
         _ => {
             let why = waiting(node, tree, links);
@@ -213,3 +214,7 @@ fn shown(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != ',');
     if is_plain { name.to_owned() } else { format!("{name:?}") }
 }
+
+#[cfg(test)]
+#[path = "why_test.rs"]
+mod tests;
