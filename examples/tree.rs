@@ -4,11 +4,14 @@
 //! cargo run --example tree                        # until Ctrl+C or SIGTERM
 //! cargo run --example tree -- --chaos 1           # its parts fail, panic and hang at random
 //! cargo run --example tree -- --listen 127.0.0.1:8080 records.txt
+//! cargo run --example tree --features console -- --chaos 1 --seconds 600 --console
 //! ```
 //!
 //! No record is lost, whatever fails: the outbox keeps each record until the store has it on disk, and resends it. The
 //! store accepts records only in the order of their numbers, so that a record that is sent twice is written once. When
 //! the tree has ended, the program reads the file and checks that it holds each record exactly once.
+
+mod console;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -34,6 +37,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
+use crate::console::Port;
+
 const HELP: &str = "\
 A store, an ingest that fills it, and a server that answers /livez, /readyz
 and /tree.
@@ -48,6 +53,7 @@ Options:
   --chaos SEED   Fail, panic and hang at random; for 3 seconds, unless told
   --seconds N    End after N seconds, and not only with Ctrl+C or SIGTERM
   --listen ADDR  Where to serve; without it a free port of 127.0.0.1
+  --console      Serve a console as well, at another port
   -h, --help     Print this
 
 Exit status: 0 if all is well, 1 if a record is lost or the tree failed, 2 if
@@ -231,6 +237,12 @@ async fn main() -> ExitCode {
     let found = Lock::take(&path).and_then(|_lock| Log::open(&path)).unwrap_or_else(|wrong| refuse(&wrong)).next;
     let listener = Arc::new(listener);
 
+    let port = arguments.console.then(|| Port::bind(([127, 0, 0, 1], 0).into()).unwrap_or_else(|wrong| refuse(&wrong)));
+    let attached = port.as_ref().map(Port::attach).unwrap_or_default();
+    if let Some(port) = &port {
+        say(&format!("the console is at http://{}/", port.addr()));
+    }
+
     let mut chaos = Chaos::seeds(arguments.chaos);
     let outbox = Outbox::new(found);
     let (store, inbox) = mpsc::channel(BATCH);
@@ -241,6 +253,7 @@ async fn main() -> ExitCode {
         name = "tree",
         grace = "30s",
         defaults(backoff(first = "20ms", max = "200ms", factor = 2.0, jitter = "equal")),
+        subscribers = [..attached.subscribers],
         tasks = [
             store = group(
                 strategy = rest_for_one(max_restarts = 5, within = "2s"),
@@ -273,6 +286,7 @@ async fn main() -> ExitCode {
                 },
                 after = [serve],
             ),
+            ..attached.task,
         ],
     );
     let tree = view.of(tree);
@@ -606,13 +620,14 @@ struct Arguments {
     chaos: Option<u64>,
     seconds: Option<Duration>,
     listen: SocketAddr,
+    console: bool,
     file: Option<PathBuf>,
 }
 
 impl Arguments {
     fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        let mut parsed =
-            Self { help: false, chaos: None, seconds: None, listen: ([127, 0, 0, 1], 0).into(), file: None };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let mut parsed = Self { help: false, chaos: None, seconds: None, listen, console: false, file: None };
         while let Some(argument) = arguments.next() {
             let option = argument.to_string_lossy();
             let mut value = |what: &str| {
@@ -621,6 +636,7 @@ impl Arguments {
             };
             match &*option {
                 "--help" | "-h" => parsed.help = true,
+                "--console" => parsed.console = true,
                 "--chaos" => parsed.chaos = Some(number(&option, &value("a seed")?, 0)?),
                 "--seconds" => {
                     let seconds = number(&option, &value("a number of seconds")?, 1)?;
