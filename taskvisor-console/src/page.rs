@@ -18,7 +18,6 @@ macro_rules! files {
 
 files! {
     "index.html": "text/html; charset=utf-8",
-    "actions.js": "text/javascript; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "base.js": "text/javascript; charset=utf-8",
     "drawer.js": "text/javascript; charset=utf-8",

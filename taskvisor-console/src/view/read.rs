@@ -129,9 +129,23 @@ pub(crate) fn slots(settings: &Settings) -> String {
 }
 
 /// Returns the leases and the state of the fleet, as fields.
-pub(crate) fn leases(_settings: &Settings) -> String {
-    ",\"leases\":[]".to_owned()
+#[cfg(feature = "fleet")]
+pub(crate) fn leases(settings: &Settings) -> String {
+    let Some(fleet) = settings.supervisor.fleet() else { return NO_LEASES.to_owned() };
+    let leases = to_value(fleet.leases).unwrap_or_default();
+    let mut state = json!({ "reachable": fleet.unreachable.is_none() });
+    if let Some(error) = fleet.unreachable {
+        state["error"] = settings.redacted(error).into();
+    }
+    format!(",\"leases\":{leases},\"fleet\":{state}")
 }
+
+#[cfg(not(feature = "fleet"))]
+pub(crate) fn leases(_: &Settings) -> String {
+    NO_LEASES.to_owned()
+}
+
+const NO_LEASES: &str = ",\"leases\":[]";
 
 /// Returns the last lines of the log.
 pub(crate) fn log(hub: &Hub) -> String {

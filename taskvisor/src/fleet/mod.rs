@@ -14,6 +14,7 @@ mod leases;
 mod local;
 mod machine;
 mod singleton;
+mod snapshot;
 mod store;
 mod times;
 
@@ -23,4 +24,5 @@ pub use local::LocalStore;
 pub(crate) use machine::{Call, Failed, Machine, Order, Reply, Say, Why};
 pub(crate) use singleton::Singleton;
 pub use singleton::{Overrun, Standby, Ticks};
+pub use snapshot::{FleetSnapshot, LeaseSnapshot};
 pub use store::{Claim, FencingToken, InvalidLeaseKey, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};

@@ -15,6 +15,8 @@ use super::waiting::WaitingFor;
 #[cfg(feature = "history")]
 use crate::events::millis;
 use crate::events::{Event, EventKind, Reason};
+#[cfg(feature = "fleet")]
+use crate::fleet::{FleetSnapshot, LeaseSnapshot};
 #[cfg(feature = "history")]
 use crate::history::{AttemptOutcome, AttemptRecord, HistoryEntry, HistoryGap, PathHistory};
 #[cfg(feature = "controller")]
@@ -249,6 +251,26 @@ impl Serialize for SlotTask {
     object!(SlotTask, task => { path: Some(&task.path), id: Some(task.id), state: Some(task.state) });
 }
 
+#[cfg(feature = "fleet")]
+impl Serialize for FleetSnapshot {
+    object!(FleetSnapshot, fleet => {
+        label: Some(&fleet.label),
+        unreachable: fleet.unreachable.as_ref(),
+        leases: list(&fleet.leases),
+    });
+}
+
+#[cfg(feature = "fleet")]
+impl Serialize for LeaseSnapshot {
+    object!(LeaseSnapshot, lease => {
+        path: Some(&lease.path),
+        key: Some(&lease.key),
+        held: Some(lease.is_held),
+        owner: lease.owner.as_ref(),
+        token: lease.token.as_ref(),
+    });
+}
+
 impl Serialize for TreeSnapshot {
     object!(TreeSnapshot, tree => { root: Some(&tree.root) });
 }
@@ -264,6 +286,7 @@ impl Serialize for NodeSnapshot {
         attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
         restarts: Some(node.restarts),
         failures: Some(node.failures),
+        max_retries: node.max_retries.as_ref(),
         ready: Some(node.ready),
         outcome: node.outcome,
         last_error: node.last_error.as_ref(),

@@ -1,7 +1,7 @@
 //! Snapshots of a tree.
 
 use std::fmt::{self, Write as _};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::health::Problem;
 use super::outcome::OutcomeKind;
@@ -14,7 +14,7 @@ use crate::tree::Strategy;
 /// it, and [`GroupHandle::snapshot`](crate::GroupHandle::snapshot) that of a group.
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
-/// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a
+/// current attempt of a task, how long it has been in its state, and what it waits for. [`to_mermaid`](Self::to_mermaid) formats it as a
 /// chart.
 ///
 /// ```text
@@ -53,6 +53,9 @@ pub struct NodeSnapshot {
     /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
     /// before it.
     pub failures: u32,
+    /// The number of consecutive failures that are retried, of a task that has a limit
+    /// ([`TaskSpec::with_max_retries`](crate::TaskSpec::with_max_retries)).
+    pub max_retries: Option<u32>,
     /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
     /// current run of a group has been ready. What has ended without a failure is ready.
     pub ready: bool,
@@ -106,6 +109,7 @@ impl NodeSnapshot {
             attempt: 0,
             restarts: 0,
             failures: 0,
+            max_retries: None,
             ready: false,
             outcome: None,
             last_error: None,
@@ -136,14 +140,29 @@ impl NodeSnapshot {
         if self.paused && self.state != TaskState::Paused {
             parts.push("paused".to_owned());
         }
+        match self.outcome {
+            None | Some(OutcomeKind::Completed) => {}
+            Some(outcome) => parts.push(outcome.to_string()),
+        }
+        if self.state == TaskState::Running && self.kind == NodeKind::Task && !self.ready {
+            parts.push("not ready".to_owned());
+        }
         if self.restarts > 0 {
             parts.push(format!("restarts={}", self.restarts));
+        }
+        if self.failures > 0 {
+            parts.push(format!("failures={}", self.failures));
         }
         if let Some(since) = self.since {
             parts.push(age(since));
         }
-        if let Some(next) = self.next_run {
-            parts.push(format!("next={:.0}", Rfc3339(next)));
+        match (self.next_run, self.next_at) {
+            (Some(next), _) => parts.push(format!("next={:.0}", Rfc3339(next))),
+            (None, Some(next)) => parts.push(format!("in={}", units(next.duration_since(now()).unwrap_or_default()))),
+            (None, None) => {}
+        }
+        if let Some(waits) = self.waiting_for.as_ref().and_then(in_words) {
+            parts.push(format!("waits for {waits}"));
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
@@ -208,9 +227,27 @@ impl fmt::Display for TreeSnapshot {
     }
 }
 
+/// Says what a node waits for, unless its state says it.
+fn in_words(waiting_for: &WaitingFor) -> Option<String> {
+    Some(match waiting_for {
+        WaitingFor::After(paths) => shortened(&paths.join(", "), AWAITED),
+        WaitingFor::Permit => "a permit".to_owned(),
+        WaitingFor::Limit(name) => format!("limit {}", shortened(name, AWAITED)),
+        WaitingFor::Group => "its group".to_owned(),
+        WaitingFor::Slot(position) => format!("its slot, at position {position}"),
+        WaitingFor::Lease(Some(owner)) => format!("the lease of {}", shortened(owner, AWAITED)),
+        WaitingFor::Lease(None) | WaitingFor::Delay | WaitingFor::Paused => return None,
+    })
+}
+
 /// Formats the time since then in its two largest units.
 fn age(since: SystemTime) -> String {
-    let seconds = now().duration_since(since).unwrap_or_default().as_secs();
+    units(now().duration_since(since).unwrap_or_default())
+}
+
+/// Formats a time in its two largest units.
+fn units(time: Duration) -> String {
+    let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -232,6 +269,8 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     kept.chain(['…']).collect()
 }
 
+/// The largest width of what a node waits for.
+const AWAITED: usize = 60;
 /// The width of a terminal, and the smallest width of an error.
 const COLUMNS: usize = 80;
 const LEAST: usize = 12;

@@ -61,9 +61,9 @@ labels! {
 
 /// The status of one registration.
 ///
-/// It does not have the time of a next attempt beside that of a schedule, or the total of failures: the event
-/// [`BackoffScheduled`](crate::EventKind::BackoffScheduled) has the delay, each failure is an event
-/// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts failures.
+/// It does not have the time of a next attempt beside that of a schedule: [`TaskHandle::node`](crate::TaskHandle::node) has
+/// it, with what the task waits for. It does not have the total of failures either: each is an event
+/// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskStatus {

@@ -8,11 +8,19 @@ use super::failures::{Failure, is_within};
 use super::observe;
 use super::registry::Admission;
 use super::task::{Cell, Machine};
+#[cfg(feature = "fleet")]
+use crate::fleet::FleetSnapshot;
 use crate::inspect::{Health, Phase, Problem, TaskState, Unhealthy, into_line, now};
 use crate::panics::drop_each;
 use crate::policy::Ready;
 
 impl Core {
+    /// Returns the leases of the fleet. `None` without one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn fleet_snapshot(&self) -> Option<FleetSnapshot> {
+        self.fleet.as_ref().map(|engine| engine.snapshot())
+    }
+
     /// Returns the phase of the supervisor.
     pub(crate) fn phase(&self) -> Phase {
         let admission = self.registry().admission;

@@ -277,6 +277,7 @@ impl Core {
             attempt: shown(machine.attempt),
             restarts: shown(machine.attempt.saturating_sub(1)),
             failures: machine.streak,
+            max_retries: cell.policy().max_retries,
             ready: problem.is_none(),
             outcome: seen.outcome,
             last_error: seen.last_error.map(into_line),

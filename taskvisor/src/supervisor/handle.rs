@@ -7,6 +7,8 @@ use super::add_task::AddTask;
 use super::error::RuntimeError;
 use super::reconciled::Reconciled;
 use crate::events::EventStream;
+#[cfg(feature = "fleet")]
+use crate::fleet::FleetSnapshot;
 use crate::inspect::{Health, NodeDetail, NodeSnapshot, Phase, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
@@ -194,6 +196,39 @@ impl SupervisorHandle {
     #[cfg(feature = "controller")]
     pub fn slot(&self, name: &str) -> SlotHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
+    }
+
+    /// Returns the leases that this supervisor has or wants in its [fleet](crate::guide::fleets). `None` if it is in none.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::fleet::{Fleet, LocalStore};
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let bill = TaskFn::arc("bill", |ctx: TaskContext| async move {
+    ///     ctx.cancelled().await;
+    ///     Ok(())
+    /// });
+    /// let tree = Tree::builder(SupervisorConfig::default())
+    ///     .with_fleet(Fleet::new(LocalStore::new()))
+    ///     .task(TaskSpec::inherit(bill).with_singleton())
+    ///     .build();
+    /// tree.start().await?;
+    /// while !tree.supervisor().is_alive("bill").await {
+    ///     tokio::task::yield_now().await;
+    /// }
+    ///
+    /// let fleet = tree.supervisor().fleet().unwrap();
+    /// assert!(fleet.unreachable.is_none() && fleet.leases[0].is_held);
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    #[cfg(feature = "fleet")]
+    #[must_use]
+    pub fn fleet(&self) -> Option<FleetSnapshot> {
+        self.core.fleet_snapshot()
     }
 
     /// Requests the task at path `name` to stop, and returns at once. A submission that waits in its slot is not found by

@@ -20,7 +20,7 @@ use super::calls;
 use super::clock::{LeaseClock, StoreClock};
 use super::seat::{Hold, Seat, Unit, Validity};
 use crate::events::{Event, EventKind};
-use crate::fleet::{Fleet, LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
+use crate::fleet::{Fleet, FleetSnapshot, LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
 use crate::inspect::one_line;
 use crate::panics::{catch, drop_caught};
 use crate::sync::{Waiters, lock};
@@ -44,6 +44,8 @@ struct Shared {
     /// The seats of each key, in the order in which they came. The first one has the key in this process.
     seats: BTreeMap<LeaseKey, Vec<Waiting>>,
     driver: Driver,
+    /// The last failure of the store, while it cannot be reached.
+    unreachable: Option<String>,
 }
 
 /// A seat, and whether it wants to work.
@@ -156,6 +158,16 @@ impl Engine {
     /// Returns the longest time that [`closed`](Self::closed) takes.
     pub(in crate::runtime) fn time_to_close(&self) -> Duration {
         self.fleet.times().call().saturating_mul(2)
+    }
+
+    /// Returns the leases that are held or wanted.
+    pub(in crate::runtime) fn snapshot(&self) -> FleetSnapshot {
+        let shared = lock(&self.shared);
+        let seats: Vec<_> = shared.seats.values().flatten().map(|waiting| Arc::clone(&waiting.seat)).collect();
+        let unreachable = shared.unreachable.clone();
+        drop(shared);
+        let leases = seats.iter().filter_map(|seat| seat.snapshot()).collect();
+        FleetSnapshot { label: self.label.to_string(), unreachable, leases }
     }
 
     pub(super) fn label(&self) -> Arc<str> {
@@ -408,10 +420,12 @@ impl Live {
                 });
             }
             Order::Reachable(true) => {
+                lock(&self.engine.shared).unreachable = None;
                 observe::fleet(&self.engine.fleet.name, None);
                 self.engine.publish(|| Event::new(EventKind::FleetReachable));
             }
             Order::Reachable(false) => {
+                lock(&self.engine.shared).unreachable = Some(self.failure.clone());
                 observe::fleet(&self.engine.fleet.name, Some(&self.failure));
                 self.engine.publish(|| Event::new(EventKind::FleetUnreachable).because(self.failure.clone()));
             }
@@ -472,7 +486,7 @@ impl Live {
 
 /// The unit of a seat, as the engine speaks to it.
 impl Seat {
-    fn path(&self) -> Option<Arc<str>> {
+    pub(super) fn path(&self) -> Option<Arc<str>> {
         match self.unit.get()? {
             Unit::Task(cell) => Some(Arc::clone(cell.upgrade()?.name())),
             Unit::Group(group) => Some(Arc::clone(group.upgrade()?.path())),

@@ -8,7 +8,7 @@ use super::super::group::GroupCell;
 use super::super::task::Cell;
 use super::clock::LeaseClock;
 use super::engine::Engine;
-use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby, Ticks};
+use crate::fleet::{FencingToken, LeaseKey, LeaseSnapshot, Overrun, Say, Singleton, Standby, Ticks};
 use crate::sync::lock;
 
 /// A session of this process, as its work sees it.
@@ -212,6 +212,17 @@ impl Seat {
     pub(in crate::runtime) fn owner(&self) -> Option<Arc<str>> {
         let state = lock(&self.state);
         if state.hold.is_some() { Some(self.engine.label()) } else { state.owner.clone() }
+    }
+
+    /// Returns the lease as it stands. `None` if the unit is gone.
+    pub(super) fn snapshot(&self) -> Option<LeaseSnapshot> {
+        let path = self.path()?.to_string();
+        let state = lock(&self.state);
+        let token = state.hold.as_ref().map(|hold| hold.token.number());
+        let owner = if token.is_some() { Some(self.engine.label()) } else { state.owner.clone() };
+        drop(state);
+        let (key, owner) = (self.key.as_str().to_owned(), owner.map(|owner| owner.to_string()));
+        Some(LeaseSnapshot { path, key, is_held: token.is_some(), owner, token })
     }
 
     pub(super) fn is_owned_by(&self, owner: Arc<str>) {

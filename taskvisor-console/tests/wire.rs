@@ -1,0 +1,215 @@
+//! What the queries answer, and what the actions do.
+
+mod common;
+
+use common::*;
+use http::StatusCode;
+use serde_json::json;
+use taskvisor::{Group, History, SlotSpec, TaskContext, TaskFn, TaskSpec, TaskState};
+
+#[tokio::test(start_paused = true)]
+async fn the_tree_is_flat_with_parents_before_children() {
+    let inner = Group::one_for_one("inner").task(runs("deep"));
+    let store = Group::rest_for_one("store").task(fails("pool", "refused")).group(inner);
+    let tree = started(builder().with_name("app").group(store).task(runs("web"))).await;
+    let whole = get(&console(&tree), "?tree").await.json();
+    for (field, value) in [
+        ("name", json!("app")),
+        ("access", json!("read_only")),
+        ("shutdown_allowed", json!(false)),
+        ("phase", json!("running")),
+        ("live", json!(true)),
+        ("ready", json!(false)),
+        ("slots", json!([])),
+        ("leases", json!([])),
+    ] {
+        assert_eq!(whole[field], value, "{field}");
+    }
+    let nodes = whole["nodes"].as_array().expect("a list");
+    let places: Vec<_> = nodes.iter().map(|node| (&node["path"], &node["parent"], &node["index"])).collect();
+    let null = serde_json::Value::Null;
+    assert_eq!(
+        places,
+        [
+            (&json!(""), &null, &json!(0)),
+            (&json!("store"), &json!(""), &json!(0)),
+            (&json!("store/pool"), &json!("store"), &json!(0)),
+            (&json!("store/inner"), &json!("store"), &json!(1)),
+            (&json!("store/inner/deep"), &json!("store/inner"), &json!(0)),
+            (&json!("web"), &json!(""), &json!(1)),
+        ]
+    );
+    assert_eq!(node(&whole, "store").expect("it")["children"], 2);
+    let part = get(&console(&tree), "?tree=store/inner").await.json();
+    let paths: Vec<_> = part["nodes"].as_array().expect("a list").iter().map(|node| &node["path"]).collect();
+    assert_eq!(paths, [&json!("store/inner"), &json!("store/inner/deep")]);
+    assert_eq!(get(&console(&tree), "?tree=nowhere").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_has_its_settings_its_error_its_history_and_why() {
+    let history = History::new();
+    let pool = fails("pool", "connection refused").with_max_retries(7);
+    let store = Group::one_for_one("store").task(pool).task(runs("cache").with_after(["pool"]));
+    let tree = started(builder().with_subscriber(history.clone()).group(store)).await;
+    let console = console(&tree).history(history);
+    // The history has heard of the end of the attempt when its path is there.
+    while get(&console, "?node=store/pool").await.json()["history"]["entries"][0]["outcome"] != "failed" {
+        tokio::task::yield_now().await;
+    }
+    let detail = get(&console, "?node=store/pool").await.json();
+    assert_eq!(detail["settings"]["max_retries"], "7");
+    assert_eq!(detail["error"], json!({ "message": "connection refused", "sources": [] }));
+    assert_eq!(detail["history"]["entries"][0]["reason"], "connection refused");
+    assert_eq!((&detail["node"]["state"], &detail["node"]["max_retries"]), (&json!("backoff"), &json!(7)));
+    assert_eq!(detail["node"]["recent"][0][2], "failed");
+    assert_eq!(detail["node"]["why"]["text"], "is in backoff after attempt 1 failed");
+    assert_eq!((&detail["awaits"], &detail["events"]), (&json!([]), &json!([])));
+    assert_eq!(get(&console, "?node=store").await.json()["node"]["children"], 2);
+    assert_eq!(get(&console, "?node=").await.json()["node"]["path"], "");
+    assert_eq!(get(&console, "?node=store/none").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_names_what_is_waited_for_and_how_long() {
+    let store = Group::one_for_one("store").task(fails("pool", "refused")).task(runs("cache").with_after(["pool"]));
+    let tree = started(builder().group(store).task(runs("web"))).await;
+    let console = console(&tree);
+    let why = get(&console, "?why=store/pool").await.json();
+    assert_eq!(why["why"]["text"], "is in backoff after attempt 1 failed");
+    let sentence = why["sentence"].as_str().expect("text");
+    assert!(
+        sentence.starts_with("is in backoff after attempt 1 failed, ") && sentence.ends_with(" left"),
+        "{sentence}"
+    );
+    assert!(why["why"]["until"].as_str().expect("a time").ends_with('Z'));
+    assert_eq!(get(&console, "?why=web").await.json()["sentence"], "runs attempt 1");
+    assert_eq!(get(&console, "?why=none").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_come_in_their_order() {
+    let delayed = |name: &str, hours: u64| {
+        let delay = std::time::Duration::from_secs(hours * 3600);
+        TaskSpec::inherit(task(name)).with_initial_delay(delay)
+    };
+    let tree =
+        started(builder().task(delayed("late", 9)).task(delayed("soon", 2)).task(fails("pool", "refused"))).await;
+    // The time of the backoff is known one turn after its begin.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let timers = get(&console(&tree), "?timers").await.json();
+    let timers = timers["timers"].as_array().expect("a list");
+    let found: Vec<_> = timers.iter().map(|timer| (&timer["path"], &timer["kind"], &timer["state"])).collect();
+    assert_eq!(
+        found,
+        [
+            (&json!("pool"), &json!("backoff"), &json!("backoff")),
+            (&json!("soon"), &json!("delay"), &json!("delayed")),
+            (&json!("late"), &json!("delay"), &json!("delayed")),
+        ]
+    );
+    assert!(timers.iter().all(|timer| timer["next_at"].is_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_answers_what_has_really_happened() {
+    let stays = TaskFn::arc("stays", |_: TaskContext| std::future::pending());
+    let stays = TaskSpec::inherit(stays).with_stop_timeout(std::time::Duration::from_secs(1));
+    let tree = started(
+        builder()
+            .task(runs("web"))
+            .task(fails("pool", "refused"))
+            .task(task("done"))
+            .task(stays)
+            .group(Group::one_for_one("jobs").task(runs("a"))),
+    )
+    .await;
+    let console = console(&tree).allow_actions();
+    let answers = [
+        ("?pause=web", "paused"),
+        ("?pause=web", "already paused"),
+        ("?resume=web", "resumed"),
+        ("?resume=web", "not paused"),
+        ("?pause=jobs", "paused"),
+        ("?resume=jobs/a", "not paused by itself, but by what is above it"),
+        ("?pause=jobs/a", "paused"),
+        ("?resume=jobs/a", "resumed, but what is above it is paused"),
+        ("?resume=jobs", "resumed"),
+        ("?trigger=pool", "triggered"),
+        ("?trigger=web", "not waiting"),
+        ("?restart=web", "restarted"),
+        ("?restart=jobs", "restarted"),
+        ("?cancel=jobs", "canceled"),
+        ("?cancel=pool", "canceled"),
+        ("?cancel=stays", "aborted"),
+    ];
+    for (query, expected) in answers {
+        let answer = post(&console, query).await;
+        assert_eq!(answer.json(), json!({ "ok": true, "answer": expected }), "{query}");
+    }
+    assert_eq!(tree.child("stays").status().expect("it").state, TaskState::Ended);
+    let refused = [
+        ("?restart=none", StatusCode::NOT_FOUND),
+        ("?cancel=none", StatusCode::NOT_FOUND),
+        ("?pause_slot=none", StatusCode::NOT_FOUND),
+        ("?restart=", StatusCode::CONFLICT),
+        ("?cancel=", StatusCode::CONFLICT),
+        ("?cancel=done", StatusCode::CONFLICT),
+        ("?restart=done", StatusCode::CONFLICT),
+        ("?trigger=jobs", StatusCode::CONFLICT),
+        ("?restart", StatusCode::BAD_REQUEST),
+    ];
+    for (query, status) in refused {
+        let answer = post(&console, query).await;
+        assert_eq!(answer.status, status, "{query}");
+        assert!(answer.json()["error"].is_string(), "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_takes_long_to_stop_is_said_to_be_stopping() {
+    let slow = TaskFn::arc("slow", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+        Ok(())
+    });
+    let tree = started(builder().task(slow)).await;
+    let console = console(&tree).allow_actions();
+    assert_eq!(post(&console, "?cancel=slow").await.json()["answer"], "stopping");
+    assert_eq!(get(&console, "?why=slow").await.json()["sentence"], "was requested to stop, and has not ended");
+    tree.child("slow").outcome().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn during_a_shutdown_nothing_is_started() {
+    let drains = TaskFn::arc("drains", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        Ok(())
+    });
+    let tree = started(builder().task(drains).with_slot(SlotSpec::new("jobs"))).await;
+    let console = console(&tree).allow_actions().allow_shutdown();
+    assert_eq!(post(&console, "?shutdown").await.json()["answer"], "shutting down");
+    assert_eq!(post(&console, "?shutdown").await.json()["answer"], "already shutting down");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for query in ["?restart=drains", "?pause=drains", "?pause_slot=jobs"] {
+        assert_eq!(post(&console, query).await.status, StatusCode::CONFLICT, "{query}");
+    }
+    assert_eq!(get(&console, "?tree").await.json()["phase"], "shutting down");
+    tree.supervisor().wait().await.expect("it stops");
+}
+
+#[cfg(feature = "fleet")]
+#[tokio::test(start_paused = true)]
+async fn leases_and_the_fleet_are_shown() {
+    use taskvisor::fleet::{Fleet, LocalStore};
+    let fleet = Fleet::new(LocalStore::new()).label("web-1");
+    let tree = started(builder().with_fleet(fleet).task(runs("bill").with_singleton_key("the-bill"))).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let whole = get(&console(&tree), "?tree").await.json();
+    let lease = &whole["leases"][0];
+    assert_eq!((&lease["path"], &lease["key"], &lease["held"]), (&json!("bill"), &json!("the-bill"), &json!(true)));
+    assert_eq!(lease["owner"], "web-1");
+    assert!(lease["token"].is_u64());
+    assert_eq!(whole["fleet"], json!({ "reachable": true }));
+}
