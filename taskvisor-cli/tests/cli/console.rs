@@ -52,10 +52,12 @@ fn tree() -> TreeBuilder {
 fn settled() -> Program {
     let program = Program::start(tree());
     let is = |tree: &Tree, path: &str, state| tree.child(path).status().is_some_and(|status| status.state == state);
-    program.wait(|tree| {
+    program.wait(|tree, history| {
         is(tree, "store/pool", TaskState::Backoff)
             && is(tree, "sync", TaskState::Interval)
             && is(tree, "report", TaskState::Running)
+            && tree.child("store/migrate").status().is_none_or(|status| status.state == TaskState::Ended)
+            && history.of("sync").last().is_some_and(|attempt| attempt.ended.is_some())
     });
     program
 }
@@ -119,6 +121,7 @@ fn tree_and_timers_of_a_real_tree_are_complete() {
     let mut rows = paths[1..].to_vec();
     rows.sort_unstable();
     assert_eq!(rows, [["backoff", "store/pool"], ["interval", "sync"]], "{shown:?}");
+    assert_eq!(shown.stdout.matches("in 1h").count() + shown.stdout.matches("in 59m").count(), 2, "{shown:?}");
     program.end();
 }
 
@@ -130,7 +133,7 @@ fn actions_on_a_real_tree_say_what_happened() {
     assert_eq!(act("trigger", "report"), printed("report: not waiting\n"));
     assert_eq!(act("trigger", "sync"), printed("sync: triggered\n"));
     assert_eq!(act("restart", "report"), printed("report: restarted\n"));
-    program.wait(|tree| tree.child("report").status().is_some_and(|status| status.attempt == 2));
+    program.wait(|tree, _| tree.child("report").status().is_some_and(|status| status.attempt == 2));
     assert_eq!(act("pause", "store"), printed("store: paused\n"));
     assert_eq!(act("pause", "store"), printed("store: already paused\n"));
     assert_eq!(act("resume", "store"), printed("store: resumed\n"));
@@ -200,7 +203,7 @@ fn a_real_console_at_a_socket_names_the_host_that_it_does_not_serve() {
 fn hostile_names_and_errors_of_a_real_tree_cannot_act_on_the_terminal() {
     let config = SupervisorConfig { signals: taskvisor::Signals::NONE, ..SupervisorConfig::default() };
     let program = Program::start(Tree::builder(config).task(fails(HOSTILE, HOSTILE)));
-    program.wait(|tree| tree.child(HOSTILE).status().is_some_and(|status| status.state == TaskState::Backoff));
+    program.wait(|tree, _| tree.child(HOSTILE).status().is_some_and(|status| status.state == TaskState::Backoff));
     for arguments in
         [&["status"][..], &["status", HOSTILE], &["why", HOSTILE], &["tree"], &["timers"], &["pause", HOSTILE]]
     {

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 pub(crate) struct Program {
     runtime: Runtime,
     tree: Tree,
+    history: History,
     addr: SocketAddr,
 }
 
@@ -32,7 +33,7 @@ impl Program {
         let tree = tree.with_name("app").with_subscriber(history.clone()).build();
         let addr = runtime.block_on(async {
             tree.start().await.unwrap();
-            let console = settings(Console::new(tree.supervisor().handle()).history(history));
+            let console = settings(Console::new(tree.supervisor().handle()).history(history.clone()));
             let listener = TcpListener::bind(addr).await.unwrap();
             let addr = listener.local_addr().unwrap();
             tokio::spawn(async move {
@@ -42,7 +43,7 @@ impl Program {
             });
             addr
         });
-        Self { runtime, tree, addr }
+        Self { runtime, tree, history, addr }
     }
 
     /// Serves a read-only console at a Unix socket as well.
@@ -65,10 +66,10 @@ impl Program {
         self.addr
     }
 
-    /// Waits until the tree is in some state, which the test has caused.
-    pub(crate) fn wait(&self, is_so: impl Fn(&Tree) -> bool) {
+    /// Waits until the tree is in some state, which the test has caused. The history follows a moment later.
+    pub(crate) fn wait(&self, is_so: impl Fn(&Tree, &History) -> bool) {
         self.runtime.block_on(async {
-            while !is_so(&self.tree) {
+            while !is_so(&self.tree, &self.history) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
