@@ -17,7 +17,39 @@ use crate::settings::{Granted, Settings};
 /// requests that name a host of the loopback interface. Clones are cheap, and share their streams.
 ///
 /// While nobody looks, it costs nothing: no task, timer, stream of events or copy of the tree. It does not keep the
-/// supervisor alive, and does not hold its shutdown up.
+/// supervisor alive, and does not hold its shutdown up: its streams end as soon as one is requested.
+///
+/// The functions that it takes are run in the request, and should not block.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use taskvisor::{History, SupervisorConfig, TaskContext, TaskFn, Tree};
+/// use taskvisor_console::{Access, Console};
+/// use tower_service::Service;
+///
+/// let web = TaskFn::arc("web", |ctx: TaskContext| async move {
+///     ctx.cancelled().await;
+///     Ok(())
+/// });
+/// let history = History::new();
+/// let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(history.clone()).task(web).build();
+/// tree.start().await?;
+///
+/// let mut console = Console::new(tree.supervisor().handle())
+///     .history(history)
+///     .hosts(["ops.example.com"])
+///     .access(|request| if request.headers.contains_key("x-operator") { Access::Full } else { Access::ReadOnly });
+///
+/// let request = http::Request::get("/?why=web").header("host", "ops.example.com").body(())?;
+/// assert_eq!(console.call(request).await?.status(), 200);
+/// let request = http::Request::get("/?why=web").header("host", "evil.example").body(())?;
+/// assert_eq!(console.call(request).await?.status(), 421);
+/// # tree.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "it does nothing unless it is mounted or served"]
 pub struct Console {

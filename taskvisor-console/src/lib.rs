@@ -1,4 +1,74 @@
-//! A page that shows a taskvisor supervision tree live, and why a task does not run.
+//! A page that shows a taskvisor supervision tree live: why a task does not run, what happened in its last attempts, and
+//! when its next one is due; with leave, it restarts, triggers, cancels, pauses and resumes.
+//!
+//! [`Console`] is a [`Service`](tower_service::Service) of HTTP requests. It is mounted in a server that is there already,
+//! or served on a port or socket of its own with the feature `serve`. By itself it is read-only, and answers only requests
+//! that name the loopback interface. While nobody looks, it costs nothing.
+//!
+//! # In axum
+//! ```
+//! use axum::Router;
+//! use taskvisor::prelude::*;
+//! use taskvisor::History;
+//! use taskvisor_console::Console;
+//! use tokio::net::TcpListener;
+//!
+//! #[task(restart = "always")]
+//! async fn serve(ctx: TaskContext, addr: String, history: History) -> std::io::Result<()> {
+//!     let console = Console::new(ctx.supervisor()).history(history).allow_actions();
+//!     let app = Router::new().route_service("/console", console);
+//!     let listener = TcpListener::bind(addr).await?;
+//!     axum::serve(listener, app).with_graceful_shutdown(async move { _ = ctx.cancelled().await }).await
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), RuntimeError> {
+//! let history = History::new();
+//! let addr = "127.0.0.1:0".to_owned();
+//! let tree = supervise!(subscribers = [history.clone()], tasks = [serve { addr, history }]);
+//! # tree.start().await?;
+//! # tree.wait_ready().await;
+//! # return tree.shutdown().await;
+//! # #[allow(unreachable_code)]
+//! tree.run().await
+//! # }
+//! ```
+//!
+//! # Queries
+//! Everything is a query of the path that it is mounted at. A path of a task is percent-encoded.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET` | the page |
+//! | `GET ?tree`, `?tree=PATH` | the whole tree, or a part, as JSON |
+//! | `GET ?events` | the tree and what changes, as server-sent events |
+//! | `GET ?node=PATH` | a node with its settings, error, history and events |
+//! | `GET ?why=PATH` | why it does not run, or what it does, as a sentence |
+//! | `GET ?timers` | what waits for a time, the soonest first |
+//! | `GET ?log` | the last events that were seen, and the last actions |
+//! | `POST ?restart=PATH`, `?trigger=`, `?cancel=`, `?pause=`, `?resume=` | acts on a task or group, and answers what has happened |
+//! | `POST ?pause_slot=NAME`, `?resume_slot=NAME` | the same for a slot |
+//! | `POST ?shutdown` | requests a shutdown |
+//!
+//! Nodes, slots, events and histories have the form of [`taskvisor::json`]. An error is `{"error": ".."}` with 400, 403,
+//! 404, 405, 409 (refused in this state), 421 (a host that is not allowed) or 503 (32 streams are open).
+//!
+//! # Security
+//! - Every request has to name one of the [`hosts`](Console::hosts), so that no other site can reach it by a name of its
+//!   own. Then [`access`](Console::access) decides, also about the page and its files.
+//! - `GET` never acts. A `POST` needs `Sec-Fetch-Site: same-origin`, which browsers send and pages cannot forge, or without
+//!   it an `Origin` with the host that it asks. Clients without a page send either.
+//! - The page loads nothing from elsewhere, has no script or style in its markup, and shows names and errors as text only.
+//!   Every answer has a strict content security policy, `nosniff`, `no-store` and `no-referrer`.
+//! - The body of a request is never read.
+//!
+//! # Features
+//!
+//! | feature | what it gives |
+//! |---|---|
+//! | `serve` | `Console::serve`, `serve_on` and `serve_unix` |
+//! | `fleet` | leases and the state of the fleet |
+//! | `tracing` | an event of `tracing` for each action |
 
 mod access;
 mod action;

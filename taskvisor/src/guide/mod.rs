@@ -37,6 +37,9 @@ pub mod outcomes_and_events {}
 #[doc = include_str!("observing.md")]
 pub mod observing {}
 
+#[doc = include_str!("console.md")]
+pub mod console {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 
