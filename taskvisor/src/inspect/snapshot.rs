@@ -158,7 +158,11 @@ impl NodeSnapshot {
         }
         match (self.next_run, self.next_at) {
             (Some(next), _) => parts.push(format!("next={:.0}", Rfc3339(next))),
-            (None, Some(next)) => parts.push(format!("in={}", units(next.duration_since(now()).unwrap_or_default()))),
+            (None, Some(next)) => {
+                // Rounded, as the time is coarse.
+                let left = next.duration_since(now()).unwrap_or_default() + Duration::from_millis(500);
+                parts.push(format!("in={}", units(left)));
+            }
             (None, None) => {}
         }
         if let Some(waits) = self.waiting_for.as_ref().and_then(in_words) {

@@ -4,7 +4,7 @@ use super::core::Core;
 use crate::inspect::{NodeDetail, NodeError, NodeKind, WaitingFor, messages};
 use crate::panics::drop_caught;
 use crate::policy::ResolvedPolicy;
-use crate::settings::{of_group, of_task, of_tree};
+use crate::settings::{Shown, of_group, of_task, of_tree};
 
 impl Core {
     /// Returns everything about the task or group at the path. `None` if there is none.
@@ -18,7 +18,7 @@ impl Core {
         Some(NodeDetail { node, options, error, awaits })
     }
 
-    fn detail_of_task(&self, path: &str) -> Option<(Vec<(&'static str, String)>, Option<NodeError>)> {
+    fn detail_of_task(&self, path: &str) -> Option<(Shown, Option<NodeError>)> {
         let Some(cell) = self.place(path) else {
             return Some((of_task(self.declared_policy(path)?), None));
         };
@@ -45,7 +45,7 @@ impl Core {
         Some(policy)
     }
 
-    fn detail_of_group(&self, path: &str) -> Option<(Vec<(&'static str, String)>, Option<NodeError>)> {
+    fn detail_of_group(&self, path: &str) -> Option<(Shown, Option<NodeError>)> {
         let root = self.root_or_none();
         let error = self.group_place(path).and_then(|group| group.failure());
         let error = error.and_then(|failure| NodeError::of_messages(messages(&failure)));

@@ -24,4 +24,4 @@ pub use origin::Origin;
 pub use overrides::Overrides;
 pub(crate) use resolve::Overridden;
 pub(crate) use sheet::{OfSupervisor, Sheet};
-pub(crate) use shown::{of_group, of_task, of_tree};
+pub(crate) use shown::{Shown, of_group, of_task, of_tree};

@@ -7,7 +7,7 @@ use crate::supervisor::SupervisorConfig;
 use crate::tree::Declared;
 
 /// Options with their texts.
-type Shown = Vec<(&'static str, String)>;
+pub(crate) type Shown = Vec<(&'static str, String)>;
 
 /// Returns the options of a task.
 pub(crate) fn of_task(policy: ResolvedPolicy) -> Shown {

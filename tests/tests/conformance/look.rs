@@ -186,7 +186,7 @@ async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeEr
             "app                          running   one_for_one",
             "├─ store                     running   one_for_one",
             "│  ├─ pool                   running   #1 1s",
-            "│  └─ cache                  backoff   #1 1s \"failure 1\"",
+            "│  └─ cache                  backoff   #1 failures=1 1s in=49s \"failure 1\"",
             "├─ serve                     running   #1 1s",
             "└─ added                     running   #1 0s",
         ]

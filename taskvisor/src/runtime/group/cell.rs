@@ -481,7 +481,7 @@ impl GroupCell {
     fn publish_failure(&self, error: &Arc<TaskError>, next: Option<(u32, Duration)>) {
         if self.core.bus.is_active() {
             let (count, delay_ms) = next.map(|(failures, delay)| (u64::from(failures), millis(delay))).unzip();
-            let event = Event { count, delay_ms, ..self.event(EventKind::GroupFailed) };
+            let event = Event { delay_ms, count, ..self.event(EventKind::GroupFailed) };
             self.core.bus.publish(event.because(Arc::clone(error)));
         }
     }
@@ -510,7 +510,9 @@ impl GroupCell {
         self.lock().failures = failures;
     }
 
-    pub(crate) fn restarts(&self) -> u32 {
+    /// Returns the number of runs after the first.
+    #[cfg(feature = "test-util")]
+    pub(super) fn restarts(&self) -> u32 {
         self.lock().runs.saturating_sub(1)
     }
 
