@@ -10,7 +10,7 @@ const { filter } = tree;
 
 const LINKS = {
 	opening: "connecting", live: "live", polling: "polling", closing: "shutting down", ended: "process ended",
-	lost: "no connection", hidden: "paused while hidden",
+	lost: "no connection", hidden: "hidden",
 };
 let view = "tree";
 let status = "opening";
@@ -49,7 +49,7 @@ const VIEWS = {
 for (const name of Object.keys(VIEWS)) {
 	const text = name[0].toUpperCase() + name.slice(1);
 	$("tabs").append(h("button", { role: "tab", id: `tab-${name}`, "aria-controls": name, click: () => show(name) }, `${text} `, h("b")));
-	mark($(name), "role", "tabpanel");
+	mark($(name), "role", $(name).closest("main") && "tabpanel");
 	mark($(name), "aria-labelledby", `tab-${name}`);
 }
 const chips = M.STATES.map((state) => {
@@ -181,7 +181,6 @@ on(window, "keydown", (event) => {
 
 show("tree");
 
-// Ages and countdowns.
 setInterval(() => {
 	if (document.hidden) return;
 	const before = model.sick.size;

@@ -58,6 +58,9 @@ export function clock(ms, millis) {
 	return `${d.toTimeString().slice(0, 8)}${millis ? `.${two(d.getMilliseconds(), 3)}` : ""}`;
 }
 
+/** The text of an event without its kind and path. */
+export const said = ({ kind = "", text }, path) => text.replace(kind, "").replace(path, "").trim();
+
 const date = (ms) => new Date(ms).toLocaleDateString("sv");
 /** The time of day, with the date unless it is today. */
 export const moment = (ms, now) => (date(ms) === date(now) ? "" : `${date(ms)} `) + clock(ms);

@@ -1,15 +1,13 @@
 // The drawer: one task, group or slot in full; and the actions, of which each shows the real answer.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
-const [{ $, h, ask, icon, turn, put, mark, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
+const [{ $, h, ask, icon, turn, put, mark, said, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
 const { model } = M;
 
 /** All are always there, so that nothing moves. */
 const FACTS = {
 	since: (node) => stamp(node.since, (ms) => age(M.now() - ms)),
 	"next in": (node) => stamp(node.next_at, (ms) => left(ms - M.now())),
-	attempt: (node) => (node.attempt ? `#${node.attempt}` : "–"),
-	restarts: (node) => count(node.restarts ?? 0),
 	failures: (node) => (node.failures ?? 0) + (node.max_retries == null ? "" : ` of ${node.max_retries}`),
 	ready: (node) => (node.ready ? "yes" : "no"),
 };
@@ -83,11 +81,12 @@ export function showDrawer() {
 }
 
 export function refreshDrawer() {
-	if (!target || target.path === undefined || !written) return;
-	const { text, until } = written.why ?? {};
+	if (!target) return;
+	const { text, until } = written?.why ?? {};
 	const rest = until ? M.time(until) - M.now() : 0;
 	const end = rest > 0 ? `, ${left(rest).replace(/(\d)([a-z])/g, "$1 $2")} left.` : ".";
 	put(part.why, text ? text[0].toUpperCase() + text.slice(1) + end : "");
+	if (!written || target.path === undefined) return;
 	if (!part.facts.firstChild) part.facts.append(...Object.keys(FACTS).map((name) => pair([name, ""])));
 	Object.values(FACTS).forEach((fact, at) => put(part.facts.children[at].lastChild, fact(written)));
 }
@@ -109,15 +108,15 @@ function buttons(actions, name) {
 		const button = old.find((one) => one.action.verb === action.verb) ?? h("button", { click: run });
 		mark(button, "data-danger", action.verb === "cancel");
 		put(button, action.text);
-		return Object.assign(button, { action, name });
+		return Object.assign(button, { action, path: name });
 	});
 	if (now.length === old.length && now.every((button, at) => button === old[at])) return;
 	part.actions.replaceChildren(...now);
-	if (old.includes(active)) (now.includes(active) ? active : (now[0] ?? part.box)).focus();
+	if (old.includes(active)) (now.includes(active) ? active : (now[old.indexOf(active)] ?? part.box)).focus();
 }
 
 async function run({ currentTarget: button }) {
-	const { action, name } = button;
+	const { action, path: name } = button;
 	const result = await act(action, name);
 	if (focused() === document.body) (button.isConnected ? button : (part.actions.firstChild ?? part.box)).focus();
 	if (!result || (target?.path ?? target?.slot) !== name) return;
@@ -155,8 +154,8 @@ function writeDetail({ error, settings, events, awaits, history }) {
 	section("error", "Last error", lines(error && [error.message, ...(error.sources ?? [])], (text) => h("li", { text })));
 	section("awaits", "Waits for", tasks(awaits));
 	section("settings", "Settings", settings && h("dl", {}, ...Object.entries(settings).map(pair)));
-	section("events", "Events", lines(events?.toReversed(), ({ at, level, task, text }) =>
-		h("li", { "data-level": level }, h("time", { text: clock(M.time(at), true) }), h("span", { text: text.replace(task, "") }))));
+	section("events", "Events", lines(events?.toReversed(), (event) => h("li", { "data-level": event.level },
+		h("time", { text: clock(M.time(event.at), true) }), h("b", { text: event.kind }), h("span", { text: said(event, event.task) }))));
 }
 
 /** Bars and gaps in the order of time, each as wide as the logarithm of its duration; and the same as a list. */
@@ -189,7 +188,7 @@ function timeline({ entries, dropped }) {
 		strip.append(h("rect", { class: kind, x, y, width: kind === "rest" ? width : width * 0.9, height }));
 		x += width;
 	}
-	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are no longer kept.` })];
+	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are not kept.` })];
 }
 
 /** Each is the verb of the request, the text of its button, and of what ends something, a warning. */

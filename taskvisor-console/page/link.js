@@ -92,7 +92,6 @@ function receive(kind, text) {
 	}
 }
 
-/** Reads the whole tree. */
 async function catchUp() {
 	const parts = (held = []);
 	const text = await read().catch(() => new Promise((wake) => setTimeout(wake, POLL_MS)));

@@ -9,7 +9,7 @@ const ago = (ms) => ms && age(M.now() - ms);
 const well = ({ path }) => !!model.sick.get(path)?.until;
 
 export const makeAttention = (section, open) => new List(section, {
-	role: "listbox", label: "Needs attention, the most urgent first", empty: "Nothing. All tasks are well.",
+	role: "listbox", label: "Needs attention", empty: "All is well.",
 	columns: [
 		["path", "", (node) => node.path || model.name],
 		["state", "", M.word],
@@ -30,7 +30,7 @@ export const troubled = () => [...model.sick.values()].filter(({ until }) => !un
 const last = ({ recent }) => recent?.at(-1)?.[1] ?? recent?.at(-1)?.[0];
 
 export const makeTimers = (section, open) => new List(section, {
-	label: "Timers, the next first", empty: "No task waits for a time.",
+	label: "Timers", empty: "None.",
 	columns: [
 		["path", "Task", ({ path }) => path],
 		["state", "State", M.word],
@@ -49,7 +49,7 @@ export function timers() {
 const paths = (tasks) => [tasks ?? []].flat().map((task) => task.path).join(", ");
 
 export const makeSlots = (section, open) => new List(section, {
-	label: "Slots", empty: "There are no slots.",
+	label: "Slots", empty: "None.",
 	columns: [
 		["path", "Slot", ({ name }) => name],
 		["state", "Phase", ({ paused, phase }) => (paused ? "paused" : phase)],
@@ -62,7 +62,7 @@ export const makeSlots = (section, open) => new List(section, {
 });
 
 export const makeLeases = (section, open) => new List(section, {
-	label: "Leases", empty: "No task needs a lease.",
+	label: "Leases", empty: "None.",
 	columns: [
 		["path", "Task or group", ({ path }) => path],
 		["state", "Lease", ({ held }) => (held ? "held" : "standby")],

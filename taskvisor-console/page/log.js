@@ -1,7 +1,7 @@
 // The log: the last events, filtered by kind, path and text. It can be paused and copied.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
-const [{ h, put, mark, clock, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
+const [{ h, put, mark, said, clock, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
 
 const KEPT = 2000;
 
@@ -27,10 +27,12 @@ export function makeLog(section, open) {
 	const copy = h("button", { text: "Copy", click: copyAll });
 	section.append(h("div", { class: "bar" }, h("h2", { text: "Log" }), note, ...Object.keys(filter).map(field), pause, copy));
 	list = new List(section, {
-		role: "listbox", label: "Events, the newest last", empty: "No events yet.",
+		role: "listbox", label: "Events", empty: "No events yet.",
 		columns: [
 			["time", "", (line) => clock(M.time(line.at), true)],
-			["text", "", (line) => line.text],
+			["kind", "", ({ kind }) => kind],
+			["path", "", pathOf],
+			["text", "", (line) => said(line, pathOf(line))],
 		],
 		key: (line) => line.number,
 		open: (line) => open(line.task),
@@ -38,7 +40,8 @@ export function makeLog(section, open) {
 	});
 }
 
-const remark = (text) => ({ level: "warn", text: `WARN  ${text}`, at: new Date(M.now()).toISOString() });
+const pathOf = ({ task, slot }) => task ?? slot;
+const remark = (text) => ({ level: "warn", text, at: new Date(M.now()).toISOString() });
 
 /** Adds events. Those that are known already, by their number, are left out. */
 export function addLog(events, lost) {
@@ -54,15 +57,14 @@ export function addLog(events, lost) {
 	if (named !== before) showLog();
 }
 
-/** It counts its events anew. */
 export function newProcess() {
 	known.clear();
 	addLog([remark("another process from here on")]);
 }
 
 const has = (text, part) => (text ?? "").toLowerCase().includes(part);
-const kept = () => (still ?? lines).filter(({ kind, task, slot, text }) =>
-	has(kind, filter.kind) && has(task ?? slot, filter.path) && has(text, filter.text));
+const kept = () => (still ?? lines).filter((line) =>
+	has(line.kind, filter.kind) && has(pathOf(line), filter.path) && has(line.text, filter.text));
 
 function showLog() {
 	const { box } = list;

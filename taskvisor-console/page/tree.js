@@ -22,7 +22,7 @@ const of = (text) => ({ more, node }) => (more ? "" : text(node));
 
 export function makeTree(section, open) {
 	list = new List(section, {
-		role: "treegrid", label: "Tasks and groups", empty: "Nothing matches.", iconAt: 1, side,
+		role: "treegrid", label: "Tasks", empty: "Nothing matches.", iconAt: 1, side,
 		columns: [
 			["name", "Task", ({ node, more, ill }) => (more ? `${count(more)} more${ill ? "" : ", all well"}` : node.path ? node.name : model.name)],
 			["state", "State", of(M.word)],
