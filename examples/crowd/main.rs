@@ -80,7 +80,10 @@ async fn run(arguments: &Arguments, port: &Port) -> Result<(), Box<dyn Error>> {
             per_second(now.1, before.1),
         ));
         before = now;
-        lived.add(page.is_some(), line, cpu, memory);
+        lived.add(page.is_some(), line, cpu);
+        if page.is_some() || arguments.alone {
+            lived.memory.push(memory);
+        }
     }
     drop(page);
     say(&lived.summary());
@@ -93,12 +96,12 @@ async fn run(arguments: &Arguments, port: &Port) -> Result<(), Box<dyn Error>> {
 struct Lines {
     with: Vec<f64>,
     without: Vec<f64>,
+    /// With a page, and if there is none, of all lines.
     memory: Vec<f64>,
 }
 
 impl Lines {
-    fn add(&mut self, has_page: bool, line: usize, cpu: f64, memory: f64) {
-        self.memory.push(memory);
+    fn add(&mut self, has_page: bool, line: usize, cpu: f64) {
         // In the first line everything starts.
         match has_page {
             true => self.with.push(cpu),
@@ -112,7 +115,7 @@ impl Lines {
         if let Some(rest) = self.memory.get(self.memory.len() / 2..).filter(|rest| rest.len() > 1) {
             let least = rest.iter().copied().fold(f64::INFINITY, f64::min);
             let most = rest.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            text = format!("memory in the second half: {least:.1} to {most:.1} MiB\n");
+            text = format!("memory in the second half of the time with a page: {least:.1} to {most:.1} MiB\n");
         }
         match (mean(&self.with), mean(&self.without)) {
             (Some(with), Some(without)) => {

@@ -33,7 +33,8 @@ fn console(listener: Arc<TcpListener>, history: History, read_only: bool) -> Tas
                 console = console.allow_actions().allow_shutdown();
             }
             let app = Router::new().route_service("/console", console.clone()).route_service("/console/", console);
-            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(TaskError::error)?;
+            let listener =
+                listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(TaskError::error)?;
             let stop = async move { drop(ctx.cancelled().await) };
             axum::serve(listener, app).with_graceful_shutdown(stop).await.map_err(TaskError::error)
         }

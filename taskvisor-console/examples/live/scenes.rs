@@ -95,9 +95,9 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
         thread::sleep(HOUR);
         Ok(())
     });
-    let store = Group::rest_for_one("store")
-        .task(succeeds("migrate").with_restart(RestartPolicy::Never))
-        .task(fails("pool").with_ready(Ready::Signal).with_backoff(backoff(seconds(1), seconds(40))).with_max_retries(50));
+    let store = Group::rest_for_one("store").task(succeeds("migrate").with_restart(RestartPolicy::Never)).task(
+        fails("pool").with_ready(Ready::Signal).with_backoff(backoff(seconds(1), seconds(40))).with_max_retries(50),
+    );
     let web = Group::one_for_all("web").with_after(["store"]).task(runs("serve")).task(runs("metrics"));
     let other = elsewhere().await?;
     Ok(builder
@@ -128,7 +128,8 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
 async fn elsewhere() -> Result<Fleet, Box<dyn Error>> {
     let store = LocalStore::new();
     let fleet = |label| Fleet::new(store.clone()).name("live").label(label);
-    let tree = Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
     let tree = tree.build();
     tree.start().await?;
     tree.wait_ready().await;
@@ -153,14 +154,18 @@ pub(crate) async fn disturb(tree: &Tree) -> Result<(), Box<dyn Error>> {
 /// A shop of services that mostly work.
 pub(crate) fn shop(builder: TreeBuilder) -> TreeBuilder {
     let worker = |name: &str, work, failing| works(name, work, failing).with_backoff(backoff(seconds(1), seconds(20)));
-    let job = |name: &str, failing, pause| worker(name, Duration::from_millis(700), failing).with_restart(always(seconds(pause)));
-    let store = Group::rest_for_one("store").task(runs("pool")).task(job("vacuum", 0.05, 7)).task(job("replica", 0.3, 2));
+    let job = |name: &str, failing, pause| {
+        worker(name, Duration::from_millis(700), failing).with_restart(always(seconds(pause)))
+    };
+    let store =
+        Group::rest_for_one("store").task(runs("pool")).task(job("vacuum", 0.05, 7)).task(job("replica", 0.3, 2));
     let orders = Group::one_for_one("orders")
         .task(runs("inbox"))
         .task(job("payments", 0.5, 3))
         .task(job("invoices", 0.02, 4))
         .task(job("shipping", 0.1, 6));
-    let web = Group::one_for_one("web").with_after(["store"]).task(runs("http")).task(runs("metrics")).task(runs("admin"));
+    let web =
+        Group::one_for_one("web").with_after(["store"]).task(runs("http")).task(runs("metrics")).task(runs("admin"));
     let search = Group::one_for_all("search")
         .task(job("crawler", 0.15, 2))
         .task(fails("index").with_backoff(backoff(seconds(2), seconds(60))).with_max_retries(40));
@@ -182,7 +187,9 @@ pub(crate) fn many(builder: TreeBuilder, count: usize, failing: f64) -> TreeBuil
         let tasks = members.iter().map(|n| {
             let name = format!("tenant-{n:05}");
             if (*n as f64 * 0.618_034).fract() < failing {
-                works(&name, seconds(2), 0.8).with_restart(always(seconds(1))).with_backoff(backoff(seconds(1), seconds(8)))
+                works(&name, seconds(2), 0.8)
+                    .with_restart(always(seconds(1)))
+                    .with_backoff(backoff(seconds(1), seconds(8)))
             } else {
                 runs(&name)
             }
