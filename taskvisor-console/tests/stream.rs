@@ -13,7 +13,7 @@ use taskvisor_console::Console;
 /// The nodes as a client has them.
 fn apply(known: &mut Vec<Value>, message: &Message) {
     if message.event == "snapshot" {
-        *known = message.data["nodes"].as_array().expect("a list").clone();
+        known.clone_from(message.data["nodes"].as_array().expect("a list"));
         return;
     }
     for node in message.data["nodes"].as_array().expect("a list") {
@@ -190,7 +190,7 @@ async fn a_head_request_opens_no_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_slow_gets_a_new_snapshot_and_not_what_it_has_missed() {
-    let tasks: Vec<_> = (0..400).map(|number| runs(&format!("task-{number}"))).collect();
+    let tasks: Vec<_> = (0..200).map(|number| runs(&format!("task-{number}"))).collect();
     let tree = started(builder().tasks(tasks)).await;
     let console = console(&tree);
     let mut slow = Stream::open(&console).await;
@@ -205,11 +205,11 @@ async fn a_client_that_is_slow_gets_a_new_snapshot_and_not_what_it_has_missed() 
                 tree.group("").resume()
             };
             let is_there =
-                |known: &[Value]| known.len() == 401 && known.iter().all(|node| (node["paused"] == true) == pauses);
+                |known: &[Value]| known.len() == 201 && known.iter().all(|node| (node["paused"] == true) == pauses);
             follow(&mut fast, &mut known, is_there).await;
         }
     }
-    // It has read nothing of these 80 changes of 401 nodes, which are more than it may have waiting.
+    // It has read nothing of these 80 changes of 201 nodes, which are more than it may have waiting.
     let mut late = Vec::new();
     let mut messages = 0;
     let snapshot = loop {
@@ -282,4 +282,60 @@ async fn streams_come_again_after_the_last_one_has_gone() {
         assert_eq!(other.next().await.expect("a message").event, "snapshot");
     }
     assert_eq!(console.streams(), 0);
+}
+
+/// What events name is read again, and what follows from it. So it needs no comparison of the whole tree.
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_changes_ends_equal_to_the_tree() {
+    for seed in 0..6 {
+        let mut state = seed * 7_919 + 1;
+        let mut random = move |below: usize| {
+            state = (state * 1_103_515_245 + 12_345) % 2_147_483_648_usize;
+            (state >> 8) % below
+        };
+        let store = Group::rest_for_one("store")
+            .task(fails("pool", "refused").with_max_retries(2))
+            .task(runs("cache").with_after(["pool"]))
+            .task(runs("api").with_after(["cache"]));
+        let jobs = Group::one_for_all("jobs")
+            .task(runs("a"))
+            .task(runs("b"))
+            .group(Group::one_for_one("inner").task(runs("c")));
+        let tree =
+            started(builder().group(store).group(jobs).task(runs("web").with_after(["jobs"])).task(runs("log"))).await;
+        let console = console(&tree);
+        let mut stream = Stream::open(&console).await;
+        let mut known = Vec::new();
+        apply(&mut known, &stream.next().await.expect("a snapshot"));
+        let tasks = ["store/pool", "store/cache", "store/api", "jobs/a", "jobs/b", "jobs/inner/c", "web", "log"];
+        let groups = ["store", "jobs", "jobs/inner", ""];
+        for step in 0..40 {
+            let (task, group) = (tree.child(tasks[random(tasks.len())]), tree.group(groups[random(groups.len())]));
+            match random(8) {
+                0 => _ = task.pause_and_stop(),
+                1 => _ = task.resume(),
+                2 => _ = task.restart(),
+                3 => _ = task.trigger(),
+                4 => _ = group.pause(),
+                5 => _ = group.resume(),
+                6 => _ = group.restart(),
+                _ => {
+                    let name = format!("added-{}", random(4));
+                    if tree.supervisor().add_task(runs(&name)).await.is_err() {
+                        let _ = tree.supervisor().cancel(&name).await;
+                    }
+                }
+            }
+            if step % 5 == 0 {
+                tokio::time::sleep(Duration::from_millis(random(300) as u64)).await;
+            }
+        }
+        // Less than the time to the next comparison of the whole tree.
+        let end = tokio::time::Instant::now() + Duration::from_secs(4);
+        while let Ok(message) = tokio::time::timeout_at(end, stream.next()).await {
+            apply(&mut known, &message.expect("the stream goes on"));
+        }
+        let now = get(&console, "?tree").await.json();
+        assert_eq!(comparable(&known), comparable(now["nodes"].as_array().expect("a list")), "seed {seed}");
+    }
 }

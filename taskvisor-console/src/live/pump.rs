@@ -32,8 +32,9 @@ const CHECK: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 /// A silent stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A look at the whole tree takes at most this part of the time.
-const SWEEP_SHARE: u32 = 50;
+/// A look at the whole tree takes at most one of so many parts of the time; after a loss, which is rare, more.
+const SWEEP_SHARE: u32 = 200;
+const LOST_SHARE: u32 = 50;
 /// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
 const NODES: usize = 500;
 const EVENTS: usize = 200;
@@ -45,7 +46,8 @@ const CAPACITY: usize = 16 * 1024;
 /// Runs until there is no client, or a shutdown is requested.
 pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
     let mut pump = Pump::new(settings, Arc::clone(&running.hub));
-    pump.sweep().await;
+    let first = pump.sweep().await;
+    drop(first);
     loop {
         if running.rests() {
             return;
@@ -60,10 +62,9 @@ pub(crate) async fn run(settings: Arc<Settings>, mut running: Running) {
             continue;
         }
         pump.gather().await;
-        if is_due(pump.swept_at + SWEEP) || pump.has_lost {
-            pump.sweep().await;
-        }
-        pump.flush().await;
+        let is_swept = is_due(pump.sweep_at) || pump.has_lost;
+        let swept = if is_swept { pump.sweep().await } else { Delta::default() };
+        pump.flush(swept).await;
     }
 }
 
@@ -91,7 +92,7 @@ struct Pump {
     has_lost: bool,
     flushed_at: Instant,
     checked_at: Instant,
-    swept_at: Instant,
+    sweep_at: Instant,
     /// The earliest time of a sweep after a loss.
     may_sweep_at: Instant,
     sent_at: Instant,
@@ -151,7 +152,7 @@ impl Pump {
             has_lost: false,
             flushed_at: now,
             checked_at: now,
-            swept_at: now,
+            sweep_at: now + SWEEP,
             may_sweep_at: now,
             sent_at: now,
         }
@@ -283,11 +284,11 @@ impl Pump {
         }
     }
 
-    /// Compares the whole tree. After a loss of events, clients get it as a whole.
-    async fn sweep(&mut self) {
+    /// Compares the whole tree, and returns what has changed. After a loss of events, clients get it as a whole.
+    async fn sweep(&mut self) -> Delta {
         let began = Instant::now();
         if self.has_lost && !is_due(self.may_sweep_at) {
-            return;
+            return Delta::default();
         }
         let (settings, hub) = (Arc::clone(&self.settings), Arc::clone(&self.hub));
         let swept = spawn_blocking(move || {
@@ -299,20 +300,21 @@ impl Pump {
         self.dirty.clear();
         self.again.clear();
         let now = Instant::now();
-        (self.swept_at, self.may_sweep_at) = (now, now + CHECK.max((now - began) * SWEEP_SHARE));
+        self.sweep_at = now + SWEEP.max((now - began) * SWEEP_SHARE);
+        self.may_sweep_at = now + CHECK.max((now - began) * LOST_SHARE);
         if take(&mut self.has_lost) {
             for client in self.hub.clients() {
                 client.mailbox.outdate();
             }
             self.hub.next_seq();
-        } else if !delta.changed.is_empty() || !delta.removed.is_empty() {
-            self.send_changes(vec![delta]);
+            self.send_snapshots();
         }
+        delta
     }
 
-    /// Reads what is named again, and sends what has changed.
-    async fn flush(&mut self) {
-        let (mut deltas, mut again) = (Vec::new(), Vec::new());
+    /// Reads what is named again, and sends what has changed, also in the sweep before.
+    async fn flush(&mut self, swept: Delta) {
+        let (mut deltas, mut again) = (vec![swept], Vec::new());
         let mut left = NODES;
         while left > 0 {
             let mut read = Vec::new();

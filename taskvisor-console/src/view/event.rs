@@ -19,18 +19,25 @@ pub(crate) fn event(event: &Event, settings: &Settings) -> Arc<str> {
     };
     let reason = event.reason.as_ref().map(|reason| settings.redacted(reason.as_str().to_owned()));
     let text = text(event, reason.as_deref());
+    let mut json = match &settings.redact {
+        Some(_) => redacted(event, settings),
+        // It has texts and numbers only, which cannot fail.
+        None => serde_json::to_string(event).unwrap_or_else(|_| "{}".to_owned()),
+    };
+    json.pop();
+    let _ = write!(json, ",\"level\":\"{level}\",\"text\":{}}}", Value::from(text));
+    json.into()
+}
+
+/// Writes an event with the texts of its error redacted.
+fn redacted(event: &Event, settings: &Settings) -> String {
     let mut value = serde_json::to_value(event).unwrap_or_default();
-    if let Value::Object(fields) = &mut value {
-        if settings.redact.is_some() {
-            fields
-                .iter_mut()
-                .filter(|(name, _)| ["reason", "error", "failure"].contains(&name.as_str()))
-                .for_each(|(_, value)| redact(value, settings));
+    for name in ["reason", "error", "failure"] {
+        if let Some(value) = value.get_mut(name) {
+            redact(value, settings);
         }
-        fields.insert("level".into(), level.into());
-        fields.insert("text".into(), text.into());
     }
-    value.to_string().as_str().into()
+    value.to_string()
 }
 
 /// The line of an action, in the form of an event.

@@ -9,14 +9,14 @@ use taskvisor::{NodeSnapshot, TaskState, TreeSnapshot, WaitingFor};
 use super::changes::write_list;
 use super::facts::{Facts, Look};
 use super::node::{self, Extra};
+use super::order::Order;
 use super::why::Why;
 
 /// The nodes of a tree, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Mirror {
     nodes: HashMap<Arc<str>, Node>,
-    /// The nodes that are declared to be after one.
-    dependents: HashMap<Arc<str>, Vec<Arc<str>>>,
+    order: Order,
 }
 
 #[derive(Debug)]
@@ -28,7 +28,6 @@ struct Node {
     /// The order among its siblings.
     index: u32,
     children: BTreeMap<u32, Arc<str>>,
-    after: Vec<Arc<str>>,
     /// In the form of the wire.
     json: Arc<str>,
 }
@@ -141,6 +140,7 @@ impl Mirror {
         index: Option<u32>,
     ) -> Option<Facts> {
         let facts = Facts::of(node, path);
+        self.order.set(path, parent.as_deref(), &node.after);
         if let Some(known) = self.nodes.get_mut(path) {
             known.index = index.unwrap_or(known.index);
             known.parent = parent;
@@ -155,17 +155,8 @@ impl Mirror {
         if let Some(above) = above {
             above.children.insert(index, Arc::clone(path));
         }
-        let after: Vec<Arc<str>> = match &parent {
-            Some(parent) if !parent.is_empty() => {
-                node.after.iter().map(|name| format!("{parent}/{name}").into()).collect()
-            }
-            _ => node.after.iter().map(|name| name.as_str().into()).collect(),
-        };
-        for path_before in &after {
-            self.dependents.entry(Arc::clone(path_before)).or_default().push(Arc::clone(path));
-        }
         let (name, children) = (node.name.clone(), BTreeMap::new());
-        let node = Node { facts, name, parent, index, children, after, json: "".into() };
+        let node = Node { facts, name, parent, index, children, json: "".into() };
         self.nodes.insert(Arc::clone(path), node);
         None
     }
@@ -176,21 +167,14 @@ impl Mirror {
         while let Some(path) = next.pop() {
             let Some(node) = self.nodes.remove(&path) else { continue };
             next.extend(node.children.into_values());
-            for before in &node.after {
-                if let Some(dependents) = self.dependents.get_mut(before) {
-                    dependents.retain(|dependent| *dependent != path);
-                    if dependents.is_empty() {
-                        self.dependents.remove(before);
-                    }
-                }
-            }
+            self.order.remove(&path);
             if let Some(parent) = node.parent {
                 if let Some(above) = self.nodes.get_mut(&parent) {
                     above.children.retain(|index, child| *index != node.index || *child != path);
                     delta.follow.push(parent);
                 }
             }
-            delta.follow.extend(self.dependents.get(&path).into_iter().flatten().cloned());
+            delta.follow.extend(self.order.dependents(&path));
             delta.removed.push(path);
         }
     }
@@ -203,7 +187,10 @@ impl Mirror {
         if *node.json == json {
             return;
         }
-        delta.follow.extend(self.dependents.get(path).into_iter().flatten().cloned());
+        delta.follow.extend(self.order.dependents(path));
+        // A group that is not ready names the child that it waits for.
+        let unready = |parent: &&Arc<str>| self.facts(parent).is_some_and(|parent| !parent.ready);
+        delta.follow.extend(node.parent.as_ref().filter(unready).cloned());
         if node.facts.is_group && node.facts.state != TaskState::Running {
             let waits = |child: &&Arc<str>| {
                 let waiting_for = self.nodes.get(*child).and_then(|child| child.facts.waiting_for.as_ref());

@@ -8,6 +8,7 @@ mod event;
 mod facts;
 mod mirror;
 mod node;
+mod order;
 mod read;
 mod times;
 mod why;

@@ -71,7 +71,9 @@ pub(crate) fn recent(history: &PathHistory) -> String {
 
 /// Returns `true` if the history does not yet know of what the node is at.
 pub(crate) fn is_behind(history: &PathHistory, attempt: u32, is_running: bool) -> bool {
-    let last = history.last();
-    let known = last.map_or((0, false), |last| (last.attempt, last.outcome == AttemptOutcome::Running));
-    known != (attempt, is_running)
+    match history.last() {
+        Some(last) => (last.attempt, last.outcome == AttemptOutcome::Running) != (attempt, is_running),
+        // It has dropped the path, unless this is the first attempt.
+        None => attempt == 1,
+    }
 }

@@ -32,12 +32,12 @@ fn group(path: &str, state: TaskState) -> Facts {
     Facts { is_group: true, attempt: 0, has_started: false, ..task(path, state) }
 }
 
-fn in_3_s() -> Option<SystemTime> {
-    Some(NOW + Duration::from_millis(2_100))
+fn in_3_s() -> SystemTime {
+    NOW + Duration::from_millis(2_100)
 }
 
-fn after(paths: &[&str]) -> Option<WaitingFor> {
-    Some(WaitingFor::After(paths.iter().map(ToString::to_string).collect()))
+fn after(paths: &[&str]) -> WaitingFor {
+    WaitingFor::After(paths.iter().map(ToString::to_string).collect())
 }
 
 /// A tree whose paths say which is in which.
@@ -79,7 +79,7 @@ fn alone(node: Facts) -> String {
 fn waits() -> Vec<Option<WaitingFor>> {
     vec![
         None,
-        after(&["other"]),
+        Some(after(&["other"])),
         Some(WaitingFor::Permit),
         Some(WaitingFor::Limit("db".into())),
         Some(WaitingFor::Group),
@@ -109,7 +109,7 @@ const STATES: [TaskState; 12] = [
 
 #[test]
 fn every_state_of_a_task_has_a_sentence() {
-    let until = |state| Facts { next_at: in_3_s(), waiting_for: Some(WaitingFor::Delay), ..task("a", state) };
+    let until = |state| Facts { next_at: Some(in_3_s()), waiting_for: Some(WaitingFor::Delay), ..task("a", state) };
     let waits = |state, waiting_for| Facts { waiting_for: Some(waiting_for), ..task("a", state) };
     let ended = |outcome| Facts { outcome: Some(outcome), ..task("a", TaskState::Ended) };
     let table = [
@@ -196,7 +196,7 @@ fn the_table_has_every_state_of_the_documented_form() {
 
 #[test]
 fn every_state_of_a_group_has_a_sentence() {
-    let until = |state| Facts { next_at: in_3_s(), waiting_for: Some(WaitingFor::Delay), ..group("a", state) };
+    let until = |state| Facts { next_at: Some(in_3_s()), waiting_for: Some(WaitingFor::Delay), ..group("a", state) };
     let table = [
         (group("a", TaskState::Pending), "has not started"),
         (Facts { waiting_for: Some(WaitingFor::Group), ..group("a", TaskState::Pending) }, "waits for its group"),
@@ -226,7 +226,7 @@ fn every_combination_has_a_sentence() {
                     is_group: bits & 1 != 0,
                     ready: bits & 2 != 0,
                     paused: bits & 4 != 0,
-                    next_at: in_3_s().filter(|_| bits & 8 != 0),
+                    next_at: (bits & 8 != 0).then(in_3_s),
                     waiting_for: waiting_for.clone(),
                     ..task("a", state)
                 };
@@ -241,12 +241,12 @@ fn every_combination_has_a_sentence() {
 
 #[test]
 fn the_sentence_names_what_is_waited_for_and_its_state() {
-    let waits = |paths: &[&str]| Facts { waiting_for: after(paths), ..task("api", TaskState::Pending) };
+    let waits = |paths: &[&str]| Facts { waiting_for: Some(after(paths)), ..task("api", TaskState::Pending) };
     let beside = |node: Facts| {
         let path = node.path.to_string();
         Nodes::of([waits(&[&path]), node]).sentence("api")
     };
-    let backoff = Facts { next_at: in_3_s(), ready: false, ..task("store/pool", TaskState::Backoff) };
+    let backoff = Facts { next_at: Some(in_3_s()), ready: false, ..task("store/pool", TaskState::Backoff) };
     assert_eq!(beside(backoff.clone()), "waits for store/pool, in backoff, 3 s left");
     let table = [
         (task("b", TaskState::Delayed), "in its initial delay"),
@@ -274,22 +274,22 @@ fn the_sentence_names_what_is_waited_for_and_its_state() {
     assert_eq!(Nodes::of([waits(&["gone"])]).sentence("api"), "waits for gone");
     assert_eq!(Nodes::of([waits(&["a, b", "c", "d"])]).sentence("api"), "waits for \"a, b\" and 2 more");
 
-    let between = Facts { waiting_for: after(&["store/pool"]), ..task("cache", TaskState::Pending) };
+    let between = Facts { waiting_for: Some(after(&["store/pool"])), ..task("cache", TaskState::Pending) };
     let chain = Nodes::of([waits(&["cache"]), between, backoff]);
     assert_eq!(chain.sentence("api"), "waits for cache, which waits for store/pool, in backoff, 3 s left");
 }
 
 #[test]
 fn a_circle_ends() {
-    let a = Facts { waiting_for: after(&["b"]), ..task("a", TaskState::Pending) };
-    let b = Facts { waiting_for: after(&["a"]), ..task("b", TaskState::Pending) };
+    let a = Facts { waiting_for: Some(after(&["b"])), ..task("a", TaskState::Pending) };
+    let b = Facts { waiting_for: Some(after(&["a"])), ..task("b", TaskState::Pending) };
     assert!(Nodes::of([a, b]).sentence("a").len() < 200);
 }
 
 #[test]
 fn a_child_says_why_its_group_has_not_started_it() {
     let child = |waiting_for| Facts { waiting_for: Some(waiting_for), ..task("jobs/a", TaskState::Pending) };
-    let backoff = Facts { next_at: in_3_s(), ..group("jobs", TaskState::Backoff) };
+    let backoff = Facts { next_at: Some(in_3_s()), ..group("jobs", TaskState::Backoff) };
     let nodes = Nodes::of([group("", TaskState::Running), backoff, child(WaitingFor::Group)]);
     assert_eq!(nodes.sentence("jobs/a"), "waits for its group jobs, in backoff, 3 s left");
     let nodes = Nodes::of([group("", TaskState::Running), group("jobs", TaskState::Running), child(WaitingFor::Group)]);
@@ -309,7 +309,7 @@ fn a_child_says_why_its_group_has_not_started_it() {
     ]);
     assert_eq!(nodes.sentence("jobs/a"), "is due, and is paused with the whole tree");
 
-    let sick = Facts { ready: false, next_at: in_3_s(), ..task("jobs/a", TaskState::Backoff) };
+    let sick = Facts { ready: false, next_at: Some(in_3_s()), ..task("jobs/a", TaskState::Backoff) };
     let unready = Facts { ready: false, ..group("jobs", TaskState::Running) };
     let nodes = Nodes::of([Facts { ready: false, ..group("", TaskState::Running) }, unready, sick]);
     assert_eq!(

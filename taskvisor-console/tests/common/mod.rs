@@ -71,7 +71,8 @@ impl Answer {
     }
 }
 
-pub(crate) fn request(method: Method, query: &str) -> Request<()> {
+pub(crate) fn request(method: impl Into<Method>, query: &str) -> Request<()> {
+    let method = method.into();
     let request = Request::builder().method(method.clone()).uri(format!("/{query}")).header("host", "localhost");
     let request = if method == Method::POST { request.header("sec-fetch-site", "same-origin") } else { request };
     request.body(()).expect("a valid request")
@@ -131,7 +132,7 @@ impl Stream {
         loop {
             while let Some((message, rest)) = self.text.split_once("\n\n") {
                 let message = parse(message);
-                self.text = rest.to_owned();
+                self.text = rest.into();
                 if let Some(message) = message {
                     return Some(message);
                 }
