@@ -75,7 +75,7 @@ fn status_of_a_real_tree_names_what_is_not_well() {
     assert_eq!(lines[0], "app: running, live, not ready");
     assert!(lines[1].starts_with("  tasks  5 ("), "{shown:?}");
     let pool = lines.iter().find(|line| line.contains("store/pool  ")).expect("it needs attention");
-    assert!(pool.contains("backoff") && pool.contains("failures 1"), "{pool}");
+    assert!(pool.contains("backoff") && pool.contains("failures 1/6"), "{pool}");
     assert!(pool.contains("1h left") || pool.contains("59m"), "{pool}");
     assert!(pool.ends_with("\"connection refused\""), "{pool}");
 
