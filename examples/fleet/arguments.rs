@@ -19,6 +19,7 @@ Options:
   --redis URL       Replicas are processes, with their leases in Redis
                     `own` instead of a URL starts a server for this run, from
                     the packages of the distribution, which is killed as well
+  --console         Serve a console of each replica of this process
   --keep-log FILE   Keep the log of all runs
   -h, --help        Print this
 
@@ -45,6 +46,7 @@ pub(crate) struct Arguments {
     pub(crate) seconds: Option<u64>,
     pub(crate) ttl: Option<f64>,
     pub(crate) engine: Engine,
+    pub(crate) console: bool,
     pub(crate) log: Option<PathBuf>,
     /// What a replica is told by the program that starts it.
     pub(crate) replica: Option<usize>,
@@ -77,6 +79,7 @@ impl Arguments {
                 }
                 "--postgres" => parsed.engine = Engine::Postgres(value("a connection string")?),
                 "--redis" => parsed.engine = Engine::Redis(value("a URL")?),
+                "--console" => parsed.console = true,
                 "--keep-log" | "--log" => parsed.log = Some(value("a file")?.into()),
                 "--replica" => parsed.replica = Some(number(&option, &value("a number")?, 0, 19)?),
                 "--life" => parsed.life = Some(number(&option, &value("a number")?, 0, usize::MAX)?),

@@ -12,6 +12,7 @@ use taskvisor::fleet::{
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::sleep;
 
+use crate::console::Port;
 use crate::counter::Counter;
 use crate::log::{Log, now};
 use crate::plan::{Episode, Fault, Line};
@@ -28,17 +29,20 @@ pub(crate) struct Trees {
 struct Replica {
     line: watch::Sender<Line>,
     store: Faulty,
+    console: Option<Port>,
     /// The tree, and the number of lives so far.
     tree: Mutex<(Option<Tree>, usize)>,
 }
 
 impl Trees {
-    pub(crate) async fn start(count: usize, ttl: Duration, seed: u64, log: &Path) -> Result<Self, String> {
+    /// Starts a replica for each port, with a console if it is one.
+    pub(crate) async fn start(ports: Vec<Option<Port>>, ttl: Duration, seed: u64, log: &Path) -> Result<Self, String> {
         let store = LocalStore::new();
-        let replicas = (0..count).map(|_| {
+        let count = ports.len();
+        let replicas = ports.into_iter().map(|console| {
             let (line, watched) = watch::channel(Line::Open);
             let store = Faulty { store: store.clone(), line: watched };
-            Replica { line, store, tree: Mutex::default() }
+            Replica { line, store, console, tree: Mutex::default() }
         });
         let trees = Self { counter: Counter::local(), ttl, seed, log: log.to_owned(), replicas: replicas.collect() };
         for replica in 0..count {
@@ -59,7 +63,8 @@ impl Trees {
         let log = Log::open(&self.log, number, life).map_err(|error| error.to_string())?;
         let fleet = Fleet::new(replica.store.clone()).name("chaos").label(format!("r{}", number + 1)).ttl(self.ttl);
         let seed = self.seed ^ ((number as u64) << 32) ^ ((life as u64) << 16);
-        let made = work::replica(fleet, &log, self.counter.clone(), seed);
+        let console = replica.console.as_ref().map(Port::attach).unwrap_or_default();
+        let made = work::replica(fleet, &log, self.counter.clone(), seed, console);
         made.start().await.map_err(|error| error.to_string())?;
         *tree = (Some(made), life + 1);
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example fleet -- --replicas 5 --chaos 7
+//! cargo run --example fleet --features console -- --chaos 7 --seconds 600 --console
 //! cargo run --example fleet --features fleet-servers -- --chaos 7 --postgres postgres://postgres@localhost
 //! cargo run --example fleet --features fleet-servers -- --chaos 7 --redis redis://localhost
 //! cargo run --example fleet --features fleet-servers -- --chaos 7 --postgres own
@@ -16,6 +17,8 @@
 
 mod arguments;
 mod checks;
+#[path = "../console.rs"]
+mod console;
 mod counter;
 mod history;
 mod local;
@@ -44,6 +47,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::arguments::{Arguments, Engine, HELP};
 use crate::checks::Verdict;
+use crate::console::Port;
 use crate::counter::Counter;
 use crate::history::{History, Times};
 use crate::log::{Log, What, now};
@@ -176,7 +180,14 @@ async fn start(arguments: &Arguments, replicas: usize, log: &Path) -> Result<(Fl
     if arguments.engine != Engine::Local {
         return Err("servers need `--features fleet-servers`".to_owned());
     }
-    Ok((Fleet::Local(local::Trees::start(replicas, ttl, seed, log).await?), "a store in memory"))
+    let ports = (0..replicas).map(|_| arguments.console.then(|| Port::bind(([127, 0, 0, 1], 0).into())).transpose());
+    let ports = ports.collect::<Result<Vec<_>, _>>()?;
+    for (replica, port) in (1..).zip(&ports) {
+        if let Some(port) = port {
+            say(&format!("the console of r{replica} is at http://{}/", port.addr()));
+        }
+    }
+    Ok((Fleet::Local(local::Trees::start(ports, ttl, seed, log).await?), "a store in memory"))
 }
 
 /// Returns an error with its causes.

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
+use crate::console::Attached;
 use crate::counter::Counter;
 use crate::log::{Log, now};
 use crate::own::{Clocks, Own};
@@ -46,7 +47,7 @@ pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: 
         let log = Log::open(log, *replica, *life)?;
         let (fleet, counter) = server.join(fleet, ttl, &label, Some(*proxy)).await?;
         let seed = seed ^ ((*replica as u64) << 32) ^ ((*life as u64) << 16);
-        work::replica(fleet, &log, counter, seed).run().await?;
+        work::replica(fleet, &log, counter, seed, Attached::default()).run().await?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     };
     match ended.await {

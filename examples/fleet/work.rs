@@ -8,6 +8,7 @@ use taskvisor::prelude::*;
 use taskvisor::{ControllerSpec, Group, SlotSpec, Tree};
 use tokio::time::{Instant, sleep};
 
+use crate::console::Attached;
 use crate::counter::Counter;
 use crate::log::{DEPLOY, FEEDS, LEDGER, Log, What, is_clock_set};
 
@@ -141,14 +142,18 @@ impl Subscribe for Overruns {
 }
 
 /// Returns one life of a replica.
-pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64) -> Tree {
+pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64, console: Attached) -> Tree {
     let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
     let life = Life { log: log.clone(), counter, random, tokens: Arc::default() };
     let feeds = Group::one_for_all("feeds")
         .with_singleton()
         .task(life.feed("read"))
         .task(life.feed("write").with_after(["read"]));
-    Tree::builder(SupervisorConfig::default())
+    let mut builder = Tree::builder(SupervisorConfig::default());
+    for subscriber in console.subscribers {
+        builder = builder.with_subscriber(subscriber);
+    }
+    builder
         .with_subscriber(Overruns(log.clone()))
         .with_fleet(fleet)
         .with_slot(SlotSpec::new("deploy").with_fleet())
@@ -156,5 +161,6 @@ pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64) -> T
         .group(feeds)
         .task(life.release())
         .task(life.ghost())
+        .tasks(console.task)
         .build()
 }

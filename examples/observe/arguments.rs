@@ -7,12 +7,13 @@ use std::time::Duration;
 
 pub(crate) const HELP: &str = "\
 A small service whose parts fail now and then. It logs to standard error, and
-serves /livez, /readyz, /tree and /metrics.
+serves /livez, /readyz, /tree and /metrics, and a console.
 
 Usage: observe [OPTIONS]
 
 Options:
   --listen ADDR  Where to serve; without it a free port of 127.0.0.1
+  --console ADDR Where to serve the console; without it another free port
   --seed N       What fails when; without it 1
   --seconds N    After N seconds look at the pages and end, and not only with
                  Ctrl+C or SIGTERM
@@ -27,6 +28,7 @@ could not end in time, 2 if the arguments are wrong and nothing was started.
 pub(crate) struct Arguments {
     pub(crate) help: bool,
     pub(crate) listen: SocketAddr,
+    pub(crate) console: SocketAddr,
     pub(crate) seed: u64,
     pub(crate) seconds: Option<Duration>,
 }
@@ -34,7 +36,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Parses the arguments, without the program's name. The error names the wrong argument and the problem.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
-        let mut parsed = Self { help: false, listen: ([127, 0, 0, 1], 0).into(), seed: 1, seconds: None };
+        let free = ([127, 0, 0, 1], 0).into();
+        let mut parsed = Self { help: false, listen: free, console: free, seed: 1, seconds: None };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let option = argument.to_string_lossy();
@@ -42,6 +45,7 @@ impl Arguments {
             match &*option {
                 "--help" | "-h" => parsed.help = true,
                 "--listen" => parsed.listen = read(&option, value(), "an IP address and port")?,
+                "--console" => parsed.console = read(&option, value(), "an IP address and port")?,
                 "--seed" => parsed.seed = read(&option, value(), "a whole number")?,
                 "--seconds" => {
                     let seconds: std::num::NonZeroU32 = read(&option, value(), "a whole number from 1")?;
@@ -70,10 +74,11 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let listen = ([127, 0, 0, 1], 0).into();
-        assert_eq!(parse(""), Ok(Arguments { help: false, listen, seed: 1, seconds: None }));
-        let all = parse("--seed 7 --seconds 3 --listen [::1]:80").expect("good arguments");
+        let free = ([127, 0, 0, 1], 0).into();
+        assert_eq!(parse(""), Ok(Arguments { help: false, listen: free, console: free, seed: 1, seconds: None }));
+        let all = parse("--seed 7 --seconds 3 --listen [::1]:80 --console [::1]:81").expect("good arguments");
         assert_eq!((all.seed, all.seconds, all.listen.port()), (7, Some(Duration::from_secs(3)), 80));
+        assert_eq!(all.console.port(), 81);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! A small service whose parts fail now and then, and the ways to observe it: log lines in the spans of attempts,
-//! metrics for Prometheus, probes, the tree as JSON, events, and systemd.
+//! metrics for Prometheus, probes, the tree as JSON, a console, events, and systemd.
 //!
 //! ```text
 //! cargo run --example observe --features observe                        # until Ctrl+C or SIGTERM
@@ -11,6 +11,8 @@
 //! else is needed: the tasks in `service` use only `tracing` for their log lines.
 
 mod arguments;
+#[path = "../console.rs"]
+mod console;
 mod http;
 mod luck;
 mod pages;
@@ -30,6 +32,7 @@ use taskvisor::prelude::*;
 use tokio::net::TcpListener;
 
 use crate::arguments::{Arguments, HELP};
+use crate::console::Port;
 use crate::luck::Luck;
 use crate::server::serve;
 use crate::service::{news, orders, pool, prices, refresh};
@@ -51,6 +54,9 @@ async fn main() -> ExitCode {
     // Installed before the supervisor is made, so that nothing is missed.
     let metrics = telemetry::install().unwrap_or_else(|error| refuse(&error.to_string()));
 
+    let port = Port::bind(arguments.console).unwrap_or_else(|error| refuse(&error));
+    let console = port.attach();
+
     let mut luck = Luck::of_tasks(arguments.seed);
     let view = View::default();
     let tree = supervise!(
@@ -58,6 +64,7 @@ async fn main() -> ExitCode {
         grace = "5s",
         defaults(backoff(first = "50ms", max = "500ms", factor = 2.0, jitter = "equal")),
         slots = [slot(reports, capacity = 4)],
+        subscribers = [..console.subscribers],
         tasks = [
             store = group(
                 strategy = rest_for_one(max_restarts = 20, within = "10s"),
@@ -71,7 +78,8 @@ async fn main() -> ExitCode {
             failures {},
             upkeep { metrics: metrics.clone() },
             serve { listener: Arc::new(listener), view: view.clone(), metrics },
-            ..arguments.seconds.map(|after| visit::spec(addr, after)),
+            ..console.task,
+            ..arguments.seconds.map(|after| visit::spec(addr, port.addr(), after)),
         ],
     );
     let tree = view.of(tree);
@@ -79,6 +87,7 @@ async fn main() -> ExitCode {
     #[cfg(unix)]
     tokio::spawn(taskvisor::systemd::notify(tree.supervisor()));
     say(&format!("serving http://{addr}/livez, /readyz, /tree and /metrics"));
+    say(&format!("the console is at http://{}/", port.addr()));
 
     match tree.run().await {
         Ok(()) => ExitCode::SUCCESS,

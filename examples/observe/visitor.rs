@@ -34,9 +34,17 @@ const PAGES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Checks all pages after a while and ends the program, in failure if a page is wrong.
+/// What the console says of the tree.
+const CONSOLE: (&str, &[&str]) = ("/?tree", &["\"phase\":\"running\"", "\"path\":\"store/pool\""]);
+
+/// Checks all pages and the console after a while, and ends the program, in failure if one is wrong.
 #[task(restart = "never", critical)]
-pub(crate) async fn visit(ctx: TaskContext, addr: SocketAddr, after: Duration) -> Result<(), String> {
+pub(crate) async fn visit(
+    ctx: TaskContext,
+    addr: SocketAddr,
+    console: SocketAddr,
+    after: Duration,
+) -> Result<(), String> {
     let look = async {
         sleep(after).await;
         for (path, parts) in PAGES {
@@ -46,6 +54,9 @@ pub(crate) async fn visit(ctx: TaskContext, addr: SocketAddr, after: Duration) -
             let lines: Vec<_> = page.lines().filter(looked_for).take(SHOWN).collect();
             say(&format!("\nGET {path}\n{}", lines.join("\n")));
         }
+        let (path, parts) = CONSOLE;
+        as_expected(console, path, parts).await?;
+        say("\nthe console answers");
         Ok(())
     };
     // `None`: the program is ending for another reason.

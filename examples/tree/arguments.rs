@@ -19,6 +19,7 @@ Options:
   --chaos SEED   Fail, panic and hang at random; for 3 seconds, unless told
   --seconds N    End after N seconds, and not only with Ctrl+C or SIGTERM
   --listen ADDR  Where to serve; without it a free port of 127.0.0.1
+  --console      Serve a console as well, at another port
   -h, --help     Print this
 
 Exit status: 0 if all is well, 1 if a record is lost or the tree failed, 2 if
@@ -31,13 +32,14 @@ pub(crate) struct Arguments {
     pub(crate) chaos: Option<u64>,
     pub(crate) seconds: Option<Duration>,
     pub(crate) listen: SocketAddr,
+    pub(crate) console: bool,
     pub(crate) file: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        let mut parsed =
-            Self { help: false, chaos: None, seconds: None, listen: ([127, 0, 0, 1], 0).into(), file: None };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let mut parsed = Self { help: false, chaos: None, seconds: None, listen, console: false, file: None };
         while let Some(argument) = arguments.next() {
             let option = argument.to_string_lossy();
             let mut value = |what: &str| {
@@ -46,6 +48,7 @@ impl Arguments {
             };
             match &*option {
                 "--help" | "-h" => parsed.help = true,
+                "--console" => parsed.console = true,
                 "--chaos" => parsed.chaos = Some(number(&option, &value("a seed")?, 0)?),
                 "--seconds" => {
                     let seconds = number(&option, &value("a number of seconds")?, 1)?;

@@ -4,6 +4,7 @@
 //! cargo run --example tree                        # until Ctrl+C or SIGTERM
 //! cargo run --example tree -- --chaos 1           # its parts fail, panic and hang at random
 //! cargo run --example tree -- --listen 127.0.0.1:8080 records.txt
+//! cargo run --example tree --features console -- --chaos 1 --seconds 600 --console
 //! ```
 //!
 //! No record is lost, whatever fails: the outbox keeps each record until the store has it on disk, and resends it. The
@@ -12,6 +13,8 @@
 
 mod arguments;
 mod chaos;
+#[path = "../console.rs"]
+mod console;
 mod ingest;
 mod observers;
 mod store;
@@ -29,6 +32,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use crate::arguments::{Arguments, HELP};
 use crate::chaos::Chaos;
+use crate::console::Port;
 use crate::ingest::{Outbox, forward, produce};
 use crate::observers::{View, serve, visit};
 use crate::store::{Inbox, Lock, Log, Scratch, audit, lock, verify, writer};
@@ -56,6 +60,12 @@ async fn main() -> ExitCode {
     let found = Lock::take(&path).and_then(|_lock| Log::open(&path)).unwrap_or_else(|wrong| refuse(&wrong)).next;
     let listener = Arc::new(listener);
 
+    let port = arguments.console.then(|| Port::bind(([127, 0, 0, 1], 0).into()).unwrap_or_else(|wrong| refuse(&wrong)));
+    let attached = port.as_ref().map(Port::attach).unwrap_or_default();
+    if let Some(port) = &port {
+        say(&format!("the console is at http://{}/", port.addr()));
+    }
+
     let mut chaos = Chaos::seeds(arguments.chaos);
     let outbox = Outbox::new(found);
     let (store, inbox) = mpsc::channel(BATCH);
@@ -66,6 +76,7 @@ async fn main() -> ExitCode {
         name = "tree",
         grace = "30s",
         defaults(backoff(first = "20ms", max = "200ms", factor = 2.0, jitter = "equal")),
+        subscribers = [..attached.subscribers],
         tasks = [
             store = group(
                 strategy = rest_for_one(max_restarts = 5, within = "2s"),
@@ -98,6 +109,7 @@ async fn main() -> ExitCode {
                 },
                 after = [serve],
             ),
+            ..attached.task,
         ],
     );
     let tree = view.of(tree);

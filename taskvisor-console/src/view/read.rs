@@ -120,7 +120,7 @@ pub(crate) fn timers(settings: &Settings) -> String {
     }
     timers.sort_by(|(at, path, _), (other_at, other, _)| (at, path).cmp(&(other_at, other)));
     let timers: Vec<_> = timers.into_iter().map(|(.., timer)| timer).collect();
-    json!({ "timers": timers }).to_string()
+    json!({ "now": rfc3339(SystemTime::now()), "timers": timers }).to_string()
 }
 
 pub(crate) fn slots(settings: &Settings) -> String {

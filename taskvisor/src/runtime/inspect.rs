@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::failures::{Failure, is_within};
+use super::observe;
 use super::registry::Admission;
 use super::task::{Cell, Machine};
 #[cfg(feature = "fleet")]
@@ -99,6 +100,9 @@ impl Core {
         }
         health.phase = self.phase_in(admission);
         health.failure = self.stop.failure().map(str::to_owned);
+        if within.is_empty() {
+            observe::checked(&health);
+        }
         health
     }
 }

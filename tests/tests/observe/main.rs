@@ -1,10 +1,12 @@
 //! The output to a `tracing` subscriber and a `metrics` recorder.
 
 mod blocking;
+mod dashboard;
 mod log;
 mod metrics;
 mod repeats;
 mod spans;
+mod table;
 mod together;
 mod trouble;
 

@@ -2,19 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use taskvisor::fleet::{
-    Claim, FencingToken, Fleet, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec, StoreTime,
-};
 use taskvisor::{
-    ControllerSpec, Event, EventKind, Group, RestartPolicy, Schedule, Signals, SlotSpec, Subscribe, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
+    ControllerSpec, Event, EventKind, Group, RestartPolicy, Signals, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
+    TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
-use tests::{ALWAYS, FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
+use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
 
 use super::run;
@@ -227,9 +222,9 @@ fn slots_tell_how_many_they_have_and_how_many_wait() {
 }
 
 /// Without an interval, paused time would stand still.
-const OFTEN: RestartPolicy = RestartPolicy::Always { interval: Some(ms(1)) };
+pub(crate) const OFTEN: RestartPolicy = RestartPolicy::Always { interval: Some(ms(1)) };
 
-struct Slow;
+pub(crate) struct Slow;
 
 #[async_trait::async_trait]
 impl Subscribe for Slow {
@@ -329,104 +324,36 @@ fn ten_thousand_dynamic_tasks_make_a_handful_of_series() {
     assert_eq!(recorded.number("taskvisor_slot_depth{slot=other}"), Some(0));
 }
 
-/// The rows of the table of metrics: name, type, unit, labels.
-fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
-    let rows = include_str!("../../../taskvisor/src/guide/observing.md")
-        .lines()
-        .filter(|line| line.starts_with("| `taskvisor_"));
-    let cell = |cells: &[&str], n: usize| cells[n].trim().trim_matches('`').to_owned();
-    let row = |line: &str| {
-        let cells: Vec<_> = line.split('|').collect();
-        let labels = cells[4].split(',').map(|label| label.trim().trim_matches('`').to_owned());
-        (cell(&cells, 1), cell(&cells, 2), cell(&cells, 3), labels.filter(|label| !label.is_empty()).collect())
-    };
-    rows.map(row).collect()
-}
-
-/// A store that does not answer each second renewal.
-struct Flaky {
-    store: LocalStore,
-    renewals: AtomicUsize,
-}
-
-#[async_trait::async_trait]
-impl LeaseStore for Flaky {
-    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
-        self.store.open(spec).await
-    }
-
-    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
-        if self.renewals.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
-            return Err(LeaseError::unreachable("no route"));
-        }
-        self.store.renew(session).await
-    }
-
-    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
-        self.store.acquire(session, keys).await
-    }
-
-    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        self.store.release(session, held).await
-    }
-
-    async fn mark(
-        &self,
-        session: SessionId,
-        key: &LeaseKey,
-        token: FencingToken,
-        tick: u64,
-    ) -> Result<bool, LeaseError> {
-        self.store.mark(session, key, token, tick).await
-    }
-
-    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        self.store.close(session).await
-    }
-}
-
 #[test]
-fn the_table_of_metrics_is_true() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    metrics::with_local_recorder(&recorder, || {
-        run(async {
-            let builder =
-                Supervisor::builder(SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() });
-            let fleet = Fleet::new(Flaky { store: LocalStore::new(), renewals: AtomicUsize::new(0) });
-            let supervisor = builder.with_subscribers(vec![Arc::new(Slow)]).with_fleet(fleet).build();
-            supervisor.add_task(cooperative("owner").with_singleton()).await.unwrap();
-            let script = Script::new([FAIL, OK]);
-            for name in ["first", "second"] {
-                let job = ControllerSpec::queue(script.spec(name)).with_slot("slot");
-                supervisor.submit(job).await.unwrap();
-            }
-            let missed = Script::new([OK]).spec("missed").with_restart(ALWAYS).with_schedule(Schedule::cron("@hourly"));
-            supervisor.add_task(missed.with_last_run(SystemTime::UNIX_EPOCH)).await.unwrap();
-            let often = supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
-            sleep(secs(12)).await;
-            assert!(often.pause());
-            supervisor.shutdown().await.unwrap();
-        });
+fn each_check_of_the_health_of_a_tree_says_whether_it_is_live_and_ready() {
+    let group = Group::one_for_one("pool").task(cooperative("own"));
+    let late = cooperative("late").with_ready(taskvisor::Ready::Signal);
+    let tree = Tree::builder(SupervisorConfig::default()).task(late).group(group).build();
+    watched(|snapshotter| async move {
+        // A snapshot takes the values out of the recorder, so a value that was not set again is 0 here.
+        let look = || {
+            let mut now = Recorded::default();
+            now.look(&snapshotter);
+            (now.number("taskvisor_live{}"), now.number("taskvisor_ready{}"))
+        };
+        tree.start().await.unwrap();
+        settle().await;
+        assert!(tree.group("pool").health().is_ready());
+        assert_eq!(look(), (None, None), "nothing has checked the tree");
+        assert!(!tree.health().is_ready());
+        assert_eq!(look(), (Some(1), Some(0)));
+        tree.shutdown().await.unwrap();
+        assert!(!tree.health().is_ready());
+        assert_eq!(look().1, Some(0));
     });
-    let used: BTreeSet<_> = snapshotter
-        .snapshot()
-        .into_vec()
-        .into_iter()
-        .map(|(key, unit, description, _)| {
-            let name = key.key().name().to_owned();
-            let kind = match key.kind() {
-                MetricKind::Counter => "counter",
-                MetricKind::Gauge => "gauge",
-                MetricKind::Histogram => "histogram",
-            };
-            assert!(description.is_some(), "{name} is described");
-            let labels: BTreeSet<_> = key.key().labels().map(|label| label.key().to_owned()).collect();
-            (name, kind.to_owned(), unit.unwrap().as_str().to_owned(), labels)
-        })
-        .collect();
-    assert_eq!(used, documented().into_iter().collect());
-    assert_eq!(documented().len(), used.len(), "each once");
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).build();
+    let recorded = watched(|_| async move {
+        tree.start().await.unwrap();
+        settle().await;
+        assert!(tree.health().is_ready());
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!((recorded.number("taskvisor_live{}"), recorded.number("taskvisor_ready{}")), (Some(1), Some(1)));
 }
 
 #[test]

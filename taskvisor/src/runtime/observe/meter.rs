@@ -4,12 +4,14 @@
 //! memory for metrics without a recorder. Label values are shared with the task, so that a lookup only allocates its
 //! key.
 
+use std::cell::Cell as Flag;
 use std::time::Duration;
 
 use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tokio::time::Instant;
 
 use super::super::task::Cell;
+use crate::inspect::Health;
 use crate::panics::catch;
 
 const ATTEMPTS: &str = "taskvisor_attempts_total";
@@ -34,6 +36,8 @@ const QUEUED: &str = "taskvisor_queued";
 #[cfg(feature = "controller")]
 const SLOT_DEPTH: &str = "taskvisor_slot_depth";
 const PAUSED: &str = "taskvisor_paused";
+const LIVE: &str = "taskvisor_live";
+const READY: &str = "taskvisor_ready";
 const LOST: &str = "taskvisor_subscriber_lost_events_total";
 
 /// The label of tasks without a place in a declared tree.
@@ -102,6 +106,8 @@ pub(in crate::runtime) fn describe() {
         #[cfg(feature = "controller")]
         describe_gauge!(SLOT_DEPTH, Unit::Count, "Submissions that a slot has, its owner included.");
         describe_gauge!(PAUSED, Unit::Count, "Tasks, groups and slots that are paused by themselves.");
+        describe_gauge!(LIVE, Unit::Count, "1 if the last check of the health of the tree found it live, else 0.");
+        describe_gauge!(READY, Unit::Count, "1 if the last check of the health of the tree found it ready, else 0.");
         describe_counter!(LOST, Unit::Count, "Events that a subscriber lost because its queue was full.");
     });
 }
@@ -128,6 +134,21 @@ pub(super) fn backoff(cell: &Cell, delay: Duration) {
 #[expect(clippy::cast_precision_loss, reason = "there is no memory for so many")]
 pub(in crate::runtime) fn pauses(before: usize, now: usize) {
     tell(|| gauge!(PAUSED).increment(now as f64 - before as f64));
+}
+
+/// Records the result of a check of the whole tree. A recorder that checks it as well is not called again for that.
+pub(in crate::runtime) fn checked(health: &Health) {
+    thread_local! {
+        static IS_RECORDING: Flag<bool> = const { Flag::new(false) };
+    }
+    // At the end of a thread there is no recorder to call.
+    if IS_RECORDING.try_with(|flag| flag.replace(true)) != Ok(false) {
+        return;
+    }
+    let of = |is_well| if is_well { 1.0 } else { 0.0 };
+    tell(|| gauge!(LIVE).set(of(health.is_live())));
+    tell(|| gauge!(READY).set(of(health.is_ready())));
+    let _ = IS_RECORDING.try_with(|flag| flag.set(false));
 }
 
 #[cfg(feature = "controller")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::task::Cell;
+use crate::inspect::Health;
 
 #[derive(Default)]
 pub(super) struct Stopwatch;
@@ -24,6 +25,8 @@ pub(super) fn runs_missed(_: &Cell, _: u64) {}
 pub(super) fn backoff(_: &Cell, _: Duration) {}
 
 pub(in crate::runtime) fn pauses(_: usize, _: usize) {}
+
+pub(in crate::runtime) fn checked(_: &Health) {}
 
 #[cfg(feature = "controller")]
 pub(super) fn queued(_: f64) {}

@@ -22,7 +22,7 @@ use crate::task::TaskError;
 pub(crate) use meter::lost;
 #[cfg(feature = "fleet")]
 pub(super) use meter::renewed;
-pub(super) use meter::{describe, pauses};
+pub(super) use meter::{checked, describe, pauses};
 #[cfg(feature = "tracing")]
 pub(crate) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};

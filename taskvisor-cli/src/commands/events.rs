@@ -1,0 +1,182 @@
+//! `events`: the last events, and those to come.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, Style};
+use crate::reply::{Bye, Changes, Event, Full, Log};
+use crate::stream::Parser;
+use crate::text::{plain, plain_json};
+
+/// The time between two attempts to connect again.
+const RETRY: Duration = Duration::from_secs(1);
+/// A stream says something every 15 s, so one that is silent for longer is gone.
+const SILENCE: Duration = Duration::from_secs(40);
+/// The most lines without a number that are told from new ones. A console lists a hundred.
+const UNNUMBERED: usize = 200;
+/// The longest message, in bytes. A snapshot of a large tree is one message.
+const LONGEST: usize = 256 * 1024 * 1024;
+
+pub(super) async fn run(follow: bool, client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
+    let mut follower = Follower { client, json, output, boot: String::new(), last: None, unnumbered: VecDeque::new() };
+    if !follow {
+        if !follower.past().await? {
+            follower.output.remark("no events: a console looks at them while somebody follows, as `events -f` does");
+        }
+        return Ok(());
+    }
+    // The first connection has to succeed, so that a wrong address is an error.
+    let mut was_there = false;
+    loop {
+        match follower.follow(&mut was_there).await {
+            Err(failure) if !was_there || !failure.is_temporary() => return Err(failure),
+            Err(failure) => follower.output.remark(&format!("{failure}; trying again")),
+            Ok(()) => {}
+        }
+        follower.return_of().await?;
+    }
+}
+
+struct Follower<'a> {
+    client: &'a Client,
+    json: bool,
+    output: &'a mut Output,
+    /// The process whose events were printed, and the number of the last one.
+    boot: String,
+    last: Option<u64>,
+    /// The last lines without a number, which are those of actions.
+    unnumbered: VecDeque<String>,
+}
+
+impl Follower<'_> {
+    /// Prints the events that the console has seen. Returns `true` if it has seen any.
+    async fn past(&mut self) -> Result<bool, Failure> {
+        let Log { log } = self.client.get("log").await?.value;
+        let has_seen = !log.is_empty();
+        self.print(log)?;
+        Ok(has_seen)
+    }
+
+    /// Prints the events of one stream until its end.
+    async fn follow(&mut self, was_there: &mut bool) -> Result<(), Failure> {
+        let mut body = self.client.stream("events").await?;
+        let mut parser = Parser::new(LONGEST);
+        loop {
+            let late = || Failure::Late { at: self.client.at(), timeout: SILENCE, changes: false };
+            let Some(part) = timeout(SILENCE, body.part()).await.map_err(|_| late())?? else { return Ok(()) };
+            let messages = parser.push(&part).map_err(|_| self.not_a_console("a message of its stream has no end"))?;
+            for message in messages {
+                match &*message.event {
+                    "snapshot" => {
+                        let Full { boot, .. } = self.read(&message.data)?;
+                        self.began(boot);
+                        *was_there = true;
+                        // What was seen before this stream, or was missed between two.
+                        self.past().await?;
+                    }
+                    "changes" => {
+                        let Changes { log, log_lost } = self.read(&message.data)?;
+                        self.print(log)?;
+                        if log_lost > 0 {
+                            self.output.remark(&format!("{log_lost} events were lost"));
+                        }
+                    }
+                    "bye" => {
+                        let Bye { reason } = self.read(&message.data)?;
+                        self.output.remark(&format!("the tree shuts down: {}", plain(&reason)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Waits until a console answers again.
+    async fn return_of(&mut self) -> Result<(), Failure> {
+        loop {
+            sleep(RETRY).await;
+            match self.client.get::<Full>("tree").await {
+                // A process that shuts down opens no stream.
+                Ok(answer) if answer.value.phase == "running" || answer.value.boot != self.boot => return Ok(()),
+                Ok(_) => {}
+                Err(failure) if failure.is_temporary() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn began(&mut self, boot: String) {
+        if self.boot != boot {
+            if !self.boot.is_empty() {
+                self.output.remark("the program was started again");
+            }
+            self.boot = boot;
+            self.last = None;
+            self.unnumbered.clear();
+        }
+    }
+
+    /// Prints events but those that were printed before.
+    fn print(&mut self, log: Vec<Value>) -> Result<(), Failure> {
+        let mut text = String::new();
+        for value in log {
+            let line = value.to_string();
+            let event: Event = self.read_value(value)?;
+            if !self.is_new(event.seq, &line) {
+                continue;
+            }
+            text.push_str(&if self.json { plain_json(&line) } else { self.line(&event) });
+            text.push('\n');
+        }
+        if text.is_empty() { Ok(()) } else { self.output.print(&text) }
+    }
+
+    fn is_new(&mut self, seq: Option<u64>, line: &str) -> bool {
+        if seq.is_some() {
+            let is_new = seq > self.last;
+            self.last = self.last.max(seq);
+            return is_new;
+        }
+        let is_new = !self.unnumbered.iter().any(|known| known == line);
+        if is_new {
+            self.unnumbered.push_back(line.to_owned());
+            if self.unnumbered.len() > UNNUMBERED {
+                self.unnumbered.pop_front();
+            }
+        }
+        is_new
+    }
+
+    fn line(&self, Event { at, level, text, .. }: &Event) -> String {
+        let style = match &**level {
+            "error" => Style::Bad,
+            "warn" => Style::Waiting,
+            "debug" | "trace" => Style::Faint,
+            _ => Style::Plain,
+        };
+        let level = format!("{:5}", plain(&level.to_uppercase()));
+        let colored = self.output.colored();
+        let at = plain(at.as_deref().unwrap_or("-"));
+        format!("{} {} {}", Style::Faint.paint(&at, colored), style.paint(&level, colored), plain(text))
+    }
+
+    fn read<T: DeserializeOwned>(&self, data: &str) -> Result<T, Failure> {
+        serde_json::from_str(data)
+            .map_err(|error| self.not_a_console(&format!("its stream has another form ({error})")))
+    }
+
+    fn read_value<T: DeserializeOwned>(&self, value: Value) -> Result<T, Failure> {
+        serde_json::from_value(value)
+            .map_err(|error| self.not_a_console(&format!("its log has another form ({error})")))
+    }
+
+    fn not_a_console(&self, found: &str) -> Failure {
+        Failure::NotAConsole { at: self.client.at(), found: found.to_owned() }
+    }
+}

@@ -1,0 +1,130 @@
+//! `status`: whether all is well, and what is not.
+
+use std::collections::BTreeMap;
+
+use super::{Status, show};
+use crate::client::{Client, query};
+use crate::failure::Failure;
+use crate::output::{Output, Style};
+use crate::reply::{Full, Node};
+use crate::table::{Table, cell, whole};
+use crate::text::plain;
+use crate::time::{ago, until};
+
+pub(super) async fn run(
+    path: Option<&str>,
+    client: &Client,
+    json: bool,
+    output: &mut Output,
+) -> Result<Status, Failure> {
+    let answer = client.get::<Full>(&path.map_or_else(|| "tree".to_owned(), |path| query("tree", path))).await?;
+    show(&answer, json, output, |full, colored| match (path, full.nodes.first()) {
+        (Some(_), Some(node)) => {
+            format!("{}{}", of_node(node, full, colored), attention(&full.nodes[1..], full, colored))
+        }
+        _ => format!("{}{}", of_tree(full, colored), attention(&full.nodes, full, colored)),
+    })?;
+    let ready = match (path, answer.value.nodes.first()) {
+        (Some(_), Some(node)) => node.ready,
+        _ => answer.value.live && answer.value.ready,
+    };
+    Ok(if ready { Status::Success } else { Status::NotReady })
+}
+
+/// The tree in a few lines.
+fn of_tree(full: &Full, colored: bool) -> String {
+    let (live, live_style) = if full.live { ("live", Style::Good) } else { ("not live", Style::Bad) };
+    let (ready, ready_style) = if full.ready { ("ready", Style::Good) } else { ("not ready", Style::Bad) };
+    let mut text = format!(
+        "{}: {}, {}, {}\n",
+        Style::Title.paint(&plain(&full.name), colored),
+        plain(&full.phase),
+        live_style.paint(live, colored),
+        ready_style.paint(ready, colored),
+    );
+    let mut table = Table::default();
+    table.row([cell("tasks"), cell(counts(&full.nodes))]);
+    if full.access == "read_only" {
+        table.row([cell("access"), cell("read-only")]);
+    }
+    if let Some(fleet) = full.fleet.as_ref().filter(|fleet| !fleet.reachable) {
+        let error = fleet.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        table.row([cell("fleet"), cell(format!("the store of leases does not answer{error}")).style(Style::Bad)]);
+    }
+    text.push_str(&table.text("  ", colored));
+    text
+}
+
+/// The number of tasks, in all and by state.
+fn counts(nodes: &[Node]) -> String {
+    let tasks: Vec<_> = nodes.iter().filter(|node| !node.is_group()).collect();
+    let mut by_word = BTreeMap::<_, usize>::new();
+    for task in &tasks {
+        *by_word.entry(task.word()).or_default() += 1;
+    }
+    let mut words: Vec<_> = by_word.into_iter().collect();
+    words.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let words: Vec<_> = words.into_iter().map(|(word, count)| format!("{count} {word}")).collect();
+    if words.is_empty() { "none".to_owned() } else { format!("{} ({})", tasks.len(), words.join(", ")) }
+}
+
+/// All that is known of one node.
+fn of_node(node: &Node, full: &Full, colored: bool) -> String {
+    let now = &full.now;
+    let mut text = format!(
+        "{}: {}, {}\n",
+        Style::Title.paint(&plain(node.title()), colored),
+        node.style().paint(&plain(node.word()), colored),
+        if node.ready { "ready" } else { "not ready" },
+    );
+    let mut table = Table::default();
+    let mut row = |title: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            table.row([cell(title), cell(value)]);
+        }
+    };
+    row("why", Some(node.reason(now)));
+    row("kind", node.strategy.as_ref().map(|strategy| format!("{} {strategy}", node.kind)));
+    row("tasks", node.is_group().then(|| counts(&full.nodes)));
+    row("attempt", (node.attempt > 0).then(|| node.attempt.to_string()));
+    row("restarts", (node.restarts > 0).then(|| node.restarts.to_string()));
+    row("failures", Some(node.failures().trim_start_matches("failures ").to_owned()));
+    row("since", node.since.as_ref().map(|since| format!("{} ({})", since.seconds(), ago(since, now))));
+    row("next", node.next_at.as_ref().map(|next| format!("{} ({})", next.seconds(), until(next, now))));
+    row("last", Some(recent(node)));
+    if let Some(error) = &node.last_error {
+        table.row([cell("error"), whole(error).style(Style::Bad)]);
+    }
+    text.push_str(&table.text("  ", colored));
+    text
+}
+
+/// How the last attempts ended: `28 completed, 2 failed`.
+fn recent(node: &Node) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for outcome in node.recent.iter().filter_map(|attempt| attempt.get(2)?.as_str()) {
+        match counts.iter_mut().find(|(known, _)| *known == outcome) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((outcome, 1)),
+        }
+    }
+    let counts: Vec<_> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    counts.join(", ")
+}
+
+/// The tasks and groups that somebody should look at.
+fn attention(nodes: &[Node], full: &Full, colored: bool) -> String {
+    let mut table = Table::default();
+    for node in nodes.iter().filter(|node| node.needs_attention()) {
+        table.row([
+            cell(node.title()),
+            cell(node.word()).style(node.style()),
+            cell(node.attempt()),
+            cell(node.failures()),
+            cell(node.reason(&full.now)),
+            cell(node.error()).style(Style::Bad),
+        ]);
+    }
+    let title = Style::Title.paint("needs attention", colored);
+    if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }
+}

@@ -1,0 +1,84 @@
+//! Names and errors that attack the terminal.
+
+use serde_json::{Value, json};
+
+use crate::answers::full;
+use crate::mock::{Mock, Reply, Request};
+use crate::run;
+
+const HOSTILE: &str = "a\x1b]0;owned\x07\x1b[2J\nfake: running\r\t\u{9b}31m\u{202e}\u{7f}\u{200b}\"<b>";
+
+fn answer(request: &Request) -> Reply {
+    let now = "2026-11-23T08:15:30.000Z";
+    match request.asks() {
+        ("GET", "log") => {
+            Reply::json(json!({ "log": [{ "seq": 1, "at": HOSTILE, "level": HOSTILE, "text": HOSTILE }] }))
+        }
+        ("GET", "timers") => Reply::json(json!({
+            "timers": [{ "path": HOSTILE, "next_at": now, "state": HOSTILE, "kind": HOSTILE }], "now": now,
+        })),
+        ("GET", query) if query.starts_with("why") => {
+            Reply::json(json!({ "path": HOSTILE, "why": { "text": HOSTILE }, "sentence": HOSTILE }))
+        }
+        ("GET", query) => {
+            let mut full = full();
+            for key in ["name", "phase", "access"] {
+                full[key] = HOSTILE.into();
+            }
+            full["fleet"] = json!({ "reachable": false, "error": HOSTILE });
+            let node = &mut full["nodes"][3];
+            for key in ["name", "path", "strategy", "last_error", "outcome", "state"] {
+                node[key] = HOSTILE.into();
+            }
+            node["why"] = json!({ "text": HOSTILE });
+            node["problem"] = HOSTILE.into();
+            node["recent"] = json!([[1, 2, HOSTILE, 1]]);
+            if query.starts_with("tree=") {
+                full["nodes"] = json!([node.take()]);
+            }
+            Reply::json(full)
+        }
+        _ => Reply::json(json!({ "ok": true, "answer": HOSTILE })),
+    }
+}
+
+#[test]
+fn names_and_errors_cannot_act_on_the_terminal() {
+    let url = Mock::new(answer).url;
+    for arguments in [
+        &["status"][..],
+        &["status", "x"],
+        &["why", "x"],
+        &["tree"],
+        &["timers"],
+        &["events"],
+        &["restart", HOSTILE],
+        &["restart", "x"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let shown = run(&[&["--url", &url], arguments, json].concat());
+            assert!(shown.stdout.contains("owned"), "{shown:?}");
+            let acts = |character: char| {
+                (character.is_control() && character != '\n') || "\u{202e}\u{200b}".contains(character)
+            };
+            assert!(!shown.stdout.contains(acts) && !shown.stderr.contains(acts), "{shown:?}");
+            assert!(!shown.stdout.lines().any(|line| line.starts_with("fake")), "{shown:?}");
+            if !json.is_empty() {
+                let value: Value = serde_json::from_str(&shown.stdout).unwrap();
+                assert!(value.to_string().contains("owned"));
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_cannot_act_on_the_terminal() {
+    for status in [403, 404, 409, 421, 500] {
+        let mock = Mock::new(move |_| Reply::error(status, HOSTILE));
+        let shown = run(&["--url", &mock.url, "why", "x"]);
+        assert!(shown.stderr.contains("owned") && shown.stderr.lines().count() == 1, "{shown:?}");
+        assert!(!shown.stderr.trim_end().contains(char::is_control), "{shown:?}");
+    }
+    let shown = run(&["--url", HOSTILE, HOSTILE]);
+    assert!(!shown.stderr.trim_end().contains(char::is_control), "{shown:?}");
+}
