@@ -42,6 +42,7 @@ use taskvisor::fleet::Fleet;
 use taskvisor::prelude::*;
 use taskvisor_postgres::PostgresStore;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::arguments::{Arguments, HELP};
 use crate::broker::{Broker, FakeBroker, HttpBroker};
@@ -104,8 +105,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 
     let route =
         Route { store: Arc::clone(&store), broker, replica: arguments.replica.as_str().into(), claim: arguments.claim };
-    let server =
-        Server { listener: Arc::new(listener), store: Arc::clone(&store), metrics, patience: Duration::from_secs(5) };
+    let server = Server {
+        listener: Arc::new(listener),
+        store: Arc::clone(&store),
+        metrics,
+        places: Arc::new(Semaphore::new(64)),
+        patience: Duration::from_secs(5),
+    };
     let overrides = Overrides::env("ORDERS");
     let pool = pool::spec(Arc::clone(&store));
     let tree = tree(Parts { store: Arc::clone(&store), server, route, fleet, overrides, extra }, pool);

@@ -15,6 +15,9 @@ use tracing::warn;
 
 use super::{Server, routes};
 
+/// How long a connection is read after the stop request.
+const LAST: Duration = Duration::from_millis(50);
+
 /// Accepts connections until it is requested to stop. Connections are its helpers, so it ends when they have: what was
 /// accepted is answered, and idle clients are closed.
 #[task(restart = "always", critical, max_retries = 5, stop_timeout = "10s")]
@@ -36,7 +39,9 @@ pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
 async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, patience: Duration) {
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     let mut connection = pin!(connection);
-    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() {
+    // A first request can be on its way to a connection that was accepted: a graceful shutdown would close it unread.
+    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()
+    {
         connection.as_mut().graceful_shutdown();
         // A slow client must not use up the stop timeout of the server.
         let _ = timeout(patience, connection).await;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::store::Store;
 
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) listener: Arc<TcpListener>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: PrometheusHandle,
+    /// One for each request that is answered at a time.
+    pub(crate) places: Arc<Semaphore>,
     /// How long a request may take.
     pub(crate) patience: Duration,
 }

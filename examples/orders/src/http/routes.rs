@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use taskvisor::SupervisorHandle;
 use taskvisor::prelude::*;
 use tokio::time::timeout;
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, debug, info_span};
 
 use super::{Server, pages};
 use crate::statements::{self, NoStatement};
@@ -31,6 +31,7 @@ pub(super) fn router(ctx: &TaskContext, server: &Server) -> Router {
     Router::new()
         .route("/orders/{id}", put(accept).get(state))
         .route("/tenants/{tenant}/statement", post(statement))
+        .layer(middleware::from_fn_with_state(app.clone(), admit))
         .merge(pages::router())
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .with_state(app)
@@ -47,7 +48,7 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        warn!(error = %ErrorChain(&error), "the store");
+        debug!(error = %ErrorChain(&error), "the store");
         Self(StatusCode::SERVICE_UNAVAILABLE, "come again".into())
     }
 }
@@ -81,6 +82,16 @@ async fn statement(State(app): State<App>, Path(tenant): Path<Arc<str>>) -> Resu
         Err(NoStatement::Later(why)) => Err(Problem(StatusCode::TOO_MANY_REQUESTS, why)),
         Err(NoStatement::Failed(why)) => Err(Problem(StatusCode::INTERNAL_SERVER_ERROR, why)),
     }
+}
+
+/// Answers so many requests at a time, and tells the others at once to come again. Without it, a service that has too many
+/// gets slower and slower until it answers nobody in time. The pages of operators are always answered.
+async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Ok(_place) = app.server.places.try_acquire() else {
+        metrics::counter!("orders_refused_total").increment(1);
+        return Problem(StatusCode::SERVICE_UNAVAILABLE, "come again".into()).into_response();
+    };
+    next.run(request).await
 }
 
 /// Bounds each request, with a span by the names of OpenTelemetry, and measures it.

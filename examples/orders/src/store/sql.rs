@@ -47,12 +47,13 @@ impl SqlStore {
 #[async_trait::async_trait]
 impl Store for SqlStore {
     async fn open(&self) -> Result<()> {
+        // SQLite has one writer. Several connections would wait for each other blindly, and one pool waits in order.
         let is_sqlite = self.url.starts_with("sqlite:");
-        let options = AnyPoolOptions::new().max_connections(if is_sqlite { 4 } else { 8 });
+        let options = AnyPoolOptions::new().max_connections(if is_sqlite { 1 } else { 8 });
         let options = options.acquire_timeout(Duration::from_secs(5)).after_connect(move |connection, _| {
             Box::pin(async move {
                 if is_sqlite {
-                    // Readers do not wait for the writer, and a commit survives the process without a wait for the disk.
+                    // A commit survives the process without a wait for the disk.
                     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL").await?;
                 }
                 Ok(())
@@ -72,8 +73,11 @@ impl Store for SqlStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(&self.pool()?).await?;
-        Ok(())
+        match sqlx::query("SELECT 1").execute(&self.pool()?).await {
+            // All connections are in use. To close a pool because of that would make it worse.
+            Ok(_) | Err(sqlx::Error::PoolTimedOut) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn migrate(&self) -> Result<()> {
