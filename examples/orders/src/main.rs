@@ -109,7 +109,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         listener: Arc::new(listener),
         store: Arc::clone(&store),
         metrics,
-        places: Arc::new(Semaphore::new(64)),
+        places: Arc::new(Semaphore::new(32)),
         patience: Duration::from_secs(5),
     };
     let overrides = Overrides::env("ORDERS");

@@ -45,7 +45,8 @@ pub(crate) enum RelayError {
 /// Delivers the outbox, and what is left of it before the service stops.
 ///
 /// - The server is `after` the relay. So it stops first, and what it has accepted by then is delivered within the
-///   `stop_timeout`. In a wait after a failure, the stop begins a `final_attempt` for that.
+///   `stop_timeout`. In a wait after a failure, the stop begins a `final_attempt` for that. What is left is delivered by
+///   another replica, or after the next start.
 /// - The `watchdog` ends an attempt that hangs.
 /// - Orders are accepted while the broker is down. So this task does not count for readiness.
 #[task(
@@ -62,35 +63,41 @@ pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayErr
     loop {
         // Read before the look: what was accepted before the stop is then seen.
         let stop = ctx.stop_reason();
-        ctx.heartbeat();
-        let messages = route.store.claim(&route.replica, route.claim, BATCH).await?;
-        let is_idle = messages.is_empty();
-        for message in messages {
-            let span = info_span!("publish", messaging.message.id = message.id, attempt = message.attempts);
-            route.deliver(&message).instrument(span).await?;
-            ctx.heartbeat();
-        }
-        // The failures before are forgotten.
-        ctx.progress();
+        let has_time = ctx.stop_deadline().is_none_or(|deadline| Instant::now() + MARGIN < deadline);
+        let sent = match route.batch(&ctx).await {
+            // A stop is not retried, so the last attempt repeats by itself what fails in it.
+            Err(RelayError::Down) if stop == Some(StopReason::Shutdown) && has_time => {
+                route.store.release(&route.replica).await?;
+                0
+            }
+            answer => answer?,
+        };
         match stop {
-            // A restart, say. The next attempt goes on.
-            Some(reason) if reason != StopReason::Shutdown => return Ok(()),
-            Some(_) if is_idle => {
-                let is_late = ctx.stop_deadline().is_some_and(|deadline| Instant::now() + MARGIN > deadline);
-                if is_late || route.store.left(&route.replica).await? == 0 {
-                    return Ok(());
-                }
+            // The failures before are forgotten.
+            _ if sent > 0 => ctx.progress(),
+            None => drop(ctx.run_until_cancelled(route.store.accepted(Duration::from_millis(200))).await),
+            Some(StopReason::Shutdown) if has_time && route.store.left(&route.replica).await? > 0 => {
                 sleep(Duration::from_millis(20)).await;
             }
-            None if is_idle => {
-                ctx.run_until_cancelled(route.store.accepted(Duration::from_millis(200))).await;
-            }
-            _ => {}
+            // All is delivered, or there is no time; or it is a restart, say, and the next attempt goes on.
+            Some(_) => return Ok(()),
         }
     }
 }
 
 impl Route {
+    /// Delivers some messages that are due, and returns their number.
+    async fn batch(&self, ctx: &TaskContext) -> Result<usize, RelayError> {
+        ctx.heartbeat();
+        let messages = self.store.claim(&self.replica, self.claim, BATCH).await?;
+        for message in &messages {
+            let span = info_span!("publish", messaging.message.id = message.id, attempt = message.attempts);
+            self.deliver(message).instrument(span).await?;
+            ctx.heartbeat();
+        }
+        Ok(messages.len())
+    }
+
     async fn deliver(&self, message: &Message) -> Result<(), RelayError> {
         let answer = timeout(PATIENCE, self.broker.send(message)).await;
         let settled = match answer.unwrap_or(Answer::Unknown) {
