@@ -103,7 +103,7 @@ impl Route {
         let settled = match answer.unwrap_or(Answer::Unknown) {
             Answer::Acknowledged => Settled::Delivered,
             Answer::Refused => Settled::Parked,
-            Answer::Unknown => Settled::Later(Duration::from_millis(10 << message.attempts.min(12))),
+            Answer::Unknown => Settled::Later(Duration::from_millis(10 << message.attempts.min(9))),
             Answer::Down => return Err(RelayError::Down),
         };
         match settled {
