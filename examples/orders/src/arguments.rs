@@ -74,7 +74,10 @@ impl Arguments {
             }
             let value = given.next().ok_or_else(|| format!("`{name}` needs a value"))?;
             let wrong = |what: &str| format!("`{name} {value}`: {what} is expected");
-            let seconds = || value.parse().map(Duration::from_secs_f64).map_err(|_| wrong("a number of seconds"));
+            let seconds = || {
+                let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                seconds.ok_or_else(|| wrong("a number of seconds"))
+            };
             let address = || value.parse().map_err(|_| wrong("an address and a port"));
             match name.as_str() {
                 "--listen" => arguments.listen = address()?,

@@ -77,7 +77,7 @@ pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayErr
             _ if sent > 0 => ctx.progress(),
             None => drop(ctx.run_until_cancelled(route.store.accepted(Duration::from_millis(200))).await),
             Some(StopReason::Shutdown) if has_time && route.store.left(&route.replica).await? > 0 => {
-                sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(50)).await;
             }
             // All is delivered, or there is no time; or it is a restart, say, and the next attempt goes on.
             Some(_) => return Ok(()),
