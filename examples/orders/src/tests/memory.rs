@@ -141,7 +141,10 @@ impl Store for MemoryStore {
     }
 
     async fn backlog(&self) -> Result<Backlog> {
-        let count = |state: &State, of: &str| state.outbox.values().filter(|row| row.state == of).count() as i64;
+        let count = |state: &State, of: &str| {
+            let rows = state.outbox.values().filter(|row| row.state == of);
+            i64::try_from(rows.count()).unwrap()
+        };
         self.call(|state| Backlog { pending: count(state, "pending"), parked: count(state, "parked") }).await
     }
 

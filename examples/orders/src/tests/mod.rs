@@ -6,6 +6,7 @@
 
 mod arguments;
 mod deploy;
+mod exercise;
 mod faults;
 mod lines;
 mod memory;

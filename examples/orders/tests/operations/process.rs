@@ -125,7 +125,7 @@ impl Service {
     fn arg(mut self, name: &str, value: &str) -> Self {
         self.command.args([name, value]);
         if name == "--replica" {
-            self.name = value.to_owned();
+            value.clone_into(&mut self.name);
         }
         self
     }
@@ -226,7 +226,7 @@ impl Service {
         answer.expect("it answers").0
     }
 
-    pub(crate) fn clone_client(&self) -> Customer {
+    pub(crate) fn customer(&self) -> Customer {
         Customer(self.address())
     }
 }
