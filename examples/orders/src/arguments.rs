@@ -13,7 +13,7 @@ usage: orders [OPTION VALUE]..            runs the service until Ctrl+C or SIGTE
   --sqlite FILE     the database (taskvisor-orders.sqlite among the temporary files)
   --postgres URL    a server of PostgreSQL, for several replicas
   --broker ADDR     the broker (one within this process)
-  --replica NAME    the name of this replica (its process id)
+  --replica NAME    the name of this replica, which no other has at the same time (its process id)
   --claim SECONDS   how long a message is kept from the other replicas (10)
   --ttl SECONDS     how long a lease lives without a renewal (15)
 

@@ -7,7 +7,7 @@
 //! attempt. A broker that is down is a failure of the task: the supervisor knows when to try again, and tells it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use taskvisor::prelude::*;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,8 +20,10 @@ use crate::store::{Message, Settled, Store, StoreError};
 const BATCH: u32 = 16;
 /// How long the broker may take for a message. Then it is not known whether it has it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The time that is left for the end of the stop.
-const MARGIN: Duration = Duration::from_millis(500);
+/// The time before the end of a stop in which no message is begun: longer than one takes.
+const MARGIN: Duration = Duration::from_secs(3);
+/// The time between two looks at the outbox, which other replicas write to as well.
+const WAIT: Duration = Duration::from_millis(200);
 
 /// Where the relay reads, where it sends, and who it is.
 #[derive(Clone)]
@@ -60,28 +62,42 @@ pub(crate) enum RelayError {
 pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayError> {
     // Attempts do not overlap. So these are the claims of one that has ended before its time.
     route.store.release(&route.replica).await?;
-    loop {
+    let mut stopped_at = None;
+    while !is_over(&ctx) {
         // Read before the look: what was accepted before the stop is then seen.
-        let stop = ctx.stop_reason();
-        let has_time = ctx.stop_deadline().is_none_or(|deadline| Instant::now() + MARGIN < deadline);
+        if ctx.stop_reason().is_some() {
+            stopped_at.get_or_insert_with(SystemTime::now);
+        }
         let sent = match route.batch(&ctx).await {
             // A stop is not retried, so the last attempt repeats by itself what fails in it.
-            Err(RelayError::Down) if stop == Some(StopReason::Shutdown) && has_time => {
+            Err(RelayError::Down) if stopped_at.is_some() => {
                 route.store.release(&route.replica).await?;
                 0
             }
             answer => answer?,
         };
-        match stop {
+        if sent > 0 {
             // The failures before are forgotten.
-            _ if sent > 0 => ctx.progress(),
-            None => drop(ctx.run_until_cancelled(route.store.accepted(Duration::from_millis(200))).await),
-            Some(StopReason::Shutdown) if has_time && route.store.left(&route.replica).await? > 0 => {
-                sleep(Duration::from_millis(50)).await;
-            }
-            // All is delivered, or there is no time; or it is a restart, say, and the next attempt goes on.
-            Some(_) => return Ok(()),
+            ctx.progress();
         }
+        match stopped_at {
+            // Other replicas go on: what they accept is not waited for.
+            Some(before) if route.store.left(&route.replica, before).await? == 0 => break,
+            Some(_) if sent == 0 => sleep(Duration::from_millis(50)).await,
+            None if sent == 0 => drop(ctx.run_until_cancelled(route.store.accepted(WAIT)).await),
+            _ => {}
+        }
+    }
+    Ok(route.store.release(&route.replica).await?)
+}
+
+/// Returns `true` if the attempt is to end now: in a shutdown when there is no time for another message, and else at once,
+/// because the next attempt goes on.
+fn is_over(ctx: &TaskContext) -> bool {
+    match ctx.stop_reason() {
+        None => false,
+        Some(StopReason::Shutdown) => ctx.stop_deadline().is_some_and(|deadline| Instant::now() + MARGIN > deadline),
+        Some(_) => true,
     }
 }
 
@@ -91,6 +107,9 @@ impl Route {
         ctx.heartbeat();
         let messages = self.store.claim(&self.replica, self.claim, BATCH).await?;
         for message in &messages {
+            if is_over(ctx) {
+                break;
+            }
             let span = info_span!("publish", messaging.message.id = message.id, attempt = message.attempts);
             self.deliver(message).instrument(span).await?;
             ctx.heartbeat();

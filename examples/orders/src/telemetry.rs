@@ -21,7 +21,7 @@ pub(crate) fn log() {
     let targets = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     let targets: Targets = targets.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let lines = fmt::layer().with_writer(io::stderr);
-    let lines = if io::stderr().is_terminal() { lines.boxed() } else { lines.json().boxed() };
+    let lines = if io::stderr().is_terminal() { lines.boxed() } else { lines.json().with_current_span(false).boxed() };
     registry().with(lines.with_filter(targets)).init();
 }
 

@@ -113,8 +113,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn release(&self, by: &str) -> Result<()>;
     /// Writes down what has come of a message.
     async fn settle(&self, id: &str, settled: Settled) -> Result<()>;
-    /// Counts the messages that this claimant could still deliver: all but those that others have claimed.
-    async fn left(&self, by: &str) -> Result<i64>;
+    /// Counts the messages, accepted before this time, that this claimant could still deliver: all but those that others
+    /// have claimed.
+    async fn left(&self, by: &str, before: SystemTime) -> Result<i64>;
     /// Counts the messages.
     async fn backlog(&self) -> Result<Backlog>;
 

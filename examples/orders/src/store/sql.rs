@@ -184,12 +184,14 @@ impl Store for SqlStore {
         Ok(())
     }
 
-    async fn left(&self, by: &str) -> Result<i64> {
+    async fn left(&self, by: &str, before: SystemTime) -> Result<i64> {
         let row = sqlx::query(
-            "SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND (claimed_by = $1 OR claimed_until < $2)",
+            "SELECT COUNT(*) FROM outbox JOIN orders ON id = order_id WHERE state = 'pending' AND accepted_at <= $3 \
+             AND (claimed_by = $1 OR claimed_until < $2)",
         )
         .bind(by)
         .bind(millis(SystemTime::now()))
+        .bind(millis(before))
         .fetch_one(&self.pool()?)
         .await?;
         Ok(row.try_get(0)?)

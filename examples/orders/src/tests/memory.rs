@@ -136,7 +136,7 @@ impl Store for MemoryStore {
         .await
     }
 
-    async fn left(&self, _by: &str) -> Result<i64> {
+    async fn left(&self, _by: &str, _before: SystemTime) -> Result<i64> {
         Ok(self.backlog().await?.pending)
     }
 

@@ -8,6 +8,7 @@ mod arguments;
 mod deploy;
 mod exercise;
 mod faults;
+mod http;
 mod lines;
 mod memory;
 mod order;
