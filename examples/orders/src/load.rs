@@ -34,7 +34,8 @@ impl Tally {
 /// Sends so many orders a second. Each is a helper of the attempt, and so waited for at the stop.
 #[task(restart = "always", stop_timeout = "8s")]
 pub(crate) async fn customers(ctx: TaskContext, address: SocketAddr, a_second: u32, tally: Arc<Tally>) {
-    let client = Client::without_keep_alive(Duration::from_secs(10));
+    // Less than the stop timeout, and more than the server takes at most.
+    let client = Client::without_keep_alive(Duration::from_secs(6));
     let mut ticks = interval(Duration::from_secs(1) / a_second.max(1));
     let mut number = 0_u64;
     while ctx.run_until_cancelled(ticks.tick()).await.is_some() {

@@ -30,7 +30,10 @@ impl Folder {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("taskvisor-orders-{}-{number}", std::process::id()));
+        // In memory, if the machine has that: how busy its disk is must not matter.
+        let memory = Some(PathBuf::from("/dev/shm")).filter(|memory| memory.is_dir());
+        let path =
+            memory.unwrap_or_else(std::env::temp_dir).join(format!("taskvisor-orders-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
