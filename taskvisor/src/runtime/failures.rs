@@ -91,6 +91,11 @@ impl Failures {
         std::mem::take(&mut known.more) > 0
     }
 
+    /// Returns `true` if there is a failure of that path: of this registration, or of a group.
+    pub(super) fn has(&self, path: &str, id: Option<TaskId>) -> bool {
+        self.any.load(Ordering::Relaxed) && lock(&self.known).by_path.get(path).is_some_and(|failure| failure.id == id)
+    }
+
     /// Returns the failures for which `which` returns `true`, and the number of those that are only counted.
     pub(super) fn list(&self, which: impl Fn(&str) -> bool) -> (Vec<(Arc<str>, Failure)>, usize) {
         if !self.any.load(Ordering::Relaxed) {

@@ -32,7 +32,7 @@ use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
-use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
+use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, ResolvedPolicy};
 use crate::sync::{WaitList, lock};
@@ -53,9 +53,20 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
+}
+
+/// A cell at one moment.
+pub(in crate::runtime) struct Seen {
+    pub(in crate::runtime) machine: Machine,
+    pub(in crate::runtime) since: Ticks,
+    /// The next run of its schedule.
+    pub(in crate::runtime) next_run: Option<SystemTime>,
+    pub(in crate::runtime) last_error: Option<Arc<TaskError>>,
+    pub(in crate::runtime) outcome: Option<OutcomeKind>,
 }
 
 impl State {
@@ -85,6 +96,13 @@ pub(in crate::runtime) enum Tie {
     /// Its own place in the fleet, and its slot, if it was submitted to one with another name.
     #[cfg(feature = "fleet")]
     Leased(Arc<Seat>, Option<Arc<str>>),
+}
+
+impl Tie {
+    /// Returns the gate of a new registration.
+    fn gate(&self) -> Gate {
+        if matches!(self, Self::Group(_)) { Gate::Shut } else { Gate::Open }
+    }
 }
 
 /// The membership of a registration in its group.
@@ -132,7 +150,8 @@ pub(in crate::runtime) struct State {
 }
 
 impl Cell {
-    #[inline]
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each task to a call")]
+    #[inline(always)]
     pub(in crate::runtime) fn new(
         Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
@@ -140,7 +159,7 @@ impl Cell {
         tie: Option<Arc<Tie>>,
     ) -> Self {
         let queued = origin == Origin::Submitted;
-        let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
+        let gate = tie.as_deref().map_or(Gate::Open, Tie::gate);
         let unready = origin == Origin::Declared { unready: true };
         #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
         let mut machine = Machine::new(&policy, queued, gate, unready);
@@ -253,7 +272,7 @@ impl Cell {
         TaskStatus {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            restarts: shown(state.machine.restarts(&self.policy)),
             failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
@@ -269,6 +288,20 @@ impl Cell {
     /// Returns `true` if its stop was requested. A final attempt runs then.
     pub(in crate::runtime) fn is_requested_to_stop(&self) -> bool {
         self.lock().machine.request == Request::Stop
+    }
+
+    /// Returns what a snapshot has of it, as of one moment.
+    pub(in crate::runtime) fn seen(&self) -> Seen {
+        let state = self.lock();
+        let machine = state.machine;
+        let next_run = if machine.stage == Stage::Ended { None } else { self.next_run() };
+        Seen {
+            machine,
+            since: state.since,
+            next_run,
+            last_error: state.last_error.clone(),
+            outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
+        }
     }
 
     /// Returns the problem of an attempt that is past a deadline.
@@ -361,6 +394,7 @@ impl Cell {
         state.since = Ticks::MAX;
     }
 
+    #[inline]
     pub(in crate::runtime) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -393,6 +427,7 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
+#[inline]
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
         // This wakes wakers of user code.

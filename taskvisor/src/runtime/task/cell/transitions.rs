@@ -15,7 +15,7 @@ use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
-use crate::policy::{self, Critical};
+use crate::policy::{self, Critical, Ready};
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
@@ -42,7 +42,9 @@ impl Finished {
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
         cancel(self.token);
-        let _ = drop_caught(self.spare);
+        if self.spare.is_some() {
+            let _ = drop_caught(self.spare);
+        }
         self.waiting.wake();
     }
 }
@@ -64,17 +66,18 @@ impl Cell {
         self.news.is_raised()
     }
 
-    /// Returns the next action of an actor without an attempt.
-    pub(in crate::runtime) fn turn(&self) -> Turn {
+    /// Returns the next action of an actor without an attempt, and the reason of a stop request.
+    pub(in crate::runtime) fn turn(&self) -> (Turn, Option<StopKind>) {
         let mut state = self.lock();
         self.news.take();
         self.end_pause_if_stopping(&mut state);
         let (turn, note) = state.machine.turn(&self.policy);
+        let why = state.machine.why;
         if turn == Turn::Over {
             let task = self.take_task(&mut state, None);
             drop(state);
             let _ = drop_caught(task);
-            return turn;
+            return (turn, why);
         }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if note == Some(Note::Held) {
@@ -84,7 +87,7 @@ impl Cell {
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
-        turn
+        (turn, why)
     }
 
     /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
@@ -116,6 +119,12 @@ impl Cell {
         if state.machine.request == Request::Nothing || state.machine.last {
             state.since = self.core.clock.at(began);
         }
+    }
+
+    /// Notes that the wait of the task is over after this time.
+    pub(in crate::runtime) fn is_due_in(&self, delay: Duration) {
+        let due = after(self.core.clock.now(), delay).max(1);
+        self.lock().machine.due = due;
     }
 
     /// Notes that the delay of the wait has elapsed.
@@ -289,6 +298,7 @@ impl Cell {
         let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
         if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+            state.machine.due = after(state.since, next.delay()).max(1);
         }
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
@@ -307,9 +317,12 @@ impl Cell {
         if task.is_some() {
             let _ = drop_caught(task);
         }
-        if last.is_some() || unheard.is_some() {
-            // The errors are user values, and their drop is user code.
-            let _ = drop_caught((last, unheard));
+        // The errors are user values, and their drop is user code.
+        if last.is_some() {
+            let _ = drop_caught(last);
+        }
+        if unheard.is_some() {
+            let _ = drop_caught(unheard);
         }
         Ok(next)
     }
@@ -323,6 +336,11 @@ impl Cell {
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let ready = || {
+            if self.policy.ready == Ready::FirstSuccess && state.machine.became_ready {
+                tell(EventKind::TaskReady, None);
+            }
+        };
         let of = |error: &Arc<TaskError>| Some(Reason::from(Arc::clone(error)));
         let wait = |delay: Duration, why: Option<Reason>| {
             // A pause of zero is not reported.
@@ -345,6 +363,7 @@ impl Cell {
             }
             Next::Repeat(delay) => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 wait(*delay, Some("interval".into()));
             }
             Next::Scheduled => {
@@ -358,6 +377,7 @@ impl Cell {
             }
             Next::Throttle { pause, is_first } => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 if *is_first {
                     tell(EventKind::Warning, Some(warnings::AT_ONCE.into()));
                 }
