@@ -16,6 +16,9 @@ use tokio::time::{sleep, timeout};
 use crate::app;
 use crate::database::Pool;
 
+/// How long a connection is still read after the stop request.
+const LAST: Duration = Duration::from_millis(50);
+
 /// Accepts connections until it is requested to stop. Its connections are its helpers, so it ends when they have.
 #[task(restart = "always", max_retries = 5)]
 pub(crate) async fn serve(
@@ -39,12 +42,14 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Serves one connection. After a stop request, it ends with the request in flight, and at once if there is none.
+/// Serves one connection. After a stop request, it ends with the request in flight, and after 50 ms if there is none.
 async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, finish: Duration) {
     let service = TowerToHyperService::new(app);
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());
-    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() {
+    // A first request can have been sent that is not read yet: hyper would close its connection at once.
+    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()
+    {
         connection.as_mut().graceful_shutdown();
         // A slow client must not use up the stop timeout of the server.
         let _ = timeout(finish, connection).await;

@@ -92,7 +92,7 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
     let in_flight = service.in_flight().await;
 
     let stopped = tokio::spawn(service.tree.shutdown());
-    // Idle clients are closed without a word, although `finish` is long.
+    // Idle clients are closed soon and without a word, although `finish` is long.
     assert_eq!(idle.rest().await.unwrap(), "");
     assert_eq!(silent.rest().await.unwrap(), "");
     // The WebSocket says why, and waits for the answer of its client. The pool is open so long.
@@ -107,6 +107,22 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
     stopped.await.unwrap().unwrap();
     assert!(service.pool.rows(SHORT).await.is_err());
     assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
+}
+
+#[tokio::test]
+async fn o53_a_request_that_was_sent_before_the_stop_request_is_answered() {
+    let service = service(Limits { finish: LONG, stop: LONG }).await;
+    let mut client = service.client("").await;
+    // It was accepted, because one that came later was answered.
+    let mut later = service.client("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert!(later.read_to("hello\n").await.starts_with("HTTP/1.1 200 "));
+    // Nothing runs in between: the server has the request, and has not read it.
+    client.0.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    // A restart has no drain, in which it would be read.
+    assert!(service.tree.child("serve").restart());
+    let answer = client.rest().await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello\n"), "{answer:?}");
+    service.tree.shutdown().await.unwrap();
 }
 
 #[tokio::test]

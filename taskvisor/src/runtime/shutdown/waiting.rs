@@ -82,7 +82,7 @@ impl Core {
         // A task of a later layer is not yet requested to stop.
         let (_, task) = left
             .iter()
-            .map(|cell| (cell.status().state != TaskState::Stopping, cell))
+            .map(|cell| (!cell.is_requested_to_stop(), cell))
             .min_by_key(|(unasked, cell)| (*unasked, cell.since(), cell.id()))?;
         let since = now.saturating_duration_since(self.clock.instant(task.since()).min(now));
         Some(Waiting {

@@ -126,6 +126,51 @@ async fn k6d_the_final_attempt_keeps_its_own_timeout() -> Result {
     Ok(())
 }
 
+/// Its deadline is that of the stop request, and comes closer with a later one.
+#[tokio::test(start_paused = true)]
+async fn k6d_a_final_attempt_knows_its_deadline() -> Result {
+    let supervisor = Supervisor::new(SupervisorConfig { grace: secs(60), ..SupervisorConfig::default() }, vec![]);
+    let deadlines = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&deadlines);
+    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+        let (seen, start) = (Arc::clone(&seen), Instant::now());
+        let left =
+            move |ctx: &TaskContext| ctx.stop_deadline().map(|deadline| deadline.duration_since(start).as_secs());
+        async move {
+            seen.lock().unwrap().push(left(&ctx));
+            if ctx.attempt() == 1 {
+                return Err(TaskError::Fail { reason: "the broker is down".into() });
+            }
+            sleep(secs(2)).await;
+            seen.lock().unwrap().push(left(&ctx));
+            Ok(())
+        }
+    });
+    let spec = TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_stop_timeout(secs(10));
+    let spec = spec.with_final_attempt();
+    let expected = [None, Some(10), Some(10)];
+    let handle = supervisor.add_task(spec.clone()).await?;
+    sleep(secs(5)).await;
+    assert!(handle.cancel().await?);
+    assert_eq!(std::mem::take(&mut *deadlines.lock().unwrap()), expected);
+
+    // A second request with less time: 1 s after the first, for 4 s.
+    supervisor.add_task(spec.clone()).await?;
+    sleep(secs(5)).await;
+    let (first, second) = tokio::join!(supervisor.cancel("relay"), async {
+        sleep(secs(1)).await;
+        supervisor.cancel_with_timeout("relay", secs(4)).await
+    });
+    assert!(first? && !second?);
+    assert_eq!(std::mem::take(&mut *deadlines.lock().unwrap()), [None, Some(10), Some(5)]);
+
+    supervisor.add_task(spec).await?;
+    sleep(secs(5)).await;
+    supervisor.shutdown().await?;
+    assert_eq!(*deadlines.lock().unwrap(), expected);
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn k6f_the_clean_up_after_a_timeout_has_a_bound_of_its_own() -> Result {
     let supervisor = supervisor();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
-use tests::{Recorder, cooperative, secs};
+use tests::{Recorder, constant, cooperative, secs};
 use tokio::time::sleep;
 
 type Result = std::result::Result<(), RuntimeError>;
@@ -48,6 +48,26 @@ async fn o05_reports_come_ever_more_rarely_and_name_the_one_that_stops_longest()
         "store/pool: stopping for 5 s, 1 of 3, 52 s left",
     ];
     assert_eq!(reports(tree, &recorder).await?, expected);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o05_a_task_in_its_final_attempt_is_waited_for() -> Result {
+    let recorder = Recorder::new();
+    let relay = TaskFn::arc("relay", |ctx: TaskContext| async move {
+        if ctx.attempt() == 1 {
+            return Err(TaskError::Fail { reason: "the broker is down".into() });
+        }
+        sleep(secs(3) / 2).await;
+        Ok(())
+    });
+    let relay = TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_final_attempt();
+    let tree = Tree::builder(config(60))
+        .with_subscriber(Arc::clone(&recorder))
+        .task(cooperative("pool"))
+        .task(relay.with_after(["pool"]))
+        .build();
+    assert_eq!(reports(tree, &recorder).await?, ["relay: stopping for 1 s, 2 of 2, 59 s left"]);
     Ok(())
 }
 

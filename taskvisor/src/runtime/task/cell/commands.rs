@@ -98,7 +98,9 @@ impl Cell {
         let mut token = None;
         // Read before the lock is released, so that the note has the epoch of this start or stop.
         let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
-        if effects.interrupts {
+        // A final attempt is not interrupted: it knows of the stop. But a later request can leave it less time.
+        let is_final = state.machine.last && state.machine.is_alive();
+        if effects.interrupts || is_final {
             let now = now.unwrap_or_else(|| self.core.clock.now());
             if effects.is_first {
                 state.since = now;
@@ -112,7 +114,9 @@ impl Cell {
                     state.machine.limit = bound.limit;
                 }
             }
-            token = state.token.take();
+            if effects.interrupts {
+                token = state.token.take();
+            }
         }
         self.wake(state, token);
         if let Some(note) = effects.note {

@@ -27,6 +27,7 @@ use super::super::core::{Admitted, Core};
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
 use super::super::group::{GroupCell, Key};
+use super::decision::Request;
 use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
@@ -285,6 +286,11 @@ impl Cell {
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     pub(in crate::runtime) fn since(&self) -> Ticks {
         self.lock().since
+    }
+
+    /// Returns `true` if its stop was requested. A final attempt runs then.
+    pub(in crate::runtime) fn is_requested_to_stop(&self) -> bool {
+        self.lock().machine.request == Request::Stop
     }
 
     /// Returns what a snapshot has of it, as of one moment.

@@ -116,7 +116,7 @@ impl Cell {
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
-        if state.machine.request == Request::Nothing {
+        if state.machine.request == Request::Nothing || state.machine.last {
             state.since = self.core.clock.at(began);
         }
     }
@@ -196,8 +196,11 @@ impl Cell {
         let task = state.task.clone()?;
         let (unready, note) = state.machine.begin(&self.policy)?;
         if state.machine.last {
-            // The actor must read the deadline.
+            // The actor must read the deadline, which counts from now on.
             self.news.raise();
+            if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
+                state.stop_by = after(self.core.clock.now(), bound.into());
+            }
         } else {
             state.bound = None;
         }

@@ -1,0 +1,49 @@
+//! The server, and one connection of it.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use taskvisor::prelude::*;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::{Server, routes};
+
+/// How long a connection is read after the stop request.
+const LAST: Duration = Duration::from_millis(50);
+
+/// Accepts connections until it is requested to stop. Connections are its helpers, so it ends when they have: what was
+/// accepted is answered, and idle clients are closed.
+#[task(restart = "always", critical, max_retries = 5, stop_timeout = "10s")]
+pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
+    let app = routes::router(&ctx, &server);
+    while let Some(accepted) = ctx.run_until_cancelled(server.listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), server.patience)),
+            // A client that is gone is no failure of the server, and a lack of file descriptors passes.
+            Err(error) => {
+                warn!(%error, "accept");
+                ctx.run_until_cancelled(sleep(Duration::from_millis(50))).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, patience: Duration) {
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let mut connection = pin!(connection);
+    // A first request can be on its way to a connection that was accepted: a graceful shutdown would close it unread.
+    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()
+    {
+        connection.as_mut().graceful_shutdown();
+        // A slow client must not use up the stop timeout of the server.
+        let _ = timeout(patience, connection).await;
+    }
+}

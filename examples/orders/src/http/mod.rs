@@ -1,0 +1,32 @@
+//! The HTTP API: `routes` has what customers call, `pages` what operators and orchestrators look at, and `connection` has
+//! the task. `client` is for the other side: the load and the broker.
+
+mod client;
+mod connection;
+mod pages;
+mod routes;
+
+pub(crate) use client::Client;
+pub(crate) use connection::serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::store::Store;
+
+/// What the server needs. It outlives the attempts of the task.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// Bound before the tree: a restart of the server keeps the socket, and a port that is taken ends the program.
+    pub(crate) listener: Arc<TcpListener>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: PrometheusHandle,
+    /// One for each request that is answered at a time.
+    pub(crate) places: Arc<Semaphore>,
+    /// How long a request may take.
+    pub(crate) patience: Duration,
+}

@@ -1,0 +1,135 @@
+//! The relay: it tells the broker of each order in the outbox.
+//!
+//! A message is claimed, sent, and settled when the broker has acknowledged it. Whatever ends the process in between, the
+//! message is sent again, and the broker knows it by its id. So no order is lost, and none counts twice.
+//!
+//! Two kinds of failures are told apart. One message that fails is a matter of the outbox, which has the time of its next
+//! attempt. A broker that is down is a failure of the task: the supervisor knows when to try again, and tells it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use taskvisor::prelude::*;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument as _, info_span, warn};
+
+use crate::broker::{Answer, Broker};
+use crate::store::{Message, Settled, Store, StoreError};
+
+/// The messages that are claimed at once.
+const BATCH: u32 = 16;
+/// How long the broker may take for a message. Then it is not known whether it has it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The time before the end of a stop in which no message is begun: longer than one takes.
+const MARGIN: Duration = Duration::from_secs(3);
+/// The time between two looks at the outbox, which other replicas write to as well.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Where the relay reads, where it sends, and who it is.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    /// The name of this replica. Another process that claims has another.
+    pub(crate) replica: Arc<str>,
+    /// How long a claim lasts: after this time, others deliver the messages of a replica that was killed.
+    pub(crate) claim: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RelayError {
+    #[error("the broker is down")]
+    Down,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Delivers the outbox, and what is left of it before the service stops.
+///
+/// - The server is `after` the relay. So it stops first, and what it has accepted by then is delivered within the
+///   `stop_timeout`. In a wait after a failure, the stop begins a `final_attempt` for that. What is left is delivered by
+///   another replica, or after the next start.
+/// - The `watchdog` ends an attempt that hangs.
+/// - Orders are accepted while the broker is down. So this task does not count for readiness.
+#[task(
+    restart = "always",
+    final_attempt,
+    stop_timeout = "10s",
+    watchdog = "5s",
+    readiness = false,
+    backoff(first = "50ms", max = "5s", factor = 2.0, jitter = "equal")
+)]
+pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayError> {
+    // Attempts do not overlap. So these are the claims of one that has ended before its time.
+    route.store.release(&route.replica).await?;
+    let mut stopped_at = None;
+    while !is_over(&ctx) {
+        // Read before the look: what was accepted before the stop is then seen.
+        if ctx.stop_reason().is_some() {
+            stopped_at.get_or_insert_with(SystemTime::now);
+        }
+        let sent = match route.batch(&ctx).await {
+            // A stop is not retried, so the last attempt repeats by itself what fails in it.
+            Err(RelayError::Down) if stopped_at.is_some() => {
+                route.store.release(&route.replica).await?;
+                0
+            }
+            answer => answer?,
+        };
+        if sent > 0 {
+            // The failures before are forgotten.
+            ctx.progress();
+        }
+        match stopped_at {
+            // Other replicas go on: what they accept is not waited for.
+            Some(before) if route.store.left(&route.replica, before).await? == 0 => break,
+            Some(_) if sent == 0 => sleep(Duration::from_millis(50)).await,
+            None if sent == 0 => drop(ctx.run_until_cancelled(route.store.accepted(WAIT)).await),
+            _ => {}
+        }
+    }
+    Ok(route.store.release(&route.replica).await?)
+}
+
+/// Returns `true` if the attempt is to end now: in a shutdown when there is no time for another message, and else at once,
+/// because the next attempt goes on.
+fn is_over(ctx: &TaskContext) -> bool {
+    match ctx.stop_reason() {
+        None => false,
+        Some(StopReason::Shutdown) => ctx.stop_deadline().is_some_and(|deadline| Instant::now() + MARGIN > deadline),
+        Some(_) => true,
+    }
+}
+
+impl Route {
+    /// Delivers some messages that are due, and returns their number.
+    async fn batch(&self, ctx: &TaskContext) -> Result<usize, RelayError> {
+        ctx.heartbeat();
+        let messages = self.store.claim(&self.replica, self.claim, BATCH).await?;
+        for message in &messages {
+            if is_over(ctx) {
+                break;
+            }
+            let span = info_span!("publish", messaging.message.id = message.id, attempt = message.attempts);
+            self.deliver(message).instrument(span).await?;
+            ctx.heartbeat();
+        }
+        Ok(messages.len())
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<(), RelayError> {
+        let answer = timeout(PATIENCE, self.broker.send(message)).await;
+        let settled = match answer.unwrap_or(Answer::Unknown) {
+            Answer::Acknowledged => Settled::Delivered,
+            Answer::Refused => Settled::Parked,
+            Answer::Unknown => Settled::Later(Duration::from_millis(10 << message.attempts.min(9))),
+            Answer::Down => return Err(RelayError::Down),
+        };
+        match settled {
+            Settled::Delivered => metrics::counter!("orders_delivered_total").increment(1),
+            Settled::Parked => warn!("the broker refuses the message: it is parked"),
+            Settled::Later(_) => {}
+        }
+        Ok(self.store.settle(&message.id, settled).await?)
+    }
+}

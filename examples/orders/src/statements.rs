@@ -1,0 +1,56 @@
+//! Statements of tenants, which are made on request: one at a time for each tenant, and few at a time in all.
+
+use std::sync::Arc;
+
+use taskvisor::prelude::*;
+use taskvisor::{ControllerError, SupervisorHandle};
+use tokio::sync::oneshot;
+
+use crate::store::{Statement, Store, StoreError};
+
+/// Where the statement goes. A retry finds it there.
+type Reply = Arc<std::sync::Mutex<Option<oneshot::Sender<Statement>>>>;
+
+/// Why there is no statement.
+#[derive(Debug)]
+pub(crate) enum NoStatement {
+    /// Too many are waiting, or the service stops.
+    Later(String),
+    /// The job has failed for good.
+    Failed(String),
+}
+
+/// Makes one statement. It takes a context, so that a stop lets it finish.
+#[task(max_retries = 2, timeout = "5s", backoff(first = "20ms", factor = 2.0, jitter = "equal"))]
+pub(crate) async fn statement(
+    _ctx: TaskContext,
+    store: Arc<dyn Store>,
+    tenant: Arc<str>,
+    reply: Reply,
+) -> Result<(), StoreError> {
+    let statement = store.statement(&tenant).await?;
+    let reply = reply.lock().ok().and_then(|mut reply| reply.take());
+    // A customer that has gone needs no answer.
+    reply.map(|reply| reply.send(statement));
+    Ok(())
+}
+
+/// Submits a job to the slot of the tenant, and waits for it. A tenant whose jobs fail or pile up delays no other.
+pub(crate) async fn request(
+    supervisor: &SupervisorHandle,
+    store: Arc<dyn Store>,
+    tenant: Arc<str>,
+) -> Result<Statement, NoStatement> {
+    let (reply, answer) = oneshot::channel();
+    let reply = Arc::new(std::sync::Mutex::new(Some(reply)));
+    let slot = supervisor.slot("statements").key(&tenant);
+    let refused = |error: ControllerError| NoStatement::Later(error.to_string());
+    let job = slot.try_submit(statement { store, tenant, reply }).map_err(refused)?;
+    match job.outcome().await {
+        TaskOutcome::Completed => answer.await.map_err(|gone| NoStatement::Failed(gone.to_string())),
+        outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Rejected { .. }) => {
+            Err(NoStatement::Later(outcome.to_string()))
+        }
+        outcome => Err(NoStatement::Failed(outcome.to_string())),
+    }
+}

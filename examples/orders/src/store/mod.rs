@@ -1,0 +1,132 @@
+//! What the service keeps: orders, the outbox and reports.
+//!
+//! [`Store`] is a trait, so that the tests run the tree over a store in memory, on paused time. `sql` is the real one, for
+//! `SQLite` and PostgreSQL; `migrations` has its tables, and `tasks` what is done to it in the background.
+
+mod migrations;
+mod sql;
+mod tasks;
+
+pub(crate) use sql::SqlStore;
+pub(crate) use tasks::{backlog, cleanup, migrate, pool};
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// An order. Its id comes from the customer, who can send the order again without ordering twice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    #[serde(default)]
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) item: String,
+    pub(crate) cents: i64,
+}
+
+/// A message of the outbox, which the caller has claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) payload: String,
+    /// The number of the claims of this message, from 1 on.
+    pub(crate) attempts: u32,
+}
+
+/// What has come of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Settled {
+    /// The broker has acknowledged it.
+    Delivered,
+    /// The broker will never take it.
+    Parked,
+    /// It is to be sent again after this time.
+    Later(Duration),
+}
+
+/// The numbers of messages in the outbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Backlog {
+    pub(crate) pending: i64,
+    pub(crate) parked: i64,
+}
+
+/// The orders of one tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Statement {
+    pub(crate) orders: i64,
+    pub(crate) cents: i64,
+}
+
+/// A report: for which tick, and who makes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Report<'a> {
+    pub(crate) tick: SystemTime,
+    pub(crate) made_by: &'a str,
+    /// The key of the lease and its token. A later owner has a greater one.
+    pub(crate) lease: (&'a str, u64),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("the pool is closed")]
+    Closed,
+    #[error("another replica makes the reports now")]
+    Stale,
+    #[error("the database failed")]
+    Sql(#[from] sqlx::Error),
+    #[error("the tables cannot be made")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("the tables of the leases cannot be made")]
+    Leases(#[from] taskvisor::fleet::LeaseError),
+    #[cfg(test)]
+    #[error("{0}")]
+    Planted(&'static str),
+}
+
+pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+#[async_trait::async_trait]
+pub(crate) trait Store: Send + Sync + 'static {
+    /// Opens the pool. A pool that is open is replaced.
+    async fn open(&self) -> Result<()>;
+    /// Closes the pool, and waits until no connection is in use.
+    async fn close(&self);
+    /// Fails if the database does not answer.
+    async fn ping(&self) -> Result<()>;
+    /// Makes the tables. Replicas may do this at the same time.
+    async fn migrate(&self) -> Result<()>;
+
+    /// Writes the order and its message, or neither. An order that is there already stays as it is.
+    async fn accept(&self, order: &Order) -> Result<()>;
+    /// Returns the state of the message of an order.
+    async fn state(&self, id: &str) -> Result<Option<String>>;
+    /// Sums up the orders of a tenant.
+    async fn statement(&self, tenant: &str) -> Result<Statement>;
+
+    /// Waits until an order is accepted in this process, at most for this time.
+    async fn accepted(&self, at_most: Duration);
+    /// Claims messages that are due. Nobody else gets them until `lasts` is over, so that a replica that was killed
+    /// leaves them to the others.
+    async fn claim(&self, by: &str, lasts: Duration, most: u32) -> Result<Vec<Message>>;
+    /// Gives the claims of this claimant back.
+    async fn release(&self, by: &str) -> Result<()>;
+    /// Writes down what has come of a message.
+    async fn settle(&self, id: &str, settled: Settled) -> Result<()>;
+    /// Counts the messages, accepted before this time, that this claimant could still deliver: all but those that others
+    /// have claimed.
+    async fn left(&self, by: &str, before: SystemTime) -> Result<i64>;
+    /// Counts the messages.
+    async fn backlog(&self) -> Result<Backlog>;
+
+    /// Writes a report, unless there is one for its tick.
+    async fn report(&self, report: Report<'_>) -> Result<()>;
+    /// Removes the messages that were delivered before this time, and returns their number.
+    async fn clean(&self, before: SystemTime) -> Result<u64>;
+}
+
+/// Milliseconds since 1970, which both databases store as they are.
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,103 @@
+//! The tree under test: all of its tasks are the real ones, on paused time, over a store in memory and a broker that does
+//! as it is told. Hours pass in milliseconds.
+//!
+//! `order` checks the start and the stop, `faults` what a failure means, and `simulation` strikes the tree at random. The
+//! folder `tests` of the package has the tests with real processes and databases.
+
+mod arguments;
+mod deploy;
+mod exercise;
+mod faults;
+mod http;
+mod lines;
+mod memory;
+mod order;
+mod simulation;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use taskvisor::fleet::Fleet;
+use taskvisor::prelude::*;
+use taskvisor::{Overrides, Tree};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::broker::{Answer, Broker};
+use crate::http::Server;
+use crate::relay::Route;
+use crate::store::{Message, Order, Store, pool};
+use crate::tree::{Parts, tree};
+
+use memory::MemoryStore;
+
+/// A broker that acknowledges all, unless it is down, and remembers what came.
+#[derive(Default)]
+struct ToldBroker {
+    is_down: Mutex<bool>,
+    messages: Mutex<Vec<String>>,
+}
+
+impl ToldBroker {
+    fn is_down(&self, is_down: bool) {
+        *self.is_down.lock().unwrap() = is_down;
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Broker for ToldBroker {
+    async fn send(&self, message: &Message) -> Answer {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        if *self.is_down.lock().unwrap() {
+            return Answer::Down;
+        }
+        self.messages.lock().unwrap().push(message.id.clone());
+        // The way back takes time, too: an attempt can end before the answer is there.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        Answer::Acknowledged
+    }
+}
+
+/// The service without a database, a broker and customers.
+struct World {
+    store: Arc<MemoryStore>,
+    broker: Arc<ToldBroker>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { store: Arc::default(), broker: Arc::default() }
+    }
+
+    fn pool(&self) -> TaskSpec {
+        pool::spec(self.store.clone())
+    }
+
+    async fn tree(&self, pool: TaskSpec) -> Tree {
+        tree(self.parts().await, pool)
+    }
+
+    /// Returns the parts of the service. Its server listens to nobody.
+    async fn parts(&self) -> Parts {
+        let store: Arc<dyn Store> = self.store.clone();
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let (places, patience) = (Arc::new(Semaphore::new(8)), Duration::from_secs(5));
+        let server = Server { listener, store: Arc::clone(&store), metrics, places, patience };
+        let claim = Duration::from_secs(10);
+        let route = Route { store: Arc::clone(&store), broker: self.broker.clone(), replica: "test".into(), claim };
+        let (fleet, overrides) = (Fleet::local().name("orders"), Overrides::from([("drain", "0s")]));
+        Parts { store, server, route, fleet, overrides, extra: Vec::new() }
+    }
+
+    /// Accepts an order, as the server does.
+    async fn order(&self, number: usize) {
+        let order = Order { id: number.to_string(), tenant: "acme".into(), item: "a book".into(), cents: 1200 };
+        self.store.accept(&order).await.unwrap();
+    }
+}

@@ -1,0 +1,72 @@
+//! The tree: what runs, in which order, and what a failure means. All supervision of the service is here and in the
+//! attributes of its tasks.
+//!
+//! ```text
+//! store (group)    pool <- migrate
+//!    ^
+//!    |-- relay <- serve <- customers     arrows say `after`: starts later, stops earlier
+//!    |-- backlog
+//!    |-- cleanup                         at 03:30 each night
+//!    '-- report                          in one replica of all
+//! upkeep
+//! slots            statements, one at a time for each tenant
+//! ```
+
+use std::sync::Arc;
+
+use taskvisor::fleet::Fleet;
+use taskvisor::prelude::*;
+use taskvisor::{Overrides, Tree};
+
+use crate::http::{Server, serve};
+use crate::relay::{Route, relay};
+use crate::report::report;
+use crate::store::{Store, backlog, cleanup, migrate};
+use crate::telemetry::upkeep;
+
+/// What the tree is made of. Tests have a store in memory, and a broker that does as it is told.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) server: Server,
+    pub(crate) route: Route,
+    pub(crate) fleet: Fleet,
+    pub(crate) overrides: Overrides,
+    /// Customers and faults, which a real deployment does not have.
+    pub(crate) extra: Vec<TaskSpec>,
+}
+
+/// Builds the tree. The pool is an argument, so that a test can put a script in its place.
+///
+/// - A stop begins with the customers and the server, goes on with the relay, which delivers what was accepted, and ends
+///   with the pool.
+/// - A pool that fails is opened again, and the tables are checked again. The others go on and meet a closed pool meanwhile.
+///   Its own backoff cannot reach the limit of the group, so a database that is away for hours ends nothing; a pool that
+///   breaks again and again within a minute ends the process, and the orchestrator starts it anew.
+/// - `/readyz` answers 503 in the drain, while requests are still answered: load balancers see it before the server stops.
+pub(crate) fn tree(parts: Parts, pool: TaskSpec) -> Tree {
+    let Parts { store, server, route, fleet, overrides, extra } = parts;
+    let (metrics, replica) = (server.metrics.clone(), Arc::clone(&route.replica));
+    supervise!(
+        name = "orders",
+        drain = "2s",
+        grace = "20s",
+        fleet = fleet,
+        overrides = overrides,
+        defaults(backoff(first = "100ms", max = "10s", factor = 2.0, jitter = "equal")),
+        slots = [slot(statements, keyed, concurrency = 1, capacity = 8, max_concurrent = 4)],
+        tasks = [
+            store = group(
+                strategy = rest_for_one(max_restarts = 30, within = "60s"),
+                tasks = [pool = pool, task(migrate { store: Arc::clone(&store) }, after = [pool])],
+            ),
+            task(relay { route }, after = [store]),
+            task(serve { server }, after = [store, relay]),
+            task(backlog { store: Arc::clone(&store) }, after = [store]),
+            task(cleanup { store: Arc::clone(&store) }, after = [store]),
+            task(report { store, replica }, after = [store]),
+            upkeep { metrics },
+            ..extra,
+        ],
+    )
+    .into()
+}

@@ -1,0 +1,94 @@
+//! Customers, and the load balancer in front of the replicas.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{interval, sleep};
+
+use crate::client::Client;
+
+/// What the customers have seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) accepted: HashSet<String>,
+    /// Requests that got no answer.
+    pub(crate) unanswered: u64,
+}
+
+/// Customers who order until they are told to finish.
+pub(crate) struct Load {
+    stop: watch::Sender<bool>,
+    customers: JoinHandle<Seen>,
+}
+
+impl Load {
+    /// So many orders a second, each to a replica that is ready.
+    pub(crate) fn start(replicas: Vec<SocketAddr>, a_second: u32) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, customers: tokio::spawn(run(replicas, a_second, stopped)) }
+    }
+
+    /// Sends no further order, waits for the answers, and returns what was seen.
+    pub(crate) async fn finish(self) -> Seen {
+        self.stop.send(true).unwrap();
+        self.customers.await.unwrap()
+    }
+}
+
+async fn run(replicas: Vec<SocketAddr>, a_second: u32, mut stopped: watch::Receiver<bool>) -> Seen {
+    let client = Client::without_keep_alive(Duration::from_secs(20));
+    let ready = Arc::new(Mutex::new(replicas.clone()));
+    let mut helpers = JoinSet::new();
+    for replica in replicas.into_iter().filter(|_| !*stopped.borrow()) {
+        helpers.spawn(probe(client.clone(), replica, Arc::clone(&ready)));
+    }
+    let mut orders = JoinSet::new();
+    let mut ticks = interval(Duration::from_secs(1) / a_second);
+    for number in 0_usize.. {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            _ = ticks.tick() => {}
+        }
+        let target = {
+            let ready = ready.lock().unwrap();
+            ready.get(number % ready.len().max(1)).copied()
+        };
+        // Nobody is ready: a customer who is sent away is none that waits for an answer.
+        let Some(target) = target else { continue };
+        let client = client.clone();
+        orders.spawn(async move {
+            let id = format!("{:032x}", fastrand::u128(..));
+            let body = format!(r#"{{"tenant": "tenant-{}", "item": "a book", "cents": 1200}}"#, number % 10);
+            let answer = client.send(target, "PUT", &format!("/orders/{id}"), body).await;
+            answer.map(|(status, _)| (status == 201).then_some(id))
+        });
+    }
+    let mut seen = Seen::default();
+    while let Some(order) = orders.join_next().await {
+        match order.unwrap() {
+            Ok(accepted) => seen.accepted.extend(accepted),
+            Err(_) => seen.unanswered += 1,
+        }
+    }
+    seen
+}
+
+/// Takes a replica out of rotation while it is not ready.
+async fn probe(client: Client, replica: SocketAddr, ready: Arc<Mutex<Vec<SocketAddr>>>) {
+    loop {
+        let is_ready =
+            client.send(replica, "GET", "/readyz", String::new()).await.is_ok_and(|(status, _)| status == 200);
+        {
+            let mut ready = ready.lock().unwrap();
+            ready.retain(|other| *other != replica);
+            if is_ready {
+                ready.push(replica);
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,303 @@
+//! The programs: the service, and the broker beside it.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::client::Client;
+
+/// No step takes that long. So a test that waits for one fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn client() -> Client {
+    Client::without_keep_alive(Duration::from_secs(20))
+}
+
+/// A folder for the database and the logs of one test, which is removed at its end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // In memory, if the machine has that: how busy its disk is must not matter.
+        let memory = Some(PathBuf::from("/dev/shm")).filter(|memory| memory.is_dir());
+        let path =
+            memory.unwrap_or_else(std::env::temp_dir).join(format!("taskvisor-orders-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("orders.sqlite")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program, from its first line on. It is killed with the test.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+    output: Option<thread::JoinHandle<String>>,
+}
+
+impl Program {
+    /// Starts it. Its first line tells its address.
+    fn start(mut command: Command, log: &Path) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log).unwrap());
+        let mut child = command.env("RUST_BACKTRACE", "0").spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("{line:?}: {}", fs::read_to_string(log).unwrap()));
+        let output = thread::spawn(move || {
+            let mut rest = String::new();
+            output.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { child, address, log: log.to_owned(), output: Some(output) }
+    }
+
+    async fn exit(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end: {}", fs::read_to_string(&self.log).unwrap());
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The service, before and after its start.
+pub(crate) struct Service {
+    command: Command,
+    log: PathBuf,
+    name: String,
+    program: Option<Program>,
+    output: String,
+}
+
+impl Service {
+    /// Without a broker and a database of its own.
+    pub(crate) fn alone(folder: &Folder) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let log = folder.0.join(format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        command.arg("--sqlite").arg(folder.database());
+        Self { command, log, name: String::new(), program: None, output: String::new() }.arg("--listen", "127.0.0.1:0")
+    }
+
+    /// With the broker that is given, and the database of the folder.
+    pub(crate) fn new(folder: &Folder, broker: &Broker) -> Self {
+        Self::alone(folder).arg("--broker", &broker.0.address.to_string()).arg("--replica", "one")
+    }
+
+    /// With the broker that is given, and a database that arguments say.
+    pub(crate) fn on(folder: &Folder, broker: &Broker) -> Self {
+        let mut service = Self::alone(folder);
+        service.command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        service.arg("--listen", "127.0.0.1:0").arg("--broker", &broker.0.address.to_string())
+    }
+
+    fn arg(mut self, name: &str, value: &str) -> Self {
+        self.command.args([name, value]);
+        if name == "--replica" {
+            value.clone_into(&mut self.name);
+        }
+        self
+    }
+
+    pub(crate) fn args<'a>(self, pairs: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut pairs = pairs.into_iter();
+        let mut service = self;
+        while let (Some(name), Some(value)) = (pairs.next(), pairs.next()) {
+            service = service.arg(name, value);
+        }
+        service
+    }
+
+    pub(crate) fn listen(self, address: SocketAddr) -> Self {
+        self.arg("--listen", &address.to_string())
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn envs<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
+        self.command.envs(pairs);
+        self
+    }
+
+    /// Returns when it is ready, or has ended.
+    pub(crate) async fn start(mut self) -> Self {
+        let command = std::mem::replace(&mut self.command, Command::new("true"));
+        self.program = Some(Program::start(command, &self.log));
+        let end = Instant::now() + PATIENCE;
+        while self.page("/readyz").await.0 != 200 && self.program().child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it is not ready: {}", self.log());
+            sleep(Duration::from_millis(20)).await;
+        }
+        self
+    }
+
+    fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("it was started")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.program.as_ref().expect("it was started").address
+    }
+
+    pub(crate) fn signal(&mut self, name: &str) {
+        let signal = if name == "KILL" { Signal::KILL } else { Signal::TERM };
+        let child = i32::try_from(self.program().child.id()).unwrap();
+        kill_process(Pid::from_raw(child).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end with this code; `None` for one that a signal ended. Returns its log.
+    pub(crate) async fn exit(&mut self, code: Option<i32>) -> String {
+        let status = self.program().exit().await;
+        let output = self.program().output.take().expect("it ends once");
+        self.output = output.join().unwrap();
+        let log = self.log();
+        assert_eq!(status.code(), code, "{}\n{log}", self.output);
+        log
+    }
+
+    /// What it wrote after its address.
+    pub(crate) fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// Returns the status and the body of a page; zero if there is no answer.
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        client().send(self.address(), "GET", path, String::new()).await.unwrap_or_default()
+    }
+
+    /// Waits until a page says something.
+    pub(crate) async fn until_page(&self, path: &str, says: impl Fn(u16, &str) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (status, body) = self.page(path).await;
+            if says(status, &body) {
+                return;
+            }
+            assert!(Instant::now() < end, "{path} says {status} {body}\n{}", self.log());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) async fn order(&self, id: &str, tenant: &str, cents: i64) -> u16 {
+        let body = format!(r#"{{"tenant": "{tenant}", "item": "a book", "cents": {cents}}}"#);
+        let answer = client().send(self.address(), "PUT", &format!("/orders/{id}"), body).await;
+        answer.expect("it answers").0
+    }
+
+    pub(crate) fn customer(&self) -> Customer {
+        Customer(self.address())
+    }
+}
+
+/// Somebody who wants statements.
+pub(crate) struct Customer(SocketAddr);
+
+impl Customer {
+    pub(crate) async fn statement(self, tenant: &'static str) -> (u16, String) {
+        let path = format!("/tenants/{tenant}/statement");
+        client().send(self.0, "POST", &path, String::new()).await.expect("it answers")
+    }
+}
+
+/// The broker.
+pub(crate) struct Broker(Program, #[expect(dead_code, reason = "it is removed with the broker")] Folder);
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) acknowledged: HashSet<String>,
+    /// How often a message came that was acknowledged.
+    pub(crate) repeats: u64,
+}
+
+impl Broker {
+    pub(crate) async fn start(seed: u64) -> Self {
+        let folder = Folder::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        command.args(["broker", "--listen", "127.0.0.1:0", "--chaos", &seed.to_string()]);
+        let broker = Self(Program::start(command, &folder.0.join("log")), folder);
+        broker.ledger().await;
+        broker
+    }
+
+    pub(crate) async fn fail_for(&self, time: Duration) {
+        let path = format!("/down/{}", time.as_millis());
+        let answer = client().send(self.0.address, "POST", &path, String::new()).await;
+        assert_eq!(answer.expect("it answers").0, 200);
+    }
+
+    pub(crate) async fn ledger(&self) -> Ledger {
+        let answer = client().send(self.0.address, "GET", "/ledger", String::new()).await;
+        let ledger: Value = serde_json::from_str(&answer.expect("it answers").1).unwrap();
+        let ids = ledger["acknowledged"].as_array().unwrap().iter();
+        Ledger {
+            acknowledged: ids.map(|id| id.as_str().unwrap().to_owned()).collect(),
+            repeats: ledger["repeats"].as_u64().unwrap(),
+        }
+    }
+
+    /// Waits until it has acknowledged all of these.
+    pub(crate) async fn until_has(&self, ids: &HashSet<String>) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let ledger = self.ledger().await;
+            let missing = ids.difference(&ledger.acknowledged).count();
+            if missing == 0 {
+                return;
+            }
+            assert!(Instant::now() < end, "{missing} of {} are not delivered", ids.len());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Returns the paths of the declared tasks that have ended, in order, by the log.
+pub(crate) fn ended(log: &str) -> Vec<String> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ended = lines.filter(|line| line["fields"]["message"] == "task ended");
+    ended.filter_map(|line| line["fields"]["path"].as_str().map(str::to_owned)).collect()
+}
