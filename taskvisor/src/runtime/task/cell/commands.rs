@@ -117,6 +117,8 @@ impl Cell {
             if effects.interrupts {
                 token = state.token.take();
             }
+        } else {
+            state.leaves_its_wait();
         }
         self.wake(state, token);
         if let Some(note) = effects.note {
@@ -251,8 +253,8 @@ impl Waited for Cell {
 }
 
 impl State {
-    /// The gate opens: a wait for a time has its end when the actor sets its timer.
-    pub(in crate::runtime) fn begins_to_wait_anew(&mut self) {
+    /// The end of a wait for a time is no longer known: the wait is over, or begins anew when the actor sets its timer.
+    pub(in crate::runtime) fn leaves_its_wait(&mut self) {
         if !self.machine.is_alive() {
             self.until = Ticks::MAX;
         }

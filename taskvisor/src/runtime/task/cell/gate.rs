@@ -15,7 +15,6 @@ impl Cell {
     pub(in crate::runtime) fn release(&self, epoch: Epoch) {
         let mut state = self.lock();
         self.set_epoch(epoch);
-        state.begins_to_wait_anew();
         let effects = state.machine.release();
         self.carry_out(None, state, Bound::OPEN, effects);
     }
@@ -24,7 +23,7 @@ impl Cell {
     pub(in crate::runtime) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
         self.set_epoch(epoch);
-        state.begins_to_wait_anew();
+        state.leaves_its_wait();
         state.machine.resume();
         self.wake(state, None);
     }

@@ -63,7 +63,7 @@ impl Cell {
         if seat.is_held() {
             if state.machine.takes_lease(&self.policy) {
                 state.since = self.core.clock.now();
-                state.begins_to_wait_anew();
+                state.leaves_its_wait();
                 self.wake(state, None);
             }
             return;

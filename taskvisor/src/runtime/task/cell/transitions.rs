@@ -165,6 +165,7 @@ impl Cell {
     fn is_due(&self, becomes: impl FnOnce(&mut Machine)) {
         let mut state = self.lock();
         becomes(&mut state.machine);
+        state.until = Ticks::MAX;
         if state.machine.is_held_back() {
             // It waits for the end of its pause from now on, and takes its turn for that.
             state.since = self.core.clock.now();
@@ -195,16 +196,16 @@ impl Cell {
         let mut state = self.lock();
         let task = state.task.clone()?;
         let (unready, note) = state.machine.begin(&self.policy)?;
+        debug_assert_eq!(state.until, Ticks::MAX, "a wait has left its end behind");
         if state.machine.last {
             // The actor must read the deadline, which counts from now on.
             self.news.raise();
             if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
-                state.stop_by = after(self.core.clock.now(), bound.into());
+                state.until = after(self.core.clock.now(), bound.into());
             }
         } else {
             state.bound = None;
         }
-        state.until = Ticks::MAX;
         let attempt = state.machine.attempt;
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
@@ -287,24 +288,26 @@ impl Cell {
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, told, &self.name, attempt);
         }
         state.machine.remove_wait(&mut next);
-        let was_ready = state.machine.ready;
-        let note = state.machine.conclude(&self.policy, &next, self.is_managed());
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
-        self.publish_end(&state, &next, (aborted, was_ready), stopped);
+        self.publish_end(&state, &next, aborted, stopped);
+        let note = state.machine.conclude(&self.policy, &next, self.is_managed());
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
             Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
+        state.until = Ticks::MAX;
         let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
         if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+            if waits {
+                state.until = after(state.since, next.delay());
+            }
         }
-        state.until = if waits { after(state.since, next.delay()) } else { Ticks::MAX };
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
         }
@@ -331,7 +334,8 @@ impl Cell {
         Ok(next)
     }
 
-    fn publish_end(&self, state: &State, next: &Next, (aborted, was_ready): (bool, bool), stopped: Option<StopReason>) {
+    /// Publishes the end of an attempt, in the step of the transition, and just before it.
+    fn publish_end(&self, state: &State, next: &Next, aborted: bool, stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -341,7 +345,7 @@ impl Cell {
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
         let ready = || {
-            if self.policy.ready == Ready::FirstSuccess && !was_ready {
+            if self.policy.ready == Ready::FirstSuccess && !state.machine.ready {
                 tell(EventKind::TaskReady, None);
             }
         };
