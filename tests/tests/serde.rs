@@ -258,6 +258,32 @@ async fn details() {
     assert_eq!(to_value(&detail).unwrap(), expected);
 }
 
+#[tokio::test(start_paused = true)]
+async fn fleets() {
+    let runs = |name: &str| {
+        let task = TaskFn::arc(name, |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            Ok(())
+        });
+        TaskSpec::inherit(task).with_singleton()
+    };
+    let store = taskvisor::fleet::LocalStore::new();
+    let replica = |label: &'static str, task: &str| {
+        let fleet = taskvisor::fleet::Fleet::new(store.clone()).name("f").label(label);
+        Tree::builder(SupervisorConfig::default()).with_fleet(fleet).task(runs(task))
+    };
+    let other = replica("web-2", "sync").build();
+    other.start().await.unwrap();
+    tokio::time::sleep(secs(1)).await;
+    let tree = replica("web-1", "bill").task(runs("sync")).build();
+    tree.start().await.unwrap();
+    tokio::time::sleep(secs(1)).await;
+    let mut expected = documented("FleetSnapshot")[0].clone();
+    let fleet = tree.supervisor().fleet().unwrap();
+    expected["leases"][0]["token"] = to_value(fleet.leases[0].token).unwrap();
+    assert_eq!(to_value(&fleet).unwrap(), expected);
+}
+
 #[test]
 fn what_is_waited_for() {
     for (waiting_for, expected) in [
