@@ -53,9 +53,13 @@ const RATIOS: [(&str, &str, f64); 7] = [
 /// The work whose operations must leave no memory behind.
 const LEAVES_NOTHING: (&str, u64) = ("group-add", 2_000);
 
-/// Tolerances for another allocator, another compiler, and hash seeds.
-const MORE_INSTRUCTIONS: f64 = 1.05;
+/// Tolerances for another allocator, another compiler, and hash seeds. The record is that of the commit before the second
+/// part of the contract, so what was built since costs no more than this where it is not used.
+const MORE_INSTRUCTIONS: f64 = 1.03;
 const MORE_ALLOCATIONS: f64 = 1.02;
+
+/// How often a line is measured at most.
+const TRIES: usize = 3;
 
 /// The cost of an operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,12 +79,14 @@ pub(crate) fn check(record: bool) -> Result<bool> {
     if !counts_instructions {
         println!("valgrind is not installed: allocations only");
     }
-    let measured = measure(counts_instructions)?;
     if record {
+        let measured = measure(counts_instructions, &[])?;
         fs::write(&file, to_text(&measured)).map_err(|error| format!("{}: {error}", file.display()))?;
+        return Ok(compare(&measured, &measured) & keep_ratios(&measured) & leaves_nothing()?);
     }
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let recorded = from_text(&text)?;
+    let measured = measure(counts_instructions, &recorded)?;
     Ok(compare(&measured, &recorded) & keep_ratios(&measured) & leaves_nothing()?)
 }
 
@@ -88,24 +94,34 @@ fn has_valgrind() -> bool {
     Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
+/// Measures all lines. One that exceeds its record is measured again: a shutdown that takes more than a second by the
+/// clock, on a machine that does much else, reports what it waits for.
+fn measure(counts_instructions: bool, recorded: &[(String, Figures)]) -> Result<Vec<(String, Figures)>> {
     let counting = Sampler::build(Variant { counts: true, peers: false })?;
     let plain = Sampler::build(Variant { counts: false, peers: false })?;
     let mut measured = Vec::new();
     for (line, work, size) in WORKS {
-        let figures = if counts_instructions {
-            let [once, twice] = [plain.counted(work, OURS, size)?, plain.counted(work, OURS, size * 2)?];
-            Figures {
-                instructions: Some((twice.instructions - once.instructions) / size as f64),
-                allocations: (twice.allocations - once.allocations) / size as f64,
+        let take = || -> Result<Figures> {
+            if counts_instructions {
+                let [once, twice] = [plain.counted(work, OURS, size)?, plain.counted(work, OURS, size * 2)?];
+                return Ok(Figures {
+                    instructions: Some((twice.instructions - once.instructions) / size as f64),
+                    allocations: (twice.allocations - once.allocations) / size as f64,
+                });
             }
-        } else {
             let allocations = |size| -> Result<f64> {
                 let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
                 Ok(sample.get("allocations"))
             };
-            Figures { instructions: None, allocations: (allocations(size * 2)? - allocations(size)?) / size as f64 }
+            Ok(Figures { instructions: None, allocations: (allocations(size * 2)? - allocations(size)?) / size as f64 })
         };
+        let before = recorded.iter().find(|(name, _)| name == line).map(|(_, figures)| *figures);
+        let mut figures = take()?;
+        for _ in 1..TRIES {
+            if before.is_some_and(|before| exceeds(figures, before)) {
+                figures = take()?;
+            }
+        }
         measured.push((line.to_owned(), figures));
     }
     Ok(measured)
@@ -223,8 +239,8 @@ mod tests {
     #[test]
     fn only_more_than_the_room_fails() {
         let before = figures(1000.0, 3.0);
-        assert!(!exceeds(figures(1040.0, 3.0), before));
-        assert!(exceeds(figures(1060.0, 3.0), before));
+        assert!(!exceeds(figures(1029.0, 3.0), before));
+        assert!(exceeds(figures(1031.0, 3.0), before));
         assert!(exceeds(figures(900.0, 3.5), before));
         assert!(!exceeds(Figures { instructions: None, allocations: 2.0 }, before));
     }

@@ -21,8 +21,11 @@ use crate::settings::Settings;
 use crate::sync::lock;
 use crate::view::{self, Changes, Delta, Mirror, Position, Status};
 
-/// At most four flushes a second.
+/// At most four flushes a second. If much changes, they are rarer, so that they take at most one of so many parts of the
+/// time: what changes again in the meantime is read once.
 const FLUSH: Duration = Duration::from_millis(250);
+const FLUSH_SHARE: u32 = 80;
+const SLOWEST_FLUSH: Duration = Duration::from_secs(2);
 /// After the first of several events, the others may come.
 const GATHER: Duration = Duration::from_millis(20);
 /// How soon the pump notices a shutdown while it waits for the next flush.
@@ -90,7 +93,8 @@ struct Pump {
     reason: Option<String>,
     /// `true` if events were lost since the last sweep.
     has_lost: bool,
-    flushed_at: Instant,
+    /// The earliest time of the next flush.
+    flush_at: Instant,
     checked_at: Instant,
     sweep_at: Instant,
     /// The earliest time of a sweep after a loss.
@@ -150,7 +154,7 @@ impl Pump {
             problems: HashMap::new(),
             reason: None,
             has_lost: false,
-            flushed_at: now,
+            flush_at: now,
             checked_at: now,
             sweep_at: now + SWEEP,
             may_sweep_at: now,
@@ -188,7 +192,7 @@ impl Pump {
 
     /// Collects events until the next flush, and serves clients in the meantime.
     async fn gather(&mut self) {
-        let flush = (self.flushed_at + FLUSH).max(Instant::now() + GATHER);
+        let flush = self.flush_at.max(Instant::now() + GATHER);
         while self.ending().is_none() && !is_due(flush) {
             let notice = flush.min(Instant::now() + NOTICE);
             if timeout_at(notice, self.hub.changed.notified()).await.is_ok() {
@@ -316,7 +320,9 @@ impl Pump {
     async fn flush(&mut self, swept: Delta) {
         let (mut deltas, mut again) = (vec![swept], Vec::new());
         let mut left = NODES;
+        let mut busy = Duration::ZERO;
         while left > 0 {
+            let began = Instant::now();
             let mut read = Vec::new();
             while read.len() < TURN.min(left) {
                 let Some(path) = self.dirty.pop() else { break };
@@ -337,14 +343,17 @@ impl Pump {
                 self.dirty.add(path);
             }
             deltas.push(delta);
+            busy += began.elapsed();
             yield_now().await;
         }
         for path in again {
             self.again.insert(Arc::clone(&path));
             self.dirty.add(path);
         }
-        self.flushed_at = Instant::now();
+        let began = Instant::now();
         self.send_changes(deltas);
+        let busy = busy + began.elapsed();
+        self.flush_at = began + (busy * FLUSH_SHARE).clamp(FLUSH, SLOWEST_FLUSH);
     }
 
     fn send_changes(&mut self, deltas: Vec<Delta>) {

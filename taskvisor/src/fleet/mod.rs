@@ -16,13 +16,16 @@ mod machine;
 mod singleton;
 mod snapshot;
 mod store;
+mod text;
 mod times;
 
 pub use config::Fleet;
 pub use error::LeaseError;
+pub use leases::Leases;
 pub use local::LocalStore;
 pub(crate) use machine::{Call, Failed, Machine, Order, Reply, Say, Why};
 pub(crate) use singleton::Singleton;
 pub use singleton::{Overrun, Standby, Ticks};
 pub use snapshot::{FleetSnapshot, LeaseSnapshot};
 pub use store::{Claim, FencingToken, InvalidLeaseKey, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
+pub use text::InvalidLeases;

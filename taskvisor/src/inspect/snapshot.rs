@@ -48,7 +48,8 @@ pub struct NodeSnapshot {
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first, and for groups.
     pub attempt: u32,
-    /// The number of attempts or runs after the first.
+    /// The number of attempts after the first, as in [`TaskStatus::restarts`](crate::TaskStatus::restarts); of a group,
+    /// the number of runs after the first.
     pub restarts: u32,
     /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
     /// before it.

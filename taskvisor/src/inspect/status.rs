@@ -71,7 +71,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first.
     pub attempt: u32,
-    /// The number of attempts after the first.
+    /// The number of attempts after the first. A further run of a periodic task, with an interval, a period or a schedule,
+    /// is no restart: it has the attempts after a failure, since its last success.
     pub restarts: u32,
     /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
     /// too.

@@ -81,12 +81,15 @@ impl BackoffPolicy {
     }
 
     /// Like `next`, with `draw` as the uniform random draw between `low` and `high`.
+    #[inline]
     pub(crate) fn next_by(&self, attempt: u32, draw: impl FnOnce(u128, u128) -> u128) -> Duration {
         let first = self.first.min(self.max);
         let stays = attempt == 0 || self.factor.to_bits() == 1.0_f64.to_bits();
-        if stays && self.jitter == JitterPolicy::None {
-            return first;
-        }
+        if stays && self.jitter == JitterPolicy::None { first } else { self.drawn(first, attempt, draw) }
+    }
+
+    #[inline(never)]
+    fn drawn(&self, first: Duration, attempt: u32, draw: impl FnOnce(u128, u128) -> u128) -> Duration {
         let draw = |low, high| if low >= high { low } else { draw(low, high) };
         let base = first.as_nanos();
         let max = self.max.as_nanos();

@@ -275,7 +275,7 @@ impl Core {
             state: machine.state(),
             paused: machine.is_paused(),
             attempt: shown(machine.attempt),
-            restarts: shown(machine.attempt.saturating_sub(1)),
+            restarts: shown(machine.restarts(cell.policy())),
             failures: machine.streak,
             max_retries: cell.policy().max_retries,
             ready: problem.is_none(),

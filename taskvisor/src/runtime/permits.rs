@@ -68,6 +68,7 @@ pub(crate) struct Permits {
     limit: usize,
     /// The limit in words, such as `max_concurrent of store`.
     name: Arc<str>,
+    /// Its lock is the leaf above.
     state: Mutex<State>,
 }
 

@@ -21,11 +21,11 @@ impl Core {
 
     /// Keeps the task of a place from now on, unless a shutdown was requested. Called under the lock of its cell.
     pub(super) fn keeps(&self) -> bool {
-        let has_places = self.kept.places.load(Ordering::Relaxed);
-        if has_places {
-            self.kept.any.store(true, Ordering::SeqCst);
+        if !self.kept.places.load(Ordering::Relaxed) || self.is_stopping() {
+            return false;
         }
-        has_places && self.kept.places.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst)
+        self.kept.any.store(true, Ordering::SeqCst);
+        self.kept.places.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst)
     }
 
     /// Drops the tasks that were kept after their ends. Called with no lock held.

@@ -153,7 +153,7 @@ impl Core {
             Extent::All => gone(&registry, group, &order),
             Extent::One => Vec::new(),
         };
-        registry.settle(&runtime, &mut home);
+        registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
         for decision in decisions {
             match decision {

@@ -90,7 +90,7 @@ impl Core {
         started.store(true, Ordering::Relaxed);
         #[cfg(feature = "controller")]
         registry.rely(root.slots_after());
-        registry.settle(&runtime, &mut home);
+        registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
         let root_cell = if plain {
@@ -204,7 +204,7 @@ impl Core {
         group.check_is_open()?;
         let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
         registry.insert(&cell);
-        registry.settle(&runtime, &mut home);
+        registry.settle(&runtime, |before| home = Some(before));
         adoption.enter(&cell, &runtime);
         start_added(registry, cell, &runtime)
     }
@@ -230,7 +230,7 @@ impl Core {
         let tie = member.map(|member| Arc::new(Tie::Group(member)));
         let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
         registry.insert(&cell);
-        registry.settle(&runtime, &mut home);
+        registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
         if let Some(adoption) = adoption.flatten() {
             adoption.enter_again(&cell, &runtime, end);

@@ -84,14 +84,16 @@ impl Registry {
     /// Notes the runtime of the tasks, if there is none. The previous runtime is dropped with no lock held, because
     /// this may be its last handle.
     #[inline]
-    pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Fenced<Handle>>) {
+    pub(super) fn settle(&mut self, runtime: &Handle, before: impl FnOnce(Fenced<Handle>)) {
         if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
             self.scattered = self.lives_elsewhere();
             return;
         }
         self.scattered = self.home.is_some() && !self.is_empty();
         if !self.scattered {
-            *before = self.home.replace(runtime.clone()).map(Fenced::new);
+            if let Some(home) = self.home.replace(runtime.clone()) {
+                before(Fenced::new(home));
+            }
         }
     }
 

@@ -163,7 +163,8 @@ impl TaskHandle {
     /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
     /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
     /// the interval. So a run begins after each call. A [paused](Self::pause) task begins one attempt. Returns `false` if
-    /// the task neither waits nor owes a run.
+    /// the task neither waits nor owes a run, and if it stands by for its lease, because its next run is in another
+    /// replica.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }

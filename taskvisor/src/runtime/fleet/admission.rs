@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::core::{Admitted, Core};
-use super::super::task::{Membership, Tie};
+use super::super::task::{Cell, Membership, Origin, Tie};
 use super::seat::Seat;
 use crate::fleet::{LeaseKey, Singleton};
 use crate::supervisor::InvalidOption;
@@ -78,6 +78,20 @@ impl Core {
         Ok(())
     }
 
+    /// Creates the cell of a singleton, which gets its seat with it.
+    #[cold]
+    pub(in crate::runtime) fn leased_cell(
+        self: &Arc<Self>,
+        admitted: Admitted,
+        origin: Origin,
+        tie: Option<Arc<Tie>>,
+    ) -> Arc<Cell> {
+        let tie = self.lease(&admitted, tie);
+        let cell = Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie));
+        cell.takes_seat();
+        cell
+    }
+
     /// Creates the seat of a singleton at a path.
     pub(in crate::runtime) fn seat_of(
         &self,
@@ -91,7 +105,7 @@ impl Core {
 
     /// Returns the tie of a singleton, with its seat.
     #[cold]
-    pub(in crate::runtime) fn lease(&self, admitted: &Admitted, tie: Option<Arc<Tie>>) -> Option<Arc<Tie>> {
+    fn lease(&self, admitted: &Admitted, tie: Option<Arc<Tie>>) -> Option<Arc<Tie>> {
         let seat = self.seat_of(Some(&admitted.policy.singleton), &admitted.name);
         match (seat, tie.map(Arc::try_unwrap)) {
             (None, tie) => tie.map(|tie| tie.map_or_else(|shared| shared, Arc::new)),

@@ -48,6 +48,7 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) position: Option<Position>,
     /// The permits of its `max_concurrent`.
     pub(in crate::runtime) permits: Option<Arc<Permits>>,
+    /// [`Inbox`] says when its lock is taken.
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.

@@ -185,19 +185,20 @@ pub(super) fn wait_no_more(count: usize) {
 pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Spawns a future, as a Tokio task of that name where Tokio has names. A runtime that accepts no more tasks drops the
-/// future.
-pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+/// future. Returns `true` if the future is done or dropped by now.
+pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>) -> bool
 where
     F: Future<Output = ()> + Send + 'static,
 {
     #[cfg(all(tokio_unstable, feature = "tracing"))]
     {
         let name = name(&future);
-        let _ = tokio::task::Builder::new().name(&name).spawn_on(future, runtime);
+        let spawned = tokio::task::Builder::new().name(&name).spawn_on(future, runtime);
+        spawned.map_or(true, |task| task.is_finished())
     }
     #[cfg(not(all(tokio_unstable, feature = "tracing")))]
     {
         let _ = name;
-        runtime.spawn(future);
+        runtime.spawn(future).is_finished()
     }
 }

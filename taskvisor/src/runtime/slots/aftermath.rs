@@ -32,16 +32,23 @@ pub(in crate::runtime) struct Aftermath {
     pub(super) stop: Option<Arc<Cell>>,
     /// The first rejected submission. Mostly there is only one.
     over: Option<Job>,
+    pub(super) calls: Calls,
+    /// The number of submissions that left the queues.
+    pub(super) wait_no_more: usize,
+    rare: Option<Box<Rare>>,
+}
+
+/// What seldom follows. Boxed, because mostly there is none.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The rejected submissions after the first.
     more_over: Vec<Job>,
     /// The previously noted runtime of the tasks.
     pub(super) home: Option<Fenced<Handle>>,
     /// The previous registration at the place in the tree that has the name of the submission.
     pub(super) displaced: Option<Arc<Cell>>,
-    pub(super) calls: Calls,
     /// The slots and pools that an alarm must be set for, each with the runtime for it.
     pub(super) alarms: Vec<(Arc<str>, Handle)>,
-    /// The number of submissions that left the queues.
-    pub(super) wait_no_more: usize,
 }
 
 impl Aftermath {
@@ -52,11 +59,6 @@ impl Aftermath {
         }
         if let Some(called) = self.calls.into_inner() {
             called.carry_out(core);
-        }
-        if !self.alarms.is_empty() {
-            for (name, runtime) in self.alarms {
-                Alarm::spawn(core, name, &runtime);
-            }
         }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);
@@ -69,8 +71,15 @@ impl Aftermath {
         }
         if let Some(job) = self.over {
             tell_over(job);
-            self.more_over.into_iter().for_each(tell_over);
         }
+        if let Some(rare) = self.rare {
+            rare.carry_out(core);
+        }
+    }
+
+    #[cold]
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
@@ -94,8 +103,18 @@ impl Aftermath {
         if self.over.is_none() {
             self.over = Some(job);
         } else {
-            self.more_over.push(job);
+            self.rare().more_over.push(job);
         }
+    }
+}
+
+impl Rare {
+    #[cold]
+    fn carry_out(self, core: &Arc<Core>) {
+        for (name, runtime) in self.alarms {
+            Alarm::spawn(core, name, &runtime);
+        }
+        self.more_over.into_iter().for_each(tell_over);
     }
 }
 

@@ -79,14 +79,15 @@ impl Core {
         registry: &mut Registry,
         name: &Arc<str>,
         terms: Terms<'_>,
-        handed: Handed,
+        mut handed: Handed,
         force: bool,
         aftermath: &mut Aftermath,
     ) -> bool {
-        let Handed { before, mut next } = handed;
         loop {
-            let found = next.take().or_else(|| self.find_next(&mut registry.slots, name, terms, force, aftermath));
-            let Some(Next { job, key, waiting, freed, from }) = found else { return false };
+            if handed.next.is_none() {
+                handed.next = self.find_next(&mut registry.slots, name, terms, force, aftermath);
+            }
+            let Some(Next { job, key, waiting, freed, from }) = handed.next.take() else { return false };
             let name = key.as_ref().unwrap_or(name);
             let slots = &mut registry.slots;
             aftermath.wait_no_more += 1;
@@ -94,7 +95,7 @@ impl Core {
             if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
                 pool.take(if pool.has_rate() { self.clock.elapsed() } else { Duration::ZERO });
             }
-            registry.settle(&job.runtime, &mut aftermath.home);
+            registry.settle(&job.runtime, |home| aftermath.rare().home = Some(home));
             self.bus.start(&job.runtime);
             let entered = registry.enter(&job.cell);
             let slots = &mut registry.slots;
@@ -104,7 +105,7 @@ impl Core {
                         slots.line_up(name, terms, self);
                         self.set_alarm(slots, name, terms, aftermath);
                     }
-                    let from = if key.is_none() { before.unwrap_or(from) } else { from };
+                    let from = if key.is_none() { handed.before.unwrap_or(from) } else { from };
                     start(registry, job, waiting, from, aftermath);
                     return true;
                 }
@@ -194,7 +195,7 @@ impl Core {
         let terms = slots.open(name, terms, &self.controller);
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
-                aftermath.alarms.push((Arc::clone(name), runtime.clone()));
+                aftermath.rare().alarms.push((Arc::clone(name), runtime.clone()));
             }
         };
         if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {

@@ -146,8 +146,10 @@ impl Controller {
         self.keyed_slot_of(slot).is_some()
     }
 
+    #[inline]
     pub(super) fn capacity(&self, slot: &str) -> usize {
-        self.declared(slot).and_then(|(_, slot)| slot.capacity()).unwrap_or(self.config.slot_capacity)
+        let declared = if self.slots.is_empty() { None } else { self.declared(slot) };
+        declared.and_then(|(_, slot)| slot.capacity()).unwrap_or(self.config.slot_capacity)
     }
 
     #[inline]
@@ -318,7 +320,7 @@ pub(super) fn start_idle(
     aftermath: &mut Aftermath,
 ) {
     let cell = &job.cell;
-    registry.settle(&job.runtime, &mut aftermath.home);
+    registry.settle(&job.runtime, |home| aftermath.rare().home = Some(home));
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
@@ -377,7 +379,9 @@ pub(super) fn join(
 
 /// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
 pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: SlotPhase, aftermath: &mut Aftermath) {
-    aftermath.displaced = registry.take_place(&job.cell);
+    if let Some(displaced) = registry.take_place(&job.cell) {
+        aftermath.rare().displaced = Some(displaced);
+    }
     job.cell.leave_slot();
     job.cell.tell_transition(waiting, from, SlotPhase::Running);
     announce(&job.cell);
@@ -438,6 +442,7 @@ impl Cell {
         }
     }
 
+    #[inline]
     pub(super) fn tell_transition(&self, waiting: usize, from: SlotPhase, to: SlotPhase) {
         self.tell_slot(SLOT_TRANSITION, waiting, |event| event.because(format!("{from} -> {to}")));
     }

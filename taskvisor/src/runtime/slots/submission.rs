@@ -281,10 +281,12 @@ impl Offer<'_> {
             }
             (None, _) => {
                 let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
-                let slot = match (slot, cell.slot()) {
-                    (Some(slot), _) => slot,
-                    (None, Some(name)) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
-                    (None, None) => return Ok(None),
+                let slot = match slot {
+                    Some(slot) => slot,
+                    None => match cell.slot() {
+                        Some(name) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
+                        None => return Ok(None),
+                    },
                 };
                 if is_paused {
                     cell.set_paused(true);

@@ -9,6 +9,7 @@ mod schedule;
 mod strike;
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,7 +32,7 @@ use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
 use crate::task::{TaskContext, TaskError};
-use attempt::{Attempt, Joining, Step};
+use attempt::{Attempt, Joining, Step, violated};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
 const GIVE_WAY: Duration = Duration::from_millis(1);
@@ -59,8 +60,8 @@ struct Grid {
 }
 
 impl Actor {
-    /// Spawns the actor of a registered task.
-    pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
+    /// Spawns the actor of a registered task. Returns `true` if it has ended by now, as one that its runtime refused.
+    pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) -> bool {
         observe::added(&cell);
         let actor = Self {
             step: Step::New,
@@ -73,13 +74,14 @@ impl Actor {
             observed: Observed::default(),
             cell,
         };
-        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()));
+        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()))
     }
 
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
     fn take_turn(&mut self, delay: Duration) {
-        match self.cell.turn() {
-            Turn::Over => self.finish(self.cell.canceled()),
+        let (turn, why) = self.cell.turn();
+        match turn {
+            Turn::Over => self.finish(self.cell.canceled_for(why)),
             Turn::Parked => {
                 // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
                 self.release();
@@ -102,15 +104,33 @@ impl Actor {
         }
     }
 
+    /// Moves on to another step. A call drops the one before only if it has something to drop.
+    #[inline]
+    fn enter(&mut self, step: Step) {
+        let before = mem::replace(&mut self.step, step);
+        match before {
+            Step::Attempt(_) | Step::Join(_) => drop(before),
+            Step::New | Step::Waiting { .. } | Step::Yield | Step::Due { .. } | Step::Over => mem::forget(before),
+        }
+    }
+
     /// Gives the permit back, and clears the timers.
+    #[inline]
     fn release(&mut self) {
+        if self.permit.is_some() || self.guards.is_some() {
+            self.release_held();
+        }
+        self.timer.clear();
+    }
+
+    #[inline(never)]
+    fn release_held(&mut self) {
         if let Some(permit) = &mut self.permit {
             permit.release();
         }
         if let Some(guards) = &mut self.guards {
             guards.attempt_is_over();
         }
-        self.timer.clear();
     }
 
     fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
@@ -169,17 +189,13 @@ impl Actor {
     }
 
     fn begin(&mut self) {
-        if !self.may_begin() {
+        if self.guards.is_some() && !self.may_begin() {
             return;
         }
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
-        #[cfg(feature = "fleet")]
-        if !self.takes_lease() {
+        if self.guards.is_some() && !self.begins_guarded() {
             drop(task);
             return self.ended_apart(Ending::Dropped, None, Cut::Not);
-        }
-        if let Some(guards) = &mut self.guards {
-            guards.attempt_begins(&self.cell);
         }
         if self.cell.policy().every.is_some() {
             let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
@@ -199,9 +215,22 @@ impl Actor {
         // This is not the last reference, because the registration has not ended.
         drop(task);
         match built {
-            Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
+            Ok(future) => self.enter(Step::Attempt(Attempt::new(future))),
             Err(panic) => self.ended_apart(Ending::Result(Err(panic)), None, Cut::Not),
         }
+    }
+
+    /// An attempt of a task with guards begins. Returns `false` if its lease is lost by now.
+    #[inline(never)]
+    fn begins_guarded(&mut self) -> bool {
+        #[cfg(feature = "fleet")]
+        if !self.takes_lease() {
+            return false;
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.attempt_begins(&self.cell);
+        }
+        true
     }
 
     fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -376,37 +405,21 @@ impl Actor {
     }
 
     /// Drops the future of the attempt and determines its ending.
-    fn end_attempt(&mut self, ending: Ending) {
-        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::New) else { return };
-        let aside = attempt.aside.as_deref();
-        let ending = match (ending, attempt.cut) {
-            (Ending::Aborted, _) => Ending::Aborted,
-            // The exceeded limit or the panic of a helper stands, whatever the attempt returned.
-            (other, Cut::TimedOut) => {
-                let exceeded = aside.and_then(|aside| aside.exceeded).unwrap_or_default();
-                let _ = drop_caught(other);
-                Ending::Result(Err(exceeded.into_error()))
-            }
-            (other, Cut::HelperPanicked) => {
-                let _ = drop_caught(other);
-                Ending::Dropped
-            }
-            (other, _) => other,
-        };
-        let lived = match attempt.cut {
-            // An attempt that the supervisor had to end was not healthy, however long it ran. After a stop request the
-            // run time does not count.
-            Cut::TimedOut | Cut::Requested => None,
-            Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
-            Cut::Not => attempt.age(),
-        };
+    fn end_attempt(&mut self, mut ending: Ending) {
+        let Step::Attempt(attempt) = mem::replace(&mut self.step, Step::New) else { return };
+        let lived;
+        match attempt.cut {
+            Cut::Not => lived = attempt.age(),
+            // After a stop request the run time does not count.
+            Cut::Requested => lived = None,
+            Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
+        }
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
         drop(in_span);
-        let ending = match dropped {
-            Ok(()) => ending,
-            Err(panic) => ending.with_panic(panic),
-        };
+        if let Err(panic) = dropped {
+            ending = ending.with_panic(panic);
+        }
         if attempt.cut == Cut::Not {
             self.timer.clear();
         }
@@ -500,18 +513,18 @@ impl Actor {
             Next::Throttle { pause, .. } => pause,
         };
         // A zero delay does not touch the timer.
-        self.step = if delay.is_zero() {
-            Step::Yield
+        if delay.is_zero() {
+            self.enter(Step::Yield);
         } else if self.schedule().is_some() {
-            return self.take_turn(delay);
+            self.take_turn(delay);
         } else {
             self.timer.set(delay);
-            Step::Waiting { delay }
-        };
+            self.enter(Step::Waiting { delay });
+        }
     }
 
     fn finish(&mut self, outcome: TaskOutcome) {
-        self.step = Step::Over;
+        self.enter(Step::Over);
         drop(self.permit.take());
         if let Some(schedule) = self.guards.as_mut().and_then(|guards| guards.schedule.as_ref()) {
             schedule.over(&self.cell, &outcome);
@@ -547,7 +560,7 @@ impl Future for Actor {
                 Step::Waiting { delay } if actor.cell.has_news() => actor.take_turn(delay),
                 Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
                 Step::Yield => {
-                    actor.step = Step::Due { gave_way: false };
+                    actor.enter(Step::Due { gave_way: false });
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -573,7 +586,7 @@ impl Drop for Actor {
             return;
         }
         let in_span = self.observed.in_span();
-        let _ = drop_caught(std::mem::replace(&mut self.step, Step::New));
+        let _ = drop_caught(mem::replace(&mut self.step, Step::New));
         drop(in_span);
         self.cell.drop_task();
         self.finish(TaskOutcome::Aborted { error: None });

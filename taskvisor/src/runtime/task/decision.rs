@@ -111,7 +111,17 @@ impl Facts<'_> {
     }
 }
 
+#[inline]
 pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
+    match ending {
+        Ending::Result(result) if facts.request == Request::Nothing => after_result(facts, result),
+        ending => decide_apart(facts, ending),
+    }
+}
+
+/// Decides where something was requested, or the attempt was dropped.
+#[inline(never)]
+fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {
     if facts.request >= Request::Hold && facts.late {
         // The result came before the request and stands; only the next attempt is dropped.
         return match decide(&Facts { request: Request::Nothing, ..*facts }, ending) {
@@ -126,19 +136,21 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
             }
         };
     }
-    let result = match (facts.request, ending) {
-        (Request::Nothing, Ending::Result(result)) => result,
-        (Request::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
-        (Request::Hold, ending) if facts.comes_back() => return Next::Hold(error_of(ending)),
-        (Request::Restart, ending) => return Next::Restart(error_of(ending)),
-        (_, Ending::Aborted) => {
-            return Next::End(TaskOutcome::Aborted { error: None });
-        }
+    match (facts.request, ending) {
+        (Request::Nothing, Ending::Result(result)) => after_result(facts, result),
+        (Request::Nothing, Ending::Dropped) => facts.canceled(None, false),
+        (Request::Hold, ending) if facts.comes_back() => Next::Hold(error_of(ending)),
+        (Request::Restart, ending) => Next::Restart(error_of(ending)),
+        (_, Ending::Aborted) => Next::End(TaskOutcome::Aborted { error: None }),
         (Request::Stop | Request::Hold, ending) => {
             let finished = matches!(ending, Ending::Result(Ok(())));
-            return facts.canceled(error_of(ending), finished);
+            facts.canceled(error_of(ending), finished)
         }
-    };
+    }
+}
+
+#[inline]
+fn after_result(facts: &Facts<'_>, result: Result<(), TaskError>) -> Next {
     match result {
         Ok(()) => after_success(facts),
         Err(TaskError::Canceled) => facts.canceled(None, false),
@@ -191,6 +203,7 @@ fn pause_after(at_once: u8) -> Duration {
     Duration::from_millis(1_u64.checked_shl(doublings).unwrap_or(LONGEST).min(LONGEST))
 }
 
+#[inline]
 fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     let policy = facts.policy;
     if policy.restart == RestartPolicy::Never {

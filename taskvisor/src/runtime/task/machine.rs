@@ -290,7 +290,8 @@ impl Machine {
     pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
         let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
         let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held || policy.is_scheduled());
-        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) {
+        // What stands by has its next attempt in the replica that has the lease.
+        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD | Bars::STANDBY) {
             return None;
         }
         self.bars.set(Bars::TRIGGERED, self.is_paused());
@@ -375,9 +376,21 @@ impl Machine {
         is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
+    /// Returns the number of restarts. A further run of a periodic task is none: only attempts after a failure are, since
+    /// its last success.
+    pub(in crate::runtime) fn restarts(&self, policy: &ResolvedPolicy) -> u64 {
+        if policy.is_periodic() {
+            let is_to_come = matches!(self.stage, Stage::Waiting(_));
+            self.streak.saturating_sub(u32::from(is_to_come)).into()
+        } else {
+            self.attempt.saturating_sub(1)
+        }
+    }
+
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
+    #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
-        matches!(self.stage, Stage::Waiting(_)) && self.bars.has(Bars::PAUSED | Bars::STANDBY) && self.is_barred()
+        self.bars.has(Bars::PAUSED | Bars::STANDBY) && matches!(self.stage, Stage::Waiting(_)) && self.is_barred()
     }
 
     /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if
@@ -389,10 +402,7 @@ impl Machine {
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
     /// none runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
-        let is_periodic = policy.every.is_some()
-            || policy.is_scheduled()
-            || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
-        let owes = is_periodic
+        let owes = policy.is_periodic()
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop
             && !self.bars.has(Bars::FOR_GOOD);
@@ -671,7 +681,7 @@ impl Machine {
     /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let mut facts = self.facts(policy, lived, None, None);
+        let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
         facts.late |= self.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
@@ -688,18 +698,19 @@ impl Machine {
         ticks: Option<&policy::Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
+        decide(&self.facts(policy, ran, ticks, stopped), ending)
     }
 
+    #[inline]
     fn facts<'a>(
         &self,
         policy: &'a ResolvedPolicy,
-        lived: Option<Duration>,
+        Ran { lived, at_once }: Ran,
         ticks: Option<&'a policy::Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to

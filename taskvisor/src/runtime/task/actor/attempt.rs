@@ -8,6 +8,7 @@ use super::super::super::timer::Timer;
 use super::super::decision::Ending;
 use super::super::limit::{Exceeded, is_late};
 use super::super::machine::Cut;
+use crate::panics::drop_caught;
 use crate::task::BoxTaskFuture;
 
 pub(in crate::runtime) enum Step {
@@ -81,4 +82,23 @@ impl Attempt {
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {
         self.aside.as_ref().and_then(|aside| aside.stop_by)
     }
+}
+
+/// Returns the ending of an attempt that the supervisor had to end because of a violation, and the run time that counts
+/// for it. Such an attempt was not healthy, however long it ran.
+#[cold]
+pub(in crate::runtime) fn violated(attempt: &Attempt, ending: Ending) -> (Ending, Option<Duration>) {
+    let aside = attempt.aside.as_deref();
+    let (exceeded, lived) = match attempt.cut {
+        // The panic of a helper stands, whatever the attempt returned.
+        Cut::HelperPanicked => (None, aside.and_then(|aside| aside.lived)),
+        // As does the exceeded limit.
+        _ => (Some(aside.and_then(|aside| aside.exceeded).unwrap_or_default()), None),
+    };
+    if matches!(ending, Ending::Aborted) {
+        return (ending, lived);
+    }
+    let _ = drop_caught(ending);
+    let stands = exceeded.map_or(Ending::Dropped, |exceeded| Ending::Result(Err(exceeded.into_error())));
+    (stands, lived)
 }

@@ -51,16 +51,23 @@ impl Cell {
     }
 
     pub(in crate::runtime) fn stop_reason_of(&self, why: StopKind) -> StopReason {
-        let group = self.member().map(|member| &member.group);
+        let group = || self.member().map(|member| &member.group);
         why.reason(
-            || group.map(|group| group.first_failed()).unwrap_or_default(),
-            || group.and_then(|group| group.failing()),
+            || group().map(|group| group.first_failed()).unwrap_or_default(),
+            || group().and_then(|group| group.failing()),
         )
     }
 
     /// Returns the outcome of a task that is stopped without a further attempt.
+    #[cfg(feature = "controller")]
     pub(in crate::runtime) fn canceled(&self) -> TaskOutcome {
-        let why = self.lock().machine.why.unwrap_or(StopKind::Canceled);
+        let why = self.lock().machine.why;
+        self.canceled_for(why)
+    }
+
+    /// Returns the outcome of a task that is stopped for this reason without a further attempt.
+    pub(in crate::runtime) fn canceled_for(&self, why: Option<StopKind>) -> TaskOutcome {
+        let why = why.unwrap_or(StopKind::Canceled);
         TaskOutcome::Canceled { error: None, reason: self.stop_reason_of(why), finished: false }
     }
 

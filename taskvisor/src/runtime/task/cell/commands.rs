@@ -153,7 +153,7 @@ impl Cell {
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopKind::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
-        if self.ended_or_aborted_within(within, StopKind::Canceled).await {
+        if self.ended_within(within).await || self.ends_late(StopKind::Canceled).await {
             return Ok(first);
         }
         Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within })
@@ -162,9 +162,11 @@ impl Cell {
     /// Waits until a task that was requested to stop has ended, and aborts it after this time. Returns `false` if it
     /// blocks its thread; its outcome is *aborted* then.
     pub(in crate::runtime) async fn ended_or_aborted_within(&self, within: Duration, why: StopKind) -> bool {
-        if self.ended_within(within).await {
-            return true;
-        }
+        self.ended_within(within).await || self.ends_late(why).await
+    }
+
+    /// The time of a task that was requested to stop is over: aborts it. Returns `false` if it blocks its thread.
+    async fn ends_late(&self, why: StopKind) -> bool {
         // The deadline of the attempt can be slightly later, or be that of its clean-up.
         self.stop(Bound::now(StopLimit::Grace), why);
         let has_ended = self.ended_within(ABORT).await;

@@ -52,6 +52,7 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
@@ -94,6 +95,13 @@ pub(in crate::runtime) enum Tie {
     /// Its own place in the fleet, and its slot, if it was submitted to one with another name.
     #[cfg(feature = "fleet")]
     Leased(Arc<Seat>, Option<Arc<str>>),
+}
+
+impl Tie {
+    /// Returns the gate of a new registration.
+    fn gate(&self) -> Gate {
+        if matches!(self, Self::Group(_)) { Gate::Shut } else { Gate::Open }
+    }
 }
 
 /// The membership of a registration in its group.
@@ -141,7 +149,8 @@ pub(in crate::runtime) struct State {
 }
 
 impl Cell {
-    #[inline]
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each task to a call")]
+    #[inline(always)]
     pub(in crate::runtime) fn new(
         Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
@@ -149,7 +158,7 @@ impl Cell {
         tie: Option<Arc<Tie>>,
     ) -> Self {
         let queued = origin == Origin::Submitted;
-        let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
+        let gate = tie.as_deref().map_or(Gate::Open, Tie::gate);
         let unready = origin == Origin::Declared { unready: true };
         #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
         let mut machine = Machine::new(&policy, queued, gate, unready);
@@ -262,7 +271,7 @@ impl Cell {
         TaskStatus {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            restarts: shown(state.machine.restarts(&self.policy)),
             failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
@@ -379,6 +388,7 @@ impl Cell {
         state.since = Ticks::MAX;
     }
 
+    #[inline]
     pub(in crate::runtime) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -411,6 +421,7 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
+#[inline]
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
         // This wakes wakers of user code.

@@ -42,7 +42,9 @@ impl Finished {
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
         cancel(self.token);
-        let _ = drop_caught(self.spare);
+        if self.spare.is_some() {
+            let _ = drop_caught(self.spare);
+        }
         self.waiting.wake();
     }
 }
@@ -64,17 +66,18 @@ impl Cell {
         self.news.is_raised()
     }
 
-    /// Returns the next action of an actor without an attempt.
-    pub(in crate::runtime) fn turn(&self) -> Turn {
+    /// Returns the next action of an actor without an attempt, and the reason of a stop request.
+    pub(in crate::runtime) fn turn(&self) -> (Turn, Option<StopKind>) {
         let mut state = self.lock();
         self.news.take();
         self.end_pause_if_stopping(&mut state);
         let (turn, note) = state.machine.turn(&self.policy);
+        let why = state.machine.why;
         if turn == Turn::Over {
             let task = self.take_task(&mut state, None);
             drop(state);
             let _ = drop_caught(task);
-            return turn;
+            return (turn, why);
         }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if note == Some(Note::Held) {
@@ -84,7 +87,7 @@ impl Cell {
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
-        turn
+        (turn, why)
     }
 
     /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
@@ -311,9 +314,12 @@ impl Cell {
         if task.is_some() {
             let _ = drop_caught(task);
         }
-        if last.is_some() || unheard.is_some() {
-            // The errors are user values, and their drop is user code.
-            let _ = drop_caught((last, unheard));
+        // The errors are user values, and their drop is user code.
+        if last.is_some() {
+            let _ = drop_caught(last);
+        }
+        if unheard.is_some() {
+            let _ = drop_caught(unheard);
         }
         Ok(next)
     }
