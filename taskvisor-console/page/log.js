@@ -1,4 +1,4 @@
-// The log: the last events, filtered by kind, path and text. It can be paused and copied.
+// The log: the last events, filtered; it can be paused and copied.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ h, put, mark, said, clock, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
