@@ -24,7 +24,7 @@ use crate::view::{self, Changes, Delta, Mirror, Position, Status};
 /// At most four flushes a second. If much changes, they are rarer, so that they take at most one of so many parts of the
 /// time: what changes again in the meantime is read once.
 const FLUSH: Duration = Duration::from_millis(250);
-const FLUSH_SHARE: u32 = 80;
+const FLUSH_SHARE: u32 = 120;
 const SLOWEST_FLUSH: Duration = Duration::from_secs(2);
 /// After the first of several events, the others may come.
 const GATHER: Duration = Duration::from_millis(20);
