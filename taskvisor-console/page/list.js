@@ -58,7 +58,7 @@ export class List {
 		this.render();
 	}
 
-	/** Writes the visible rows, and some above and below them. */
+	/** Writes the visible rows, and some around them. */
 	render() {
 		const { scrollTop, clientHeight } = this.box;
 		if (!clientHeight) return;

@@ -1,4 +1,4 @@
-// The log: the last events, filtered by kind, path and text. It can be paused and copied.
+// The log: the last events, filtered; it can be paused and copied.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ h, put, mark, said, clock, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
@@ -10,6 +10,7 @@ const lines = [];
 let still = null;
 let named = 0;
 let list;
+let copied = "";
 const known = new Set();
 const filter = { kind: "", path: "", text: "" };
 const note = h("span", { class: "note", role: "status" });
@@ -71,7 +72,7 @@ function showLog() {
 	const follow = !still && box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
 	list.set(kept());
 	if (follow) box.scrollTop = box.scrollHeight;
-	put(note, still ? `paused, ${count(named - (still.at(-1)?.number ?? 0))} new` : "");
+	put(note, copied || (still ? `paused, ${count(named - (still.at(-1)?.number ?? 0))} new` : ""));
 }
 
 async function copyAll() {
@@ -82,6 +83,8 @@ async function copyAll() {
 	const area = h("textarea", { class: "sr", text });
 	document.body.append(area);
 	area.select();
-	put(note, done || document.execCommand("copy") ? `${count(chosen.length)} lines copied` : "the browser refused to copy");
+	copied = done || document.execCommand("copy") ? `${count(chosen.length)} lines copied` : "not copied";
 	area.remove();
+	showLog();
+	setTimeout(() => (copied = ""), 5000);
 }

@@ -108,7 +108,7 @@ export function derive(at) {
 	model.above = ancestors(sick.keys());
 }
 
-/** Returns the paths given, and those of all groups above them. */
+/** The paths given, and those of the groups above. */
 export function ancestors(paths) {
 	const all = new Set();
 	for (let path of paths) for (; path !== undefined && !all.has(path); path = model.nodes.get(path)?.parent) all.add(path);
