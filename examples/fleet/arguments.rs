@@ -17,6 +17,8 @@ Options:
   --ttl SECONDS     The time to live of a session, 0.5 to 60; 3 without it
   --postgres URL    Replicas are processes, with their leases in PostgreSQL
   --redis URL       Replicas are processes, with their leases in Redis
+                    `own` instead of a URL starts a server for this run, from
+                    the packages of the distribution, which is killed as well
   --keep-log FILE   Keep the log of all runs
   -h, --help        Print this
 

@@ -34,6 +34,8 @@ pub(crate) fn all(history: &History, ttl: Duration, accepted: &[Vec<u64>; 3]) ->
     checks.push(no_stale_write(history, accepted));
     checks.push(no_lost_write(history, accepted));
     checks.extend(take_over(history, ttl));
+    checks.push(restart(history, ttl));
+    checks.push(kept(history, ttl));
     checks.push(hand_over(history, ttl));
     checks.push(quiet(history, ttl));
     checks.push(no_overrun(history));
@@ -203,10 +205,11 @@ fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
             Fault::Kill => &mut kinds[0],
             Fault::Stop => &mut kinds[1],
             Fault::Line(_) => &mut kinds[2],
-            Fault::Term => continue,
+            Fault::Term | Fault::Pooler | Fault::Clock(_) | Fault::Server => continue,
         };
+        let Some(replica) = episode.replica else { continue };
         for key in [LEDGER, FEEDS] {
-            let Some(held) = history.held(key, episode.replica, episode.from) else { continue };
+            let Some(held) = history.held(key, replica, episode.from) else { continue };
             // The store can say that the session is over as soon as the line is open again.
             let ended = held.frozen.is_some() || held.to <= episode.to + HAND_OVER;
             if !ended {
@@ -221,14 +224,70 @@ fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
     kinds.into_iter().map(|(name, samples, kept)| judge(name, &samples, limit, 2 * limit, kept)).collect()
 }
 
+/// The time from the return of the server to work, unless it went on meanwhile.
+fn restart(history: &History, ttl: Duration) -> Check {
+    let limit = ttl + ttl / 3;
+    let (mut samples, mut kept) = (Vec::new(), 0);
+    for episode in history.episodes.iter().filter(|it| it.fault == Fault::Server) {
+        for key in [LEDGER, FEEDS] {
+            let next = history.of(key).find(|it| episode.to < it.end_of_work());
+            if next.is_some_and(|next| next.from <= episode.from) {
+                kept += 1;
+                continue;
+            }
+            let next = next.map_or(history.finish, |next| next.from);
+            let took = next.saturating_sub(episode.to);
+            samples.push(Sample { took, is_disturbed: is_disturbed(history, episode, next) });
+        }
+    }
+    judge("work after a restart", &samples, limit, 2 * limit, kept)
+}
+
+/// What no owner notices: a pooler between, and a wall clock that is set.
+fn kept(history: &History, ttl: Duration) -> Check {
+    let (mut faults, mut kept) = (Vec::new(), 0);
+    for episode in history.episodes.iter().filter(|it| matches!(it.fault, Fault::Pooler | Fault::Clock(_))) {
+        let Some(replica) = episode.replica else { continue };
+        // What it has suffered before can be why it loses its leases.
+        let hits = |it: &&Episode| it.hits(replica) && it.from < episode.from && it.to + ttl / 2 >= episode.from;
+        let is_seen = |(of, at): &(usize, Duration)| *of == replica && (episode.from..episode.to).contains(at);
+        if matches!(episode.fault, Fault::Clock(_)) && !history.set_clocks.iter().any(is_seen) {
+            faults.push(format!("r{} has not seen its clock set", replica + 1));
+        }
+        if history.episodes.iter().any(|it| hits(&it)) {
+            continue;
+        }
+        for key in [LEDGER, FEEDS] {
+            match history.held(key, replica, episode.from) {
+                None => {}
+                Some(held) if held.to > episode.to => kept += 1,
+                Some(held) => faults.push(format!("{} ended: {}", named(held), episode.fault)),
+            }
+        }
+    }
+    if faults.is_empty() && kept == 0 {
+        return Check {
+            name: "kept by a pooler, a clock",
+            verdict: Verdict::Nothing,
+            told: "none to judge".to_owned(),
+        };
+    }
+    let mut check = check("kept by a pooler, a clock", &faults, format!("{kept} leases"));
+    if check.verdict == Verdict::Failed && history.stood_still > ttl / 5 {
+        check.verdict = Verdict::Late;
+    }
+    check
+}
+
 /// The time from the end of the work of an owner that was told to end to the work of the next.
 ///
 /// A replica whose hints are lost asks every third of the time to live, a little more or less.
 fn hand_over(history: &History, ttl: Duration) -> Check {
     let mut samples = Vec::new();
     for episode in history.episodes.iter().filter(|it| it.fault == Fault::Term) {
+        let Some(replica) = episode.replica else { continue };
         for key in [LEDGER, FEEDS] {
-            let Some(held) = history.held(key, episode.replica, episode.from) else { continue };
+            let Some(held) = history.held(key, replica, episode.from) else { continue };
             let next = history.after(held).map_or(history.finish, |next| next.from);
             let took = next.saturating_sub(held.to);
             samples.push(Sample { took, is_disturbed: is_disturbed(history, episode, next) });

@@ -32,7 +32,12 @@ impl Story {
     }
 
     fn suffers(mut self, replica: usize, fault: Fault, from: f64, to: f64) -> Self {
-        self.episodes.push(Episode { replica, fault, from: secs(from), to: secs(to) });
+        self.episodes.push(Episode { replica: Some(replica), fault, from: secs(from), to: secs(to) });
+        self
+    }
+
+    fn all_suffer(mut self, fault: Fault, from: f64, to: f64) -> Self {
+        self.episodes.push(Episode { replica: None, fault, from: secs(from), to: secs(to) });
         self
     }
 
@@ -77,9 +82,9 @@ fn a_fleet_that_does_well_passes() {
         .run(LEDGER, 4, 8, 31.0, 40.0);
     let checks = story.settled().checks(None);
     let (names, passed): (Vec<_>, Vec<_>) = checks.iter().map(|it| (it.name, it.verdict)).unzip();
-    let nothing = names.iter().position(|name| *name == "take-over after a stop");
+    let nothing = ["take-over after a stop", "work after a restart", "kept by a pooler, a clock"];
     for (n, verdict) in passed.into_iter().enumerate() {
-        let expected = if Some(n) == nothing { Verdict::Nothing } else { Verdict::Passed };
+        let expected = if nothing.contains(&names[n]) { Verdict::Nothing } else { Verdict::Passed };
         assert_eq!(verdict, expected, "{:?}", checks[n]);
     }
 }
@@ -175,4 +180,36 @@ fn a_fleet_that_flaps_or_has_no_owner_is_found() {
     assert_eq!(Story::default().settled().faults(), []);
     let overrun = Story::default().settled().note(What::Overrun).faults();
     assert_eq!(overrun, [("work ends with its lease", Verdict::Late)]);
+}
+
+#[test]
+fn a_server_that_is_killed_may_end_work_but_not_for_long() {
+    let story = || Story::default().run(FEEDS, 0, 5, 1.0, 20.0).all_suffer(Fault::Server, 4.0, 6.0);
+    assert_eq!(story().run(LEDGER, 1, 5, 1.0, 20.0).settled().faults(), []);
+    let restarted = |at| {
+        let story = story().run(LEDGER, 1, 5, 1.0, 5.0);
+        story.run(LEDGER, 2, 6, at, 20.0).settled().faults()
+    };
+    assert_eq!(restarted(9.5), []);
+    assert_eq!(restarted(10.5), [("work after a restart", Verdict::Late)]);
+    assert_eq!(restarted(15.0), [("work after a restart", Verdict::Failed)]);
+}
+
+#[test]
+fn a_pooler_and_a_clock_end_no_work() {
+    let story = |fault, until| {
+        let story = Story::default().run(LEDGER, 1, 5, 1.0, until).suffers(1, fault, 4.0, 8.0);
+        story.run(LEDGER, 2, 6, until + 1.0, 40.0).settled()
+    };
+    let failed = [("kept by a pooler, a clock", Verdict::Failed)];
+    assert_eq!(story(Fault::Pooler, 20.0).faults(), []);
+    assert_eq!(story(Fault::Pooler, 7.0).faults(), failed);
+    assert_eq!(story(Fault::Clock(-2), 20.0).faults(), failed, "nobody has seen it");
+    let seen = |mut story: Story| {
+        let run = RunId { replica: 1, life: 0, number: usize::MAX };
+        story.records.push(Record { at: secs(6.0), run, what: What::ClockIsSet });
+        story.faults()
+    };
+    assert_eq!(seen(story(Fault::Clock(-2), 20.0)), []);
+    assert_eq!(seen(story(Fault::Clock(-2), 7.0)), failed);
 }

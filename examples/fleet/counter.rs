@@ -196,6 +196,8 @@ pub(crate) mod redis {
         }
 
         pub(crate) async fn accepted(&self, key: &str) -> Result<Vec<u64>, RedisError> {
+            // That of before a restart of the server is lost.
+            *self.connection.lock().await = None;
             self.connection().await?.lrange(self.name(key), 0, -1).await
         }
     }

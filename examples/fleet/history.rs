@@ -60,6 +60,8 @@ pub(crate) struct History {
     /// The answers to writes with old tokens, by key.
     pub(crate) stale: Vec<(String, Answer)>,
     pub(crate) overruns: usize,
+    /// When which replica saw a wall clock that was set.
+    pub(crate) set_clocks: Vec<(usize, Duration)>,
     /// When the last faults had healed, and when the replicas were asked to end.
     pub(crate) healed: Duration,
     pub(crate) finish: Duration,
@@ -72,7 +74,7 @@ impl History {
         let Times { healed, finish, stood_still } = times;
         episodes.sort_by_key(|episode| episode.from);
         let mut runs: BTreeMap<RunId, (Run, bool)> = BTreeMap::new();
-        let (mut overruns, mut stale) = (0, Vec::new());
+        let (mut overruns, mut stale, mut set_clocks) = (0, Vec::new(), Vec::new());
         for Record { at, run: id, what } in records {
             if let What::Begin { key, token, .. } = what {
                 let run = Run {
@@ -91,6 +93,7 @@ impl History {
             }
             match what {
                 What::Overrun => overruns += 1,
+                What::ClockIsSet => set_clocks.push((id.replica, *at)),
                 What::Stale { key, answer } => stale.push((key.clone(), *answer)),
                 _ => {}
             }
@@ -103,19 +106,18 @@ impl History {
                     run.accepted += usize::from(*answer == Answer::Accepted);
                     run.refused += usize::from(*answer == Answer::Refused);
                 }
-                What::Begin { .. } | What::Stale { .. } | What::Overrun => {}
+                What::Begin { .. } | What::Stale { .. } | What::Overrun | What::ClockIsSet => {}
             }
         }
         // What a killed process did not write down ended with it.
         for (run, _) in runs.values_mut().filter(|(_, ended)| !ended) {
-            let kills =
-                |it: &&Episode| it.fault == Fault::Kill && it.replica == run.id.replica && it.from >= run.worked;
+            let kills = |it: &&Episode| it.fault == Fault::Kill && it.hits(run.id.replica) && it.from >= run.worked;
             run.end = episodes.iter().find(kills).map_or(Duration::MAX, |kill| kill.from);
         }
         let mut runs: Vec<_> = runs.into_values().map(|(run, _)| run).collect();
         runs.sort_by_key(|run| run.begin);
         let holdings = holdings(&runs, &episodes);
-        Self { runs, holdings, episodes, stale, overruns, healed, finish, stood_still }
+        Self { runs, holdings, episodes, stale, overruns, set_clocks, healed, finish, stood_still }
     }
 
     /// Returns the holdings of a key, in the order of their tokens.
@@ -138,7 +140,7 @@ impl History {
         if let Some(frozen) = holding.frozen {
             return Some(frozen.fault);
         }
-        let hits = |it: &&Episode| it.replica == holding.replica && it.from <= holding.to && holding.to <= it.to;
+        let hits = |it: &&Episode| it.hits(holding.replica) && it.from <= holding.to && holding.to <= it.to;
         self.episodes.iter().rev().find(hits).map(|episode| episode.fault)
     }
 }
@@ -164,7 +166,7 @@ fn holdings(runs: &[Run], episodes: &[Episode]) -> Vec<Holding> {
     let mut holdings: Vec<_> = holdings.into_values().collect();
     for holding in &mut holdings {
         let stops = |it: &&Episode| {
-            it.fault == Fault::Stop && it.replica == holding.replica && holding.worked < it.to && it.to <= holding.to
+            it.fault == Fault::Stop && it.hits(holding.replica) && holding.worked < it.to && it.to <= holding.to
         };
         holding.frozen = episodes.iter().find(stops).copied();
     }

@@ -78,13 +78,13 @@ impl Trees {
                 sleep(lasts).await;
                 self.replicas[replica].line.send_replace(Line::Open);
             }
-            Fault::Kill | Fault::Stop | Fault::Term => {
+            Fault::Kill | Fault::Stop | Fault::Term | Fault::Pooler | Fault::Clock(_) | Fault::Server => {
                 self.end(replica).await?;
                 sleep(lasts).await;
                 self.live(replica).await?;
             }
         }
-        Ok(Episode { replica, fault, from, to: now() })
+        Ok(Episode { replica: Some(replica), fault, from, to: now() })
     }
 
     /// Ends all replicas, one after another.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The keys of the leases: the path of the task, the path of the group, and the key of the slot.
 pub(crate) const LEDGER: &str = "ledger";
@@ -19,6 +19,14 @@ pub(crate) const KEYS: [&str; 3] = [LEDGER, FEEDS, DEPLOY];
 pub(crate) fn now() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Returns whether this process is shown another wall clock than the machine has: the kernel is asked as well, without
+/// the library of C, in whose place a clock is faked.
+pub(crate) fn is_clock_set() -> bool {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    let shown = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    shown.as_secs().abs_diff(time.tv_sec.unsigned_abs()) > 60
 }
 
 /// A run: one attempt of a task. A replica that is started anew has another life.
@@ -76,6 +84,8 @@ pub(crate) enum What {
     },
     /// The fleet has said that work outlasted its lease.
     Overrun,
+    /// The wall clock of the process is not that of the machine.
+    ClockIsSet,
 }
 
 /// A line of the log.
@@ -97,6 +107,7 @@ impl fmt::Display for Record {
             What::Stale { key, answer } => write!(f, "stale {key} {}", answer.word()),
             What::End => f.write_str("end"),
             What::Overrun => f.write_str("overrun"),
+            What::ClockIsSet => f.write_str("clock"),
         }
     }
 }
@@ -122,6 +133,7 @@ impl FromStr for Record {
             "stale" => What::Stale { key: word()?.to_owned(), answer: Answer::of(word()?) },
             "end" => What::End,
             "overrun" => What::Overrun,
+            "clock" => What::ClockIsSet,
             _ => return Err(format!("the log has an unknown line: {line:?}")),
         };
         Ok(Self { at, run, what })

@@ -4,13 +4,15 @@
 //! cargo run --example fleet -- --replicas 5 --chaos 7
 //! cargo run --example fleet --features fleet-servers -- --chaos 7 --postgres postgres://postgres@localhost
 //! cargo run --example fleet --features fleet-servers -- --chaos 7 --redis redis://localhost
+//! cargo run --example fleet --features fleet-servers -- --chaos 7 --postgres own
 //! ```
 //!
 //! Each replica has a singleton task, a singleton group, and a slot of the fleet for jobs. Their runs write to a shared
 //! log when they begin, work and end, and increment counters behind a fence. Without a server, the replicas are
 //! supervisors in this process, each behind a line to the store that fails. With one they are processes that are killed,
-//! stopped and told to end, each behind a proxy that cuts, stalls and drops one way. At the end the program shows who
-//! owned what, and checks the log.
+//! stopped and told to end, each behind a proxy that cuts, stalls and drops one way. A server that the program starts
+//! itself (`--postgres own`, `--redis own`) is killed and starts again, and clocks of replicas are set; PostgreSQL is
+//! reached through PgBouncer for a while. At the end the program shows who owned what, and checks the log.
 
 mod arguments;
 mod checks;
@@ -18,6 +20,8 @@ mod counter;
 mod history;
 mod local;
 mod log;
+#[cfg(feature = "fleet-servers")]
+mod own;
 mod plan;
 #[cfg(feature = "fleet-servers")]
 mod processes;
@@ -43,13 +47,13 @@ use crate::checks::Verdict;
 use crate::counter::Counter;
 use crate::history::{History, Times};
 use crate::log::{Log, What, now};
-use crate::plan::{Episode, Fault, Plan, Victim};
+use crate::plan::{Episode, Fault, Plan, Planned, Victim};
 
 /// All replicas.
 enum Fleet {
     Local(local::Trees),
     #[cfg(feature = "fleet-servers")]
-    Processes(processes::Processes),
+    Processes(Box<processes::Processes>),
 }
 
 impl Fleet {
@@ -61,11 +65,21 @@ impl Fleet {
         }
     }
 
-    fn kinds(&self) -> &'static [Fault] {
+    /// Kills the server of the leases, and starts it again later.
+    #[cfg_attr(not(feature = "fleet-servers"), expect(clippy::unused_async, reason = "servers take their time"))]
+    async fn restart_server(&self, lasts: Duration) -> Result<Episode, String> {
         match self {
-            Self::Local(_) => &plan::OF_TREES,
+            Self::Local(_) => Err(format!("a store in memory does not start again after {lasts:?}")),
             #[cfg(feature = "fleet-servers")]
-            Self::Processes(_) => &plan::OF_PROCESSES,
+            Self::Processes(processes) => processes.restart_server(lasts).await,
+        }
+    }
+
+    fn kinds(&self) -> Vec<Fault> {
+        match self {
+            Self::Local(_) => plan::OF_TREES.to_vec(),
+            #[cfg(feature = "fleet-servers")]
+            Self::Processes(processes) => processes.kinds(),
         }
     }
 
@@ -157,7 +171,7 @@ async fn start(arguments: &Arguments, replicas: usize, log: &Path) -> Result<(Fl
     if let Some(server) = server(&arguments.engine) {
         let name = server.name();
         let started = processes::Processes::start(server, replicas, ttl, seed, log).await;
-        return started.map(|processes| (Fleet::Processes(processes), name)).map_err(|error| chain(&*error));
+        return started.map(|processes| (Fleet::Processes(Box::new(processes)), name)).map_err(|error| chain(&*error));
     }
     if arguments.engine != Engine::Local {
         return Err("servers need `--features fleet-servers`".to_owned());
@@ -251,11 +265,18 @@ async fn rage(
             continue;
         }
         sleep_until(next).await;
-        while hit.len() >= (replicas - 1) / 2 {
+        // Without the server all suffer at once.
+        let most = if planned.fault == Fault::Server { 1 } else { ((replicas - 1) / 2).max(1) };
+        while hit.len() >= most {
             let Some(done) = under_way.join_next().await else { break };
             let episode: Episode = done.map_err(|error| error.to_string())??;
-            hit.remove(&episode.replica);
+            hit.retain(|replica| !episode.hits(*replica));
             episodes.push(episode);
+        }
+        if planned.fault == Fault::Server {
+            announce(start_at, "all", &planned);
+            episodes.push(fleet.restart_server(planned.lasts).await?);
+            continue;
         }
         let owner = match planned.victim {
             Victim::Owner(key) => next_owner(log, key, end).await?,
@@ -264,13 +285,7 @@ async fn rage(
         let healthy: Vec<_> = (0..replicas).filter(|replica| !hit.contains(replica)).collect();
         let Some(other) = plan.random.choice(&healthy).copied() else { continue };
         let replica = owner.filter(|owner| healthy.contains(owner)).unwrap_or(other);
-        say(&format!(
-            "{:>9.3}  r{}: {} for {:.2} s",
-            now().saturating_sub(start_at).as_secs_f64(),
-            replica + 1,
-            planned.fault,
-            planned.lasts.as_secs_f64()
-        ));
+        announce(start_at, &format!("r{}", replica + 1), &planned);
         hit.insert(replica);
         let fleet = Arc::clone(fleet);
         under_way.spawn(async move { fleet.suffer(replica, planned.fault, planned.lasts).await });
@@ -279,6 +294,11 @@ async fn rage(
         episodes.push(done.map_err(|error| error.to_string())??);
     }
     Ok(episodes)
+}
+
+fn announce(start_at: Duration, whose: &str, Planned { fault, lasts, .. }: &Planned) {
+    let at = now().saturating_sub(start_at).as_secs_f64();
+    say(&format!("{at:>9.3}  {whose}: {fault} for {:.2} s", lasts.as_secs_f64()));
 }
 
 /// Returns the replica that runs a key, and waits for one.

@@ -16,6 +16,14 @@ pub(crate) enum Fault {
     Term,
     /// The line to the store of leases fails.
     Line(Line),
+    /// The line leads through PgBouncer, which is not the server, and later back again.
+    #[cfg_attr(not(feature = "fleet-servers"), expect(dead_code, reason = "only processes suffer it"))]
+    Pooler,
+    /// The wall clock of its process is set by so many hours, and later back again.
+    #[cfg_attr(not(feature = "fleet-servers"), expect(dead_code, reason = "only processes suffer it"))]
+    Clock(i8),
+    /// The server of all leases is killed, and starts again later, with its data.
+    Server,
 }
 
 /// What happens to the bytes, or calls, between a replica and the store.
@@ -47,17 +55,26 @@ impl fmt::Display for Fault {
             Self::Line(Line::RepliesHeld) => "replies held",
             Self::Line(Line::RequestsDropped) => "requests lost",
             Self::Line(Line::RepliesDropped) => "replies lost",
+            Self::Pooler => "through PgBouncer",
+            Self::Clock(hours) => return write!(f, "clock set by {hours:+} h"),
+            Self::Server => "server killed",
         })
     }
 }
 
-/// A fault that a replica has suffered.
+/// A fault that a replica has suffered, or all of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Episode {
-    pub(crate) replica: usize,
+    pub(crate) replica: Option<usize>,
     pub(crate) fault: Fault,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
+}
+
+impl Episode {
+    pub(crate) fn hits(&self, replica: usize) -> bool {
+        self.replica.is_none_or(|hit| hit == replica)
+    }
 }
 
 /// Whom a fault is for.
@@ -80,7 +97,7 @@ pub(crate) struct Planned {
 pub(crate) struct Plan {
     pub(crate) random: fastrand::Rng,
     ttl: Duration,
-    kinds: &'static [Fault],
+    kinds: Vec<Fault>,
     bag: Vec<Fault>,
 }
 
@@ -97,25 +114,13 @@ const LINES: [Fault; 6] = [
 pub(crate) const OF_TREES: [Fault; 8] =
     [Fault::Term, Fault::Term, LINES[0], LINES[1], LINES[2], LINES[3], LINES[4], LINES[5]];
 
-/// What processes suffer.
+/// What processes suffer, whatever the server is.
 #[cfg(feature = "fleet-servers")]
-pub(crate) const OF_PROCESSES: [Fault; 12] = [
-    Fault::Kill,
-    Fault::Kill,
-    Fault::Stop,
-    Fault::Stop,
-    Fault::Term,
-    Fault::Term,
-    LINES[0],
-    LINES[1],
-    LINES[2],
-    LINES[3],
-    LINES[4],
-    LINES[5],
-];
+pub(crate) const OF_PROCESSES: [Fault; 9] =
+    [Fault::Kill, Fault::Stop, Fault::Term, LINES[0], LINES[1], LINES[2], LINES[3], LINES[4], LINES[5]];
 
 impl Plan {
-    pub(crate) fn new(seed: u64, ttl: Duration, kinds: &'static [Fault]) -> Self {
+    pub(crate) fn new(seed: u64, ttl: Duration, kinds: Vec<Fault>) -> Self {
         Self { random: fastrand::Rng::with_seed(seed), ttl, kinds, bag: Vec::new() }
     }
 
@@ -127,7 +132,7 @@ impl Plan {
     pub(crate) fn next(&mut self) -> Planned {
         // Each kind comes up before one comes up again.
         if self.bag.is_empty() {
-            self.bag = self.kinds.to_vec();
+            self.bag.clone_from(&self.kinds);
             self.random.shuffle(&mut self.bag);
         }
         let fault = self.bag.pop().unwrap_or(Fault::Term);
@@ -141,9 +146,12 @@ impl Plan {
         let lasts = match fault {
             Fault::Kill | Fault::Term => self.ttls(0.2, 0.8),
             Fault::Stop => 2 * self.ttl,
+            // Sessions outlive a short restart.
+            Fault::Server if self.random.bool() => self.ttls(0.1, 0.4),
+            Fault::Server => self.ttls(0.9, 1.5),
             // Some are too short to matter.
             Fault::Line(_) if self.random.u8(..4) == 0 => self.ttls(0.05, 0.5),
-            Fault::Line(_) => self.ttls(0.9, 2.0),
+            Fault::Line(_) | Fault::Pooler | Fault::Clock(_) => self.ttls(0.9, 2.0),
         };
         let pause = self.ttls(0.2, 0.8);
         Planned { pause, victim, fault, lasts }

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use fleet_tests::{Link, Proxy};
+use fleet_tests::{Link, PgBouncer, Proxy};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
+use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
 use crate::counter::Counter;
 use crate::log::{Log, now};
-use crate::plan::{Episode, Fault, Line};
+use crate::own::{Clocks, Own};
+use crate::plan::{Episode, Fault, Line, OF_PROCESSES};
 use crate::servers::Server;
 use crate::work;
 
@@ -58,6 +60,12 @@ pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: 
 
 pub(crate) struct Processes {
     server: Server,
+    /// The server, if the program has started it, and its pooler.
+    own: Mutex<Option<Own>>,
+    pooler: Option<SocketAddr>,
+    clocks: Option<Clocks>,
+    address: SocketAddr,
+    kinds: Vec<Fault>,
     counter: Counter,
     fleet: String,
     ttl: Duration,
@@ -74,12 +82,17 @@ struct Replica {
 
 impl Processes {
     pub(crate) async fn start(
-        server: Server,
+        mut server: Server,
         count: usize,
         ttl: Duration,
         seed: u64,
         log: &Path,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let own = block_in_place(|| Own::start(&mut server))?;
+        let clocks = Clocks::new(log);
+        let mut kinds = OF_PROCESSES.to_vec();
+        kinds.extend(own.iter().flat_map(Own::faults));
+        kinds.extend(clocks.iter().flat_map(|_| [Fault::Clock(2), Fault::Clock(-2)]));
         // Runs do not disturb each other.
         let fleet = format!("chaos-{}-{seed}-{}", std::process::id(), now().as_micros());
         let (_, counter) = server.join(&fleet, ttl, "chaos", None).await?;
@@ -88,7 +101,9 @@ impl Processes {
         for _ in 0..count {
             replicas.push(Replica { proxy: Proxy::start(address).await?, process: Mutex::default() });
         }
-        let processes = Self { server, counter, fleet, ttl, seed, log: log.to_owned(), replicas };
+        let pooler = own.as_ref().and_then(Own::pooler).map(PgBouncer::address);
+        let (own, log) = (Mutex::new(own), log.to_owned());
+        let processes = Self { server, own, pooler, clocks, address, kinds, counter, fleet, ttl, seed, log, replicas };
         for replica in 0..count {
             processes.live(replica).await?;
         }
@@ -99,11 +114,25 @@ impl Processes {
         &self.counter
     }
 
+    pub(crate) fn kinds(&self) -> Vec<Fault> {
+        self.kinds.clone()
+    }
+
+    pub(crate) async fn restart_server(&self, lasts: Duration) -> Result<Episode, String> {
+        let mut own = self.own.lock().await;
+        let own = own.as_mut().ok_or("the server is another's")?;
+        let from = now();
+        block_in_place(|| own.kill());
+        sleep(lasts).await;
+        block_in_place(|| own.start_again());
+        Ok(Episode { replica: None, fault: Fault::Server, from, to: now() })
+    }
+
     /// Begins a life.
     async fn live(&self, number: usize) -> Result<(), String> {
         let replica = &self.replicas[number];
         let mut process = replica.process.lock().await;
-        let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+        let mut command = std::process::Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
         match &self.server {
             Server::Postgres(url) => command.args(["--postgres", url]),
             Server::Redis(url) => command.args(["--redis", url]),
@@ -111,8 +140,16 @@ impl Processes {
         command.args(["--replica", &number.to_string(), "--life", &process.1.to_string(), "--fleet", &self.fleet]);
         command.args(["--proxy", &replica.proxy.address().to_string(), "--log"]).arg(&self.log);
         command.args(["--ttl", &self.ttl.as_secs_f64().to_string(), "--chaos", &self.seed.to_string()]);
-        command.stdin(Stdio::piped()).kill_on_drop(true);
-        let child = command.spawn().map_err(|error| format!("a replica does not start: {error}"))?;
+        if let Some(clocks) = &self.clocks {
+            clocks.set(number, 0)?;
+            clocks.lead(number, &mut command);
+        }
+        let mut command = Command::from(command);
+        let child = command
+            .stdin(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("a replica does not start: {error}"))?;
         *process = (Some(child), process.1 + 1);
         Ok(())
     }
@@ -128,8 +165,12 @@ impl Processes {
     async fn ends(&self, number: usize) -> Result<(), String> {
         let Some(mut child) = self.replicas[number].process.lock().await.0.take() else { return Ok(()) };
         // `wait` closes the input, and a replica whose input ends is gone at once.
-        let _input = child.stdin.take();
-        match timeout(PATIENCE, child.wait()).await {
+        let (_input, id) = (child.stdin.take(), child.id());
+        let ended = timeout(PATIENCE, child.wait()).await;
+        if let (Some(_), Some(id)) = (&self.clocks, id) {
+            Clocks::clean_up(id);
+        }
+        match ended {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(status) => Err(format!("r{} has ended with {status:?}", number + 1)),
             Err(_) => Err(format!("r{} does not end", number + 1)),
@@ -158,8 +199,23 @@ impl Processes {
                 sleep(lasts).await;
                 let to = now();
                 self.signal(replica, Signal::CONT).await?;
-                return Ok(Episode { replica, fault, from, to });
+                return Ok(Episode { replica: Some(replica), fault, from, to });
             }
+            Fault::Pooler => {
+                let proxy = &self.replicas[replica].proxy;
+                proxy.lead_to(self.pooler.ok_or("there is no PgBouncer")?);
+                proxy.cut().await;
+                sleep(lasts).await;
+                proxy.lead_to(self.address);
+                proxy.cut().await;
+            }
+            Fault::Clock(hours) => {
+                let clocks = self.clocks.as_ref().ok_or("clocks cannot be set")?;
+                clocks.set(replica, hours)?;
+                sleep(lasts).await;
+                clocks.set(replica, 0)?;
+            }
+            Fault::Server => return Err("a replica is no server".to_owned()),
             Fault::Kill => {
                 self.signal(replica, Signal::KILL).await?;
                 // That it was killed is what it ends with.
@@ -175,7 +231,7 @@ impl Processes {
                 self.live(replica).await?;
             }
         }
-        Ok(Episode { replica, fault, from, to: now() })
+        Ok(Episode { replica: Some(replica), fault, from, to: now() })
     }
 
     /// Ends all replicas, one after another.

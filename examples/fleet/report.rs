@@ -18,6 +18,7 @@ pub(crate) fn whole(history: &History, replicas: usize, start: Duration, checks:
         text += &table(history, key, start);
     }
     text += &jobs(history, replicas);
+    text += &faults(history, start);
     let still = shown(history.stood_still);
     let _ = writeln!(text, "\nchecks, on a machine that stood still for up to {still}");
     for Check { name, verdict, told } in checks {
@@ -63,13 +64,13 @@ fn chart(history: &History, replicas: usize, start: Duration) -> String {
 
 fn cell(history: &History, key: &str, replica: usize, from: Duration, to: Duration) -> char {
     let works = history.of(key).any(|it| it.replica == replica && it.from < to && it.end_of_work() > from);
-    let is_hit = |it: &&crate::plan::Episode| it.replica == replica && it.from < to && it.to > from;
+    let is_hit = |it: &&crate::plan::Episode| it.hits(replica) && it.from < to && it.to > from;
     let fault = history.episodes.iter().filter(is_hit).map(|it| it.fault).next_back();
     match (works, fault) {
-        (true, Some(Fault::Line(_))) => '▓',
+        (true, Some(Fault::Line(_) | Fault::Server)) => '▓',
         (true, _) => '█',
-        (false, None) => '·',
-        (false, Some(Fault::Line(_))) => '~',
+        (false, None | Some(Fault::Pooler | Fault::Clock(_))) => '·',
+        (false, Some(Fault::Line(_) | Fault::Server)) => '~',
         (false, Some(Fault::Stop)) => 'z',
         (false, Some(Fault::Kill | Fault::Term)) => ' ',
     }
@@ -80,7 +81,7 @@ fn table(history: &History, key: &str, start: Duration) -> String {
     let mut text = format!("\n{key}\n  {:>9}  {:>9}  owner  {:>17}  {:>4}  ended by\n", "from", "to", "token", "runs");
     for it in history.of(key) {
         let by = match history.ended_by(it) {
-            _ if it.to >= history.finish => "the end".to_owned(),
+            _ if it.to >= history.finish || history.after(it).is_none() => "the end".to_owned(),
             Some(fault) => fault.to_string(),
             None => "no fault: the machine was too slow".to_owned(),
         };
@@ -97,6 +98,16 @@ fn table(history: &History, key: &str, start: Duration) -> String {
             it.token,
             it.runs
         );
+    }
+    text
+}
+
+fn faults(history: &History, start: Duration) -> String {
+    let since = |at: Duration| at.saturating_sub(start).as_secs_f64();
+    let mut text = "\nfaults\n".to_owned();
+    for it in &history.episodes {
+        let whose = it.replica.map_or_else(|| "all".to_owned(), |replica| format!("r{}", replica + 1));
+        let _ = writeln!(text, "  {:>9.3}  {:>9.3}  {whose:<4}  {}", since(it.from), since(it.to), it.fault);
     }
     text
 }

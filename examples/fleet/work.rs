@@ -9,7 +9,7 @@ use taskvisor::{ControllerSpec, Group, SlotSpec, Tree};
 use tokio::time::{Instant, sleep};
 
 use crate::counter::Counter;
-use crate::log::{DEPLOY, FEEDS, LEDGER, Log, What};
+use crate::log::{DEPLOY, FEEDS, LEDGER, Log, What, is_clock_set};
 
 /// The time between two pieces of work.
 const BEAT: Duration = Duration::from_millis(50);
@@ -32,7 +32,7 @@ impl Life {
         Duration::from_millis(random.u64(least..=most))
     }
 
-    /// Works for a time, or until it is told to stop. Each piece of work ends with a write behind the fence.
+    /// Works for a time, or until it is requested to stop. Each piece of work ends with a write behind the fence.
     async fn work(&self, ctx: &TaskContext, key: &'static str, time: Duration) -> Result<(), TaskError> {
         let reason = "it runs without a lease".to_owned();
         let token = ctx.fencing_token().ok_or(TaskError::Fatal { reason })?.number();
@@ -98,6 +98,9 @@ impl Life {
             let life = life.clone();
             async move {
                 while ctx.run_until_cancelled(sleep(life.between(200, 800))).await.is_some() {
+                    if is_clock_set() {
+                        life.log.note(What::ClockIsSet);
+                    }
                     let Some((key, token)) = life.old_token() else { continue };
                     let answer = life.counter.increment(key, token).await;
                     life.log.note(What::Stale { key: key.to_owned(), answer });

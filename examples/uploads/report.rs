@@ -45,7 +45,7 @@ impl Report {
 /// The reason why a file was not copied, if it was not.
 async fn why_not(job: &Job) -> Option<String> {
     match job {
-        Job::NotSubmitted => Some("not submitted: the program was told to stop".into()),
+        Job::NotSubmitted => Some("not submitted: the program was requested to stop".into()),
         Job::Refused(error) => Some(format!("not submitted: {error}")),
         Job::Submitted(handle) => reason(&handle.outcome().await, &handle.status()),
     }

@@ -3,8 +3,11 @@
 //! - [`Daemon`]: a real server, which ends with the process that has started it.
 //! - [`Proxy`]: a TCP proxy that stalls, cuts, and drops one way.
 //! - [`Postgres`], [`PgBouncer`], [`Redis`]: three of them.
+//! - [`Certificate`]: for a server that speaks TLS.
+//! - [`faketime`]: a library that fakes the clock of a process.
 //! - [`find`], [`skip`]: programs of the distribution's packages, and tests that do without.
 
+mod certificate;
 mod daemon;
 mod postgres;
 mod proxy;
@@ -14,6 +17,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
+pub use certificate::Certificate;
 pub use daemon::{Daemon, DaemonSpec};
 pub use postgres::{PgBouncer, Postgres};
 pub use proxy::{Link, Proxy};
@@ -27,6 +31,12 @@ pub fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.iter().cloned().chain(path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Finds the library that fakes the wall clock of a process, which is loaded before others (`LD_PRELOAD`).
+pub fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|file| file.exists())
 }
 
 /// Says that a test is skipped for want of a server. It says so past the capture of output, so that it is read.

@@ -36,8 +36,7 @@ impl Postgres {
     /// # Panics
     /// If it does not start.
     pub fn start_in(settings: &[&str], envs: &[(&str, &str)]) -> Option<Self> {
-        let bin = bin();
-        let Some(postgres) = find("postgres", &bin).and_then(|file| file.canonicalize().ok()) else {
+        let Some(postgres) = postgres() else {
             skip("PostgreSQL", "postgresql");
             return None;
         };
@@ -57,6 +56,15 @@ impl Postgres {
         let mut server = Self { spec, bin, folder, port, daemon: None };
         server.start_again();
         Some(server)
+    }
+
+    /// Returns whether it can be started. It says so if not, as a test that is skipped.
+    pub fn is_installed() -> bool {
+        let is_installed = postgres().is_some();
+        if !is_installed {
+            skip("PostgreSQL", "postgresql");
+        }
+        is_installed
     }
 
     /// Returns the connection string of the superuser.
@@ -124,6 +132,15 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
+    /// Returns whether it can be started. It says so if not, as a test that is skipped.
+    pub fn is_installed() -> bool {
+        let is_installed = find("pgbouncer", &[]).is_some();
+        if !is_installed {
+            skip("PgBouncer", "pgbouncer");
+        }
+        is_installed
+    }
+
     /// Starts one before a server, with a number of connections to that. `None`: it was not found, and the test is
     /// skipped.
     ///
@@ -140,7 +157,7 @@ impl PgBouncer {
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = transaction\n\
              default_pool_size = {connections}\nmin_pool_size = {connections}\nserver_round_robin = 1\n\
-             max_client_conn = 200\n",
+             max_client_conn = 200\nserver_login_retry = 1\n",
             server.ip(),
             server.port(),
             users.display(),
@@ -162,10 +179,19 @@ impl PgBouncer {
         self.port
     }
 
+    /// Returns its address.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// Returns the last lines of its log.
     pub fn log(&self) -> String {
         self.daemon.log()
     }
+}
+
+fn postgres() -> Option<PathBuf> {
+    find("postgres", &bin())?.canonicalize().ok()
 }
 
 /// Returns the folders where distributions have the programs of the server, the newest version first.
@@ -178,7 +204,7 @@ fn bin() -> Vec<PathBuf> {
 }
 
 /// Returns the user that the server runs as, which may not be root.
-fn user() -> Option<&'static str> {
+pub(crate) fn user() -> Option<&'static str> {
     let output = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     let has_postgres = || output(Command::new("id").arg("postgres"));

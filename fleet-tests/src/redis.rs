@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::{Daemon, DaemonSpec, find, free_port, skip};
@@ -9,20 +10,33 @@ use crate::{Daemon, DaemonSpec, find, free_port, skip};
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// A server of Redis or Valkey on a port of the loopback interface, which keeps its data in memory only.
+/// A server of Redis or Valkey on a port of the loopback interface.
 #[derive(Debug)]
 pub struct Redis {
+    spec: DaemonSpec,
     port: u16,
-    daemon: Daemon,
+    daemon: Option<Daemon>,
 }
 
 impl Redis {
-    /// Starts a server. `None`: its program was not found, and the test is skipped.
+    /// Starts a server that keeps its data in memory only. `None`: its program was not found, and the test is skipped.
     ///
     /// # Panics
     /// If it does not start.
     pub fn start() -> Option<Self> {
-        let Some(program) = ["redis-server", "valkey-server"].iter().find_map(|program| find(program, &[])) else {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server that writes each command to its disk before it answers.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_durable() -> Option<Self> {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    fn start_with(args: &[&str]) -> Option<Self> {
+        let Some(program) = program() else {
             skip("Redis", "redis-server");
             return None;
         };
@@ -32,14 +46,40 @@ impl Redis {
         let spec = DaemonSpec::new(program, folder.join("log"))
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
             .arg(&folder)
+            .args(args)
             .remove(&folder);
-        let server = Self { port, daemon: Daemon::start(&spec) };
+        let mut server = Self { spec, port, daemon: None };
+        server.start_again();
+        Some(server)
+    }
+
+    /// Returns whether it can be started. It says so if not, as a test that is skipped.
+    pub fn is_installed() -> bool {
+        let is_installed = program().is_some();
+        if !is_installed {
+            skip("Redis", "redis-server");
+        }
+        is_installed
+    }
+
+    /// Ends it as `kill -9` does. What it has written to its disk stays.
+    pub fn crash(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.end_and_keep();
+        }
+    }
+
+    /// Starts it again with what it has written, and waits until it answers.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
+        self.daemon = Some(Daemon::start(&self.spec));
         let end = Instant::now() + START;
-        while !server.answers() {
-            assert!(Instant::now() < end, "Redis does not start\n{}", server.log());
+        while !self.answers() {
+            assert!(Instant::now() < end, "Redis does not start\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(server)
     }
 
     fn answers(&self) -> bool {
@@ -61,6 +101,10 @@ impl Redis {
 
     /// Returns the last lines of its log.
     pub fn log(&self) -> String {
-        self.daemon.log()
+        self.daemon.as_ref().map(Daemon::log).unwrap_or_default()
     }
+}
+
+fn program() -> Option<PathBuf> {
+    ["redis-server", "valkey-server"].iter().find_map(|program| find(program, &[]))
 }

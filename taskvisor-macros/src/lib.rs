@@ -138,6 +138,28 @@ use taskvisor_parse::{duration, suggest};
 /// # }
 /// ```
 ///
+/// A function in an `impl` cannot be a task, because its struct has no place there: the compiler says that a struct is not
+/// supported in an `impl`. The method stays as it is, and a task beside the `impl` calls it:
+///
+/// ```
+/// use std::sync::Arc;
+/// use taskvisor::prelude::*;
+///
+/// struct Store;
+///
+/// impl Store {
+///     async fn compact(&self) -> Result<(), String> {
+///         Ok(())
+///     }
+/// }
+///
+/// #[task(restart = "always", interval = "1h")]
+/// async fn compact(store: Arc<Store>) -> Result<(), String> {
+///     store.compact().await
+/// }
+/// # let _ = compact { store: Arc::new(Store) };
+/// ```
+///
 /// # What it returns
 /// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`. With the
 /// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning. A function that never ends in success

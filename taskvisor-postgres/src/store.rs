@@ -113,6 +113,25 @@ impl PostgresStore {
     /// Sets what makes TLS connections, such as that of `tokio-postgres-rustls` or `postgres-native-tls`. Default: none.
     ///
     /// Whether TLS is used is said by `sslmode` in the connection string: `prefer` by default; use `require`.
+    ///
+    /// # Examples
+    /// By rustls, with the file of an authority, as providers of managed databases give it:
+    /// ```no_run
+    /// use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    /// use taskvisor_postgres::PostgresStore;
+    /// use tokio_postgres_rustls::MakeRustlsConnect;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut roots = rustls::RootCertStore::empty();
+    /// for certificate in CertificateDer::pem_file_iter("authority.pem")? {
+    ///     roots.add(certificate?)?;
+    /// }
+    /// let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    /// let config = "host=db.example user=billing dbname=billing sslmode=require".parse()?;
+    /// let store = PostgresStore::new(config).tls(MakeRustlsConnect::new(tls));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tls<T>(self, tls: T) -> Self
     where

@@ -25,6 +25,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Hints {
     nodes: Nodes,
     turn: Turn,
+    /// What is listened to. The lock is a leaf, and held over no await.
     channels: Mutex<BTreeSet<String>>,
     added: Notify,
     /// A connection for calls was lost and made anew: the one for hints may be lost as well, without a sign.
@@ -149,7 +150,7 @@ impl Subscription {
         if let Some((until, _)) = self.pause {
             sleep_until(until).await;
         }
-        // Said before the attempt: whoever drops it does not begin the next one at once.
+        // Said before the attempt, so that after a drop the next one does not begin at once.
         let pause = self.pause.map_or(PAUSES.0, |(_, pause)| (2 * pause).min(PAUSES.1));
         self.pause = Some((Instant::now() + pause, pause));
         let (sink, messages) = listen(hints.nodes.get(&hints.turn)).await?.split();

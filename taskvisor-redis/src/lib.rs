@@ -87,6 +87,21 @@
 //! `rustls`, for `rediss://`, with the certificates of the system. The program has to choose a crypto provider of
 //! rustls, by a feature of that crate or by `CryptoProvider::install_default`; without one, the first call panics and
 //! says so. For another TLS library, enable the feature of the crate `redis`, version 1. Default: none.
+//!
+//! Certificates of an authority of one's own are given to a client of `redis`, whose connection info has them:
+#![cfg_attr(feature = "rustls", doc = "```no_run")]
+#![cfg_attr(not(feature = "rustls"), doc = "```ignore")]
+//! use redis::{Client, TlsCertificates};
+//! use taskvisor_redis::RedisStore;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let root_cert = Some(std::fs::read("authority.pem")?);
+//! let certificates = TlsCertificates { client_tls: None, root_cert };
+//! let client = Client::build_with_tls("rediss://redis.example:6379", certificates)?;
+//! let store = RedisStore::new(client.get_connection_info().clone())?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod hints;

@@ -28,6 +28,7 @@ pub(crate) struct Link {
     turn: Turn,
     /// Told when a connection was made after another.
     replaced: Arc<Notify>,
+    /// The lock is a leaf, and held over no await.
     state: Mutex<State>,
 }
 
@@ -91,7 +92,7 @@ impl Link {
         if let Some((id, connection)) = current {
             return Ok(InUse { link: self, id, client, connection, was_idle: true, is_kept: false });
         }
-        // Whoever drops this future finds another node the next time.
+        // After a drop of this future, the next call finds another node.
         let connecting = Connecting { link: self, is_done: false };
         let connection = connect(&client).await?;
         connecting.done();

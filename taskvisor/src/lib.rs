@@ -137,8 +137,8 @@ pub use events::{LogLevel, LogWriter};
 pub use history::{AttemptOutcome, AttemptRecord, Histories, History, HistoryEntry, HistoryGap, PathHistory};
 pub use inbox::channel::inbox;
 pub use inspect::{
-    Health, NodeKind, NodeSnapshot, Probe, Problem, RejectReason, TaskId, TaskOutcome, TaskState, TaskStatus,
-    TreeSnapshot, Unhealthy,
+    Health, NodeDetail, NodeError, NodeKind, NodeSnapshot, OutcomeKind, Probe, Problem, RejectReason, TaskId,
+    TaskOutcome, TaskState, TaskStatus, TreeSnapshot, Unhealthy, WaitingFor,
 };
 pub use panics::record_panics;
 pub use policy::{BackoffPolicy, IntoTimeout, JitterPolicy, Ready, RestartPolicy, SpanScope};

@@ -44,7 +44,9 @@ pub struct Seen {
 fn is_complete(event: &Event) -> bool {
     let (attempt, count) = (event.attempt.is_some(), event.count.is_some());
     match event.data() {
-        EventData::TaskStarting { task, attempt, .. } => !task.is_empty() && attempt > 0,
+        EventData::TaskStarting { task, attempt, .. } | EventData::TaskReady { task, attempt, .. } => {
+            !task.is_empty() && attempt > 0
+        }
         EventData::TaskStopped { task, .. } | EventData::ActorExhausted { task, .. } => !task.is_empty() && attempt,
         EventData::TaskFailed { task, reason, .. } | EventData::ActorDead { task, reason, .. } => {
             !task.is_empty() && attempt && !reason.is_empty()
@@ -53,6 +55,11 @@ fn is_complete(event: &Event) -> bool {
         EventData::BackoffScheduled { task, reason, .. } => {
             !task.is_empty() && attempt && !reason.is_empty() && event.delay().is_some()
         }
+        EventData::GroupFailed { task, reason, .. } => {
+            !task.is_empty() && !reason.is_empty() && event.error().is_some() && event.delay().is_some() == count
+        }
+        EventData::GroupRestarted { restarts, .. } => event.task.is_some() && restarts > 0,
+        EventData::GroupEnded { task, reason, stop, .. } => !task.is_empty() && (stop.is_none() || reason.is_some()),
         EventData::TaskAdded { task, .. }
         | EventData::TaskRemoved { task, .. }
         | EventData::TaskAddRequested { task, .. }

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json, to_value};
 use taskvisor::{
     AttemptOutcome, Event, EventKind, Group, History, RejectReason, RuntimeError, Schedule, StopReason, Subscribe,
-    SupervisorConfig, TaskError, TaskId, TaskOutcome, TaskState, TaskStatus, Tree, TreeSnapshot,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskOutcome, TaskSpec, TaskState, TaskStatus, Tree,
+    TreeSnapshot, WaitingFor,
 };
 use tests::{ALWAYS, FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
 
@@ -230,8 +231,48 @@ async fn snapshots() {
     for child in &mut snapshot.root.children {
         child.since = child.since.map(|_| then());
         child.last_error = child.last_error.take().map(|_| "connection refused".into());
+        child.next_at = child.next_at.map(|_| then() + secs(5));
     }
-    assert_eq!(to_value(&snapshot).unwrap(), documented("TreeSnapshot")[0]);
+    let mut expected = documented("TreeSnapshot")[0].clone();
+    for (index, child) in snapshot.root.children.iter().enumerate() {
+        expected["root"]["children"][index]["id"] = to_value(child.id).unwrap();
+    }
+    assert_eq!(to_value(&snapshot).unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn details() {
+    let error = || TaskError::error(Unreadable(std::io::Error::other("connection refused")));
+    let pool = TaskFn::arc("pool", move |_: TaskContext| async move { Err(error()) });
+    let store =
+        Group::one_for_one("store").task(TaskSpec::inherit(pool).with_max_retries(5).with_backoff(constant(secs(1))));
+    let tree = Tree::builder(SupervisorConfig::default()).group(store).build();
+    tree.start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let mut detail = tree.supervisor().detail("store/pool").unwrap();
+    (detail.node.since, detail.node.next_at) = (Some(then()), Some(then() + secs(5)));
+    detail.options.retain(|(name, _)| ["restart", "max_retries", "backoff.first"].contains(name));
+    detail.options.iter_mut().filter(|(name, _)| *name == "backoff.first").for_each(|(_, text)| *text = "100ms".into());
+    let mut expected = documented("NodeDetail")[0].clone();
+    expected["node"]["id"] = to_value(detail.node.id).unwrap();
+    assert_eq!(to_value(&detail).unwrap(), expected);
+}
+
+#[test]
+fn what_is_waited_for() {
+    for (waiting_for, expected) in [
+        (WaitingFor::After(vec!["a/b".into()]), json!({ "for": "after", "names": ["a/b"] })),
+        (WaitingFor::Permit, json!({ "for": "permit" })),
+        (WaitingFor::Limit("db".into()), json!({ "for": "limit", "name": "db" })),
+        (WaitingFor::Group, json!({ "for": "group" })),
+        (WaitingFor::Slot(3), json!({ "for": "slot", "position": 3 })),
+        (WaitingFor::Delay, json!({ "for": "delay" })),
+        (WaitingFor::Lease(Some("r0".into())), json!({ "for": "lease", "owner": "r0" })),
+        (WaitingFor::Lease(None), json!({ "for": "lease" })),
+        (WaitingFor::Paused, json!({ "for": "paused" })),
+    ] {
+        assert_eq!(to_value(&waiting_for).unwrap(), expected);
+    }
 }
 
 /// An event about an attempt of `store/pool`, with this number and this time after `then`.
@@ -294,6 +335,10 @@ fn labels_are_stable() {
         (Kind::ActorDead, "ActorDead"),
         (Kind::TaskAdded, "TaskAdded"),
         (Kind::TaskRemoved, "TaskRemoved"),
+        (Kind::TaskReady, "TaskReady"),
+        (Kind::GroupFailed, "GroupFailed"),
+        (Kind::GroupRestarted, "GroupRestarted"),
+        (Kind::GroupEnded, "GroupEnded"),
         (Kind::TaskAddRequested, "TaskAddRequested"),
         (Kind::TaskRemoveRequested, "TaskRemoveRequested"),
         (Kind::TaskPaused, "TaskPaused"),

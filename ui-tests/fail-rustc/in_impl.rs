@@ -1,4 +1,5 @@
-//! A function in an `impl` that looks like a free one.
+//! M24: a function in an `impl` that looks like a free one. A macro is not told what stands around the function, so its
+//! struct is refused there by the compiler. See `fail/m24_in_impl.rs` for functions that show where they are.
 
 use taskvisor::prelude::*;
 

@@ -1,4 +1,6 @@
-//! M07: two tasks of one name.
+//! M07: two tasks of one name. Each item that is generated beside the second function names its struct, and the compiler
+//! reads that name as the first: so each of them is an error as well. A name of its own for each struct would end that, and
+//! would stand in each message and in the docs in place of the name of the task.
 
 use taskvisor::prelude::*;
 

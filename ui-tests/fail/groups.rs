@@ -57,6 +57,7 @@ async fn main() {
             path = group(strategy = Strategy::RestForOne),
             number = group(strategy = 5),
             misspelt = group(strategy = rest_for_on(max_restarts = 5, within = "60")),
+            called = group(strategy = Strategy::RestForOne(max_restarts = 5)),
             empty = group(strategy = rest_for_one()),
             only_restarts = group(strategy = rest_for_one(max_restarts = 5)),
             only_within = group(strategy = rest_for_one(within = "60s")),

@@ -1,6 +1,6 @@
 //! Checks that a function can become a struct that is given to a supervisor.
 
-use proc_macro2::Ident;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Safety, Signature, Type};
@@ -102,21 +102,64 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
     !generics.params.is_empty()
 }
 
-/// Returns `true` if the function is not a method, as far as the signature shows. Methods are refused.
-pub(crate) fn check_free(signature: &Signature, noun: &str, errors: &mut Errors) -> bool {
+/// Returns `true` if the function is free, as far as it shows itself. Methods and other functions of an `impl` are refused.
+pub(crate) fn check_free(signature: &Signature, body: &TokenStream, noun: &str, errors: &mut Errors) -> bool {
     if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
         errors
             .push(&receiver.self_token, format!("a {noun} is a free function: {}", instead_of_method(signature, noun)));
         return false;
     }
-    match types::find_word(signature.to_token_stream(), "Self") {
-        Some(found) => {
-            let message =
-                format!("a {noun} is a free function: move it out of the `impl`, and pass what it needs as arguments");
-            errors.push(&found, message);
-            false
+    let Some(found) = types::find_word(signature.to_token_stream(), "Self").or_else(|| find_self(body.clone())) else {
+        return true;
+    };
+    errors.push(&found, format!("a {noun} is a free function: {}", instead_of_associated(signature, noun)));
+    false
+}
+
+/// Returns the `Self` of the type around the function: one that stands in no item and in no macro of the body.
+fn find_self(body: TokenStream) -> Option<Ident> {
+    let (mut is_item, mut is_macro) = (false, false);
+    body.into_iter().find_map(|tree| {
+        let after_mark = std::mem::replace(&mut is_macro, false);
+        match tree {
+            TokenTree::Ident(word) if word == "Self" => return (!is_item).then_some(word),
+            TokenTree::Ident(word) => {
+                is_item |= ["impl", "trait", "struct", "enum", "union"].iter().any(|item| word == item);
+                is_macro = after_mark;
+            }
+            TokenTree::Punct(mark) => {
+                is_macro = mark.as_char() == '!';
+                is_item &= mark.as_char() != ';';
+            }
+            TokenTree::Group(group) => {
+                let found = if is_item || after_mark { None } else { find_self(group.stream()) };
+                is_item &= group.delimiter() != Delimiter::Brace;
+                return found;
+            }
+            TokenTree::Literal(_) => {}
         }
-        None => true,
+        None
+    })
+}
+
+/// Returns the advice for a function of an `impl` without `self`.
+fn instead_of_associated(signature: &Signature, noun: &str) -> String {
+    let (name, arguments) = (&signature.ident, if signature.inputs.is_empty() { "" } else { ".." });
+    if noun != Kind::Task.noun() || signature.asyncness.is_none() {
+        return "move it out of the `impl`, and pass what it needs as arguments".to_owned();
+    }
+    let output = written_output(signature);
+    format!(
+        "leave this one as it is, and write `#[task] async fn {name}({arguments}){output} {{ \
+         Type::{name}({arguments}).await }}` beside the `impl`"
+    )
+}
+
+/// Returns the return type as it stands in the advice.
+fn written_output(signature: &Signature) -> String {
+    match &signature.output {
+        ReturnType::Default => String::new(),
+        ReturnType::Type(_, ty) => format!(" -> {}", compact(&ty.to_token_stream().to_string())),
     }
 }
 
@@ -127,10 +170,7 @@ fn instead_of_method(signature: &Signature, noun: &str) -> String {
         return "move it out of the `impl`, and pass what it needs as arguments".to_owned();
     }
     let arguments = rest.trim_start_matches(", ");
-    let output = match &signature.output {
-        ReturnType::Default => String::new(),
-        ReturnType::Type(_, ty) => format!(" -> {}", compact(&ty.to_token_stream().to_string())),
-    };
+    let output = written_output(signature);
     format!(
         "leave the method as it is, and write `#[task] async fn {name}(this: Arc<Type>{rest}){output} {{ \
          this.{name}({arguments}).await }}` beside the `impl`"

@@ -23,7 +23,7 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     function::check_qualifiers(signature, Kind::Subscriber, "async fn", errors);
     function::check_async(signature, Kind::Subscriber, errors);
     let is_generic = function::check_generics(signature, Kind::Subscriber, errors);
-    let is_free = function::check_free(signature, Kind::Subscriber.noun(), errors);
+    let is_free = function::check_free(signature, &function.body, Kind::Subscriber.noun(), errors);
     check_output(signature, errors);
     let mut shape = Shape { event: None, state: Vec::new(), is_free };
     let arguments = signature.inputs.iter().filter_map(|argument| match argument {

@@ -39,6 +39,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 kind,
                 options: Options::default(),
                 literal_type: None,
+                like_options: Vec::new(),
                 unlabeled: Some(range.end.to_token_stream()),
                 cfgs: Vec::new(),
                 docs: Vec::new(),
@@ -61,6 +62,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         kind,
         options,
         literal_type: None,
+        like_options: Vec::new(),
         unlabeled: None,
         cfgs: Vec::new(),
         docs: Vec::new(),
@@ -157,9 +159,10 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
+    let like_options = task.map_or_else(Vec::new, repeated::like_options);
     let unlabeled = task.filter(|_| matches!(label, Label::None)).map(ToTokens::to_token_stream);
     let kind = ChildKind::Task(spec);
-    Child { label, kind, options, literal_type, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
+    Child { label, kind, options, literal_type, like_options, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
 }
 
 /// Returns the entry at the start of `task(..)`.

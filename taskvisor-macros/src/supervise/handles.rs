@@ -186,7 +186,7 @@ impl Items<'_> {
             #(#cfgs)*
             #[automatically_derived]
             #implementation #private::fmt::Debug for #name {
-                fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::FmtResult {
                     #private::debug_fields(f, #title, &[#(#shown),*])
                 }
             }

@@ -18,6 +18,7 @@ mod repeated;
 mod signals;
 mod slot;
 mod strategy;
+mod unbound;
 
 use std::time::Duration;
 
@@ -57,11 +58,11 @@ pub(crate) struct Expanded {
 /// Returns the parts, with structs of these names. `krate` is the path of taskvisor if the declaration has none.
 pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>) -> Expanded {
     let mut reader = Reader::default();
-    let mut declaration = Declaration::parse(input, &mut reader);
+    let mut declaration = Declaration::parse(input.clone(), &mut reader);
     declaration.krate = declaration.krate.or_else(|| krate.cloned());
     check::check(&declaration, &mut reader.errors);
     let conditional = conditional::expand(&mut declaration);
-    let expanded = expand::expand(&declaration, names, &reader);
+    let expanded = expand::expand(input, &declaration, names, &reader);
     let lets = &expanded.lets;
     Expanded { lets: quote!(#conditional #lets), ..expanded }
 }
@@ -129,6 +130,8 @@ struct Child {
     options: Options,
     /// The type of a struct literal, if it can have a `NAME`.
     literal_type: Option<Path>,
+    /// The fields of a struct literal that have the name of an option.
+    like_options: Vec<Ident>,
     /// The tokens of an entry without a label.
     unlabeled: Option<TokenStream>,
     /// The `#[cfg(..)]` before the entry.

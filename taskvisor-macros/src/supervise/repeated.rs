@@ -1,15 +1,16 @@
-//! Checks names of siblings that only the compiler knows, as constants.
+//! Checks that only the compiler can do, as constants: equal names of siblings, and options between the braces of a task.
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Path, PathArguments};
+use syn::{Attribute, Expr, Member, Path, PathArguments};
 
 use super::{Child, ChildKind, Group, Label};
-use crate::argument::peel;
-use crate::path::{hygienic, located};
+use crate::argument::{as_ident, peel};
+use crate::options::Place;
+use crate::path::{self, hygienic, located};
 use crate::reader::{Given, Value};
 
 /// Returns the type of an entry that is a struct literal like those of `#[task]`: without generics, and with the name
@@ -22,25 +23,83 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
     (literal.qself.is_none() && is_plain && looks_like_a_function).then(|| literal.path.clone())
 }
 
-/// Returns the items that reject equal names in the tree and in each group.
-pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let mut labels = HashSet::new();
-    // A label that is repeated was reported.
-    let mut is_first = |child: &&Child| {
-        let label = child.label.text().filter(|_| child.cfgs.is_empty());
-        label.is_none_or(|label| labels.insert(label))
-    };
-    let named: Vec<Sibling<'_>> =
-        group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
-    // Labels were compared before.
-    let is_open = named.len() > 1 && named.iter().any(|sibling| !sibling.is_label);
-    let mut items = if is_open { check(&named, outer, private) } else { TokenStream::new() };
-    for child in &group.children {
-        if let ChildKind::Group(inner) = &child.kind {
-            items.extend(expand(inner, &[outer, &child.cfgs].concat(), private));
+/// Returns the fields of a struct literal that have the name of an option, and a value like those of options: a literal,
+/// a word or a list.
+pub(super) fn like_options(entry: &Expr) -> Vec<Ident> {
+    let Expr::Struct(literal) = peel(entry) else { return Vec::new() };
+    let fields = literal
+        .fields
+        .iter()
+        .filter(|field| matches!(peel(&field.expr), Expr::Lit(_) | Expr::Array(_)) || as_ident(&field.expr).is_some());
+    let names = fields.filter_map(|field| match &field.member {
+        Member::Named(name) if field.colon_token.is_some() => Some(name.clone()),
+        _ => None,
+    });
+    names.filter(|name| Place::Entry.names().iter().any(|option| name == option)).collect()
+}
+
+/// Returns the items that reject equal names in the tree and in each group, and options between the braces of a task.
+pub(super) fn expand(root: &Group, private: &TokenStream) -> Option<TokenStream> {
+    let mut checks = Checks { private, number: 0, items: TokenStream::new() };
+    checks.add(root, &[]);
+    let items = checks.items;
+    (!items.is_empty()).then(|| {
+        quote!(#[allow(deprecated, unreachable_patterns)] {
+            use #private::{OfNamed as _, OfNameless as _};
+            #items
+        })
+    })
+}
+
+struct Checks<'a> {
+    private: &'a TokenStream,
+    /// How many lists have a check.
+    number: usize,
+    items: TokenStream,
+}
+
+impl Checks<'_> {
+    /// `outer` is the `#[cfg(..)]` of the groups around.
+    fn add(&mut self, group: &Group, outer: &[Attribute]) {
+        let mut labels = HashSet::new();
+        // A label that is repeated was reported.
+        let mut is_first = |child: &&Child| {
+            let label = child.label.text().filter(|_| child.cfgs.is_empty());
+            label.is_none_or(|label| labels.insert(label))
+        };
+        let named: Vec<Sibling<'_>> =
+            group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
+        // Labels were compared before.
+        if named.len() > 1 && named.iter().any(|sibling| !sibling.is_label) {
+            let list = format_ident!("N{}", self.number, span = Span::mixed_site());
+            self.number += 1;
+            self.items.extend(check(&list, &named, outer, self.private));
+        }
+        for child in &group.children {
+            self.add_like_options(child, outer);
+            if let ChildKind::Group(inner) = &child.kind {
+                self.add(inner, &[outer, &child.cfgs].concat());
+            }
         }
     }
-    items
+}
+
+impl Checks<'_> {
+    /// Adds a check for each field that may be meant as an option: that the task has such an argument.
+    fn add_like_options(&mut self, child: &Child, outer: &[Attribute]) {
+        let (private, cfgs) = (self.private, &child.cfgs);
+        let Some(path) = &child.literal_type else { return };
+        for field in &child.like_options {
+            let (span, task, option) = (hygienic(field.span()), path::text(path), field.to_string());
+            let message = format!(
+                "`{task}` has no argument `{option}`: an option stands beside the braces, as in \
+                 `task({task} {{ .. }}, {option} = ..)`"
+            );
+            let (private, entry) = (located(private, span), name_type(path));
+            let check = quote_spanned!(span=> #private::check_argument(#entry, #option, #message));
+            self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
+        }
+    }
 }
 
 /// A child with a known name.
@@ -72,9 +131,11 @@ impl<'a> Sibling<'a> {
     }
 }
 
-/// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name.
-fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let count = named.len();
+/// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name. They are lengths
+/// of arrays in one type, where each of them is evaluated, unless a sibling has a `#[cfg(..)]`, which no part of a type can
+/// have.
+fn check(list: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
+    let count = Literal::usize_unsuffixed(named.len());
     let entries = named.iter().map(|Sibling { name, cfgs, .. }| {
         let name = match name {
             Name::Text(text) => text.clone(),
@@ -82,23 +143,39 @@ fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> T
         };
         if cfgs.is_empty() { name } else { quote!({ let name = ""; #(#cfgs)* let name = #name; name }) }
     });
-    let checks = named.iter().enumerate().skip(1).map(|(index, Sibling { at, cfgs, .. })| {
-        let check = quote_spanned!(hygienic(*at)=> NAMES.check(#index));
-        quote!(#(#outer)* #(#cfgs)* const _: () = #check;)
-    });
-    quote!(#(#outer)* {
-        use #private::{OfNamed as _, OfNameless as _};
-        #[allow(deprecated, unreachable_patterns)]
-        const NAMES: #private::Names<#count> = #private::Names::new([#(#entries),*]);
-        #(#checks)*
-    })
+    let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
+    for (index, Sibling { at, cfgs, .. }) in named.iter().enumerate().skip(1) {
+        let (at, mut list, index) = (hygienic(*at), list.clone(), Literal::usize_unsuffixed(index));
+        list.set_span(at);
+        let check = quote_spanned!(at=> #list.check(#index));
+        let check = quote!([(); #check]);
+        if cfgs.is_empty() {
+            always.push(check);
+        } else {
+            conditional.extend(quote!(#(#outer)* #(#cfgs)* const _: #check = [];));
+        }
+    }
+    let always = (!always.is_empty())
+        .then(|| quote!(#(#outer)* const _: #private::Option<(#(#always,)*)> = #private::Option::None;));
+    quote! {
+        #(#outer)*
+        const #list: #private::Names<#count> = #private::Names::new([#(#entries),*]);
+        #always
+        #conditional
+    }
 }
 
-/// Returns the name of the type, found by a pattern: an invalid type is the same error as in the literal, and is
-/// reported once. The rest is for variants of an enum.
+/// Returns the name of the type.
 fn name_of(path: &Path, private: &TokenStream) -> TokenStream {
     let span = hygienic(path.span());
-    let private = located(private, span);
+    let (private, entry) = (located(private, span), name_type(path));
+    quote_spanned!(span=> #private::name_of(#entry))
+}
+
+/// Returns a closure from the type to that of its name. The type is found by a pattern: an invalid type is the same error
+/// as in the literal, and is reported once. The rest is for variants of an enum.
+fn name_type(path: &Path) -> TokenStream {
+    let span = hygienic(path.span());
     let entry = Ident::new("entry", span);
-    quote_spanned!(span=> #private::name_of(|#entry @ (#path { .. } | _)| (&#entry).taskvisor_name()))
+    quote_spanned!(span=> |#entry @ (#path { .. } | _)| (&#entry).taskvisor_name())
 }

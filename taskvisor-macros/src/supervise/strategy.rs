@@ -45,6 +45,13 @@ impl Strategy {
         if reader.is_unread(value) {
             return None;
         }
+        if let Some((at, word)) = variant_with_limit(value) {
+            reader.errors.push(
+                &at,
+                format!("a limit stands after the word: write `strategy = {word}(max_restarts = 5, within = \"60s\")`"),
+            );
+            return None;
+        }
         let (word, list) = match argument::form(value) {
             Some((word, Form::List(list))) if is_limit(&word, list) => (word, list),
             _ => {
@@ -82,6 +89,15 @@ impl Strategy {
     pub(super) fn limit(&self, private: &TokenStream) -> Option<TokenStream> {
         self.limit.arguments(private).map(|limit| quote!(.with_limit(#limit)))
     }
+}
+
+/// Returns the path of the call in `Strategy::OneForAll(max_restarts = 5)`, and the word for it.
+fn variant_with_limit(value: &Expr) -> Option<(TokenStream, &'static str)> {
+    let Expr::Call(call) = peel(value) else { return None };
+    let Expr::Path(path) = peel(&call.func) else { return None };
+    let variant = path.path.segments.last().filter(|_| path.path.segments.len() > 1)?.ident.to_string();
+    let (word, _) = WORDS.known.iter().find(|(word, _)| word.replace('_', "") == variant.to_lowercase())?;
+    Some((path.to_token_stream(), word))
 }
 
 /// Returns the first number or text of a limit without names, such as `one_for_all(5, "60s")`, and the message for it.

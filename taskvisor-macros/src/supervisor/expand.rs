@@ -14,7 +14,8 @@ use crate::supervise::{self, Expanded, Names};
 
 pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Errors) -> TokenStream {
     let signature = &function.signature;
-    let is_free = function::check_free(signature, "supervisor", errors);
+    // A `Self` in its body may be the path of the macro, which is told there.
+    let is_free = function::check_free(signature, &TokenStream::new(), "supervisor", errors);
     if let Some(constant) = &signature.constness {
         errors.push(constant, "a tree is built when the program runs: leave out `const`");
     }
@@ -43,10 +44,10 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     let (keyword, end) = (Token![type](at), Token![;](at));
     let items = quote! {
         #import
-        #items
         #(#cfgs)*
         #doc
         #visibility #keyword #name = #ty #end
+        #items
     };
     let function = written(function, &with_output(signature, &returned, ty), &with_tree(&body, call, &returned, &tree));
     let errors = errors.to_compile_errors();

@@ -18,7 +18,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     check_retry_if(signature, options, errors);
     check_never_ends(signature, options, errors);
     let is_generic = function::check_generics(signature, Kind::Task, errors);
-    let is_free = function::check_free(signature, Kind::Task.noun(), errors);
+    let is_free = function::check_free(signature, &function.body, Kind::Task.noun(), errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free };
     for (position, argument) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {

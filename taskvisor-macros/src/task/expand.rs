@@ -9,7 +9,7 @@ use syn::{ReturnType, Type};
 use super::Shape;
 use crate::bindings;
 use crate::function::{self, Function, Kind};
-use crate::options::{Choice, Options, chosen, plain};
+use crate::options::{Choice, Options, Place, chosen, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::{Binding, Value};
 
@@ -136,12 +136,21 @@ impl Generated<'_> {
         let constant = self.function.own_name(self.options.name.as_ref(), private);
         let bindings = bindings::expand(self.bindings, private);
         let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
+        // For an entry that has an option of that name between its braces.
+        let options = Place::Entry.names();
+        let like_options: Vec<_> =
+            self.fields().map(|(field, _)| field.to_string()).filter(|field| options.contains(&&**field)).collect();
+        let like_options = (!like_options.is_empty()).then(|| {
+            quote! {
+                const LIKE_OPTIONS: #private::Arguments = #private::Option::Some(&[#(#like_options),*]);
+            }
+        });
         let is_used = self.shape.context.is_some() || self.is_blocking();
         let context = if is_used { quote!(#context) } else { quote!(()) };
         quote! {
-            #[automatically_derived]
             impl #private::FunctionTask for #name {
                 const NAME: &'static #private::str = #constant;
+                #like_options
                 type Context = #ty;
 
                 fn attempt(self, #context: #ty) -> #private::BoxTaskFuture {

@@ -49,6 +49,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             quote! {
                 impl #private::FunctionTask for #name {
                     const NAME: &'static #private::str = #constant;
+                    const LIKE_OPTIONS: #private::Arguments = #private::Option::None;
                     type Context = ();
 
                     fn attempt(self, _: ()) -> #private::BoxTaskFuture {

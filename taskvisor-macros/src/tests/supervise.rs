@@ -371,10 +371,10 @@ fn slots_need_their_feature() {
 #[test]
 fn names_that_only_the_compiler_knows_are_compared_in_each_list() {
     for (tasks, compared) in [
-        (quote!(ping {}, pong {}), vec!["2usize"]),
-        (quote!(ping {}, path::r#loop { a, ..b }, third = anything()), vec!["3usize"]),
-        (quote!(ping {}, store = group(tasks = [ping {}, pong {}, pang {}])), vec!["2usize", "3usize"]),
-        (quote!(task(x(), name = "a"), task(y(), name = "b")), vec!["2usize"]),
+        (quote!(ping {}, pong {}), vec!["2"]),
+        (quote!(ping {}, path::r#loop { a, ..b }, third = anything()), vec!["3"]),
+        (quote!(ping {}, store = group(tasks = [ping {}, pong {}, pang {}])), vec!["2", "3"]),
+        (quote!(task(x(), name = "a"), task(y(), name = "b")), vec!["2"]),
         // A single entry has nothing to compare with, and labels were compared before.
         (quote!(ping {}), vec![]),
         (quote!(a = ping {}, b = pong {}, c = group(tasks = [])), vec![]),
@@ -382,12 +382,12 @@ fn names_that_only_the_compiler_knows_are_compared_in_each_list() {
         (quote!(ping {}, Ping {}, ping::<A> {}, <A as B>::ping {}, pang::spec(), variable, ..many), vec![]),
         (quote!(ping {}, task(pong {}, name = computed())), vec![]),
         // Another mistake hides none of these, but a repeated label was reported.
-        (quote!(ping {}, pong {}, task(pang {}, timout = "1s")), vec!["3usize"]),
-        (quote!(ping {}, pong {}, ping {}), vec!["2usize"]),
+        (quote!(ping {}, pong {}, task(pang {}, timout = "1s")), vec!["3"]),
+        (quote!(ping {}, pong {}, ping {}), vec!["2"]),
     ] {
         let text = tasks.to_string();
         let expanded = expand(quote!(tasks = [#tasks])).to_string();
-        let lists = expanded.split("const NAMES").skip(1);
+        let lists = expanded.split("const N").skip(1);
         let counts: Vec<&str> = lists.filter_map(|list| list.split(['<', '>']).nth(1)).map(str::trim).collect();
         assert_eq!(counts, compared, "{text}");
     }
@@ -412,9 +412,27 @@ fn conditions_stand_on_names_as_well() {
     ));
     let expanded = expanded.to_string();
     assert!(expanded.contains("{ let name = \"\" ; # [cfg (a)] let name = __tv :: name_of"), "{expanded}");
-    assert!(expanded.contains("# [cfg (b)] { use __tv :: { OfNamed"), "{expanded}");
+    assert!(expanded.contains("# [cfg (b)] const N1"), "{expanded}");
     assert!(expanded.contains("{ let name = \"\" ; # [cfg (c)] let name = __tv :: name_of"), "{expanded}");
-    assert!(expanded.contains("# [cfg (b)] const _"), "{expanded}");
+    assert!(expanded.contains("# [cfg (a)] const _ : [() ; N0 . check (1)]"), "{expanded}");
+    assert!(expanded.contains("# [cfg (b)] const _ : __tv :: Option < ([() ; N1 . check (1)] ,) >"), "{expanded}");
+}
+
+#[test]
+fn m07_errors_stand_apart_unless_a_variable_is_left_out() {
+    for (input, apart) in [
+        (quote!(grce = "5s", tasks = [poll { client: client }]), true),
+        (quote!(grce = "5s", tasks = [task(poll { client }, after = [nobody])]), true),
+        (quote!(grce = Duration::from_secs(5), tasks = [poll::spec(a.client)]), true),
+        (quote!(grce = grace, tasks = [ping {}]), false),
+        (quote!(tasks = list), false),
+        (quote!(tasks = [..ping {}, x = [list[0], pong {}]]), false),
+    ] {
+        let text = input.to_string();
+        let (expanded, errors) = expand_tree(input);
+        assert!(!errors.is_empty(), "{text}");
+        assert_eq!(expanded.contains("const _ : () = { :: core :: compile_error"), apart, "{text}");
+    }
 }
 
 #[cfg(feature = "controller")]

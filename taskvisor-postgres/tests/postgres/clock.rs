@@ -1,17 +1,11 @@
 //! A server whose clock is set while sessions live.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use fleet_tests::{Postgres, skip};
+use fleet_tests::{Postgres, faketime, skip};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 
 use crate::support::{TTL, acquire, client, key, open, store};
-
-/// Finds the library of the package `faketime`.
-fn faketime() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
-    folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|file| file.exists())
-}
 
 /// A clock that goes back keeps a session for longer, and one that goes forward ends it early. In both cases tokens grow,
 /// a key has one owner at the server, and what has expired stays so.

@@ -13,3 +13,4 @@ mod read_committed;
 mod replicas;
 mod schema;
 mod support;
+mod tls;

@@ -71,6 +71,10 @@ events! {
     /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
     /// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
     /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
+    /// | [`TaskReady`](Self::TaskReady) | A task became ready by [`TaskContext::ready`](crate::TaskContext::ready), or by its first success, or by the first after it was not ready any more ([`Ready::FirstSuccess`](crate::Ready::FirstSuccess)). With other readiness, `TaskStarting` or the end says it. | `task`, `id`, `attempt` |
+    /// | [`GroupFailed`](Self::GroupFailed) | A group other than the root failed, by its limit or a critical child, or its children could not be made. | `task`: the path of the group; `reason`: the chain of failures, which is the [error](Event::error): a [`FailureChain`](crate::FailureChain); `delay_ms`, `count`: the time until it starts again, and the number of consecutive failures, unless it does not |
+    /// | [`GroupRestarted`](Self::GroupRestarted) | A run of a group begins after another, because it failed or was restarted, or with the siblings of a group. | `task`: the path of the group; `count`: the number of runs after the first |
+    /// | [`GroupEnded`](Self::GroupEnded) | A group other than the root has ended for good: all its children have ended. | `task`: the path of the group; unless it completed, `reason`: the failure, or `stop` as text; `stop` after a stop request |
     /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
     /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
     /// | [`TaskPaused`](Self::TaskPaused) | A task, a group or a slot was paused: no attempt begins in it. Once for each call that pauses it, and where it is declared as paused. | of a task: `task`, `id` while it is registered; of a group: `task`, its path, which is empty for the root; of a slot: `slot` |
@@ -86,11 +90,11 @@ events! {
     /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, they were due since `last_run`, or a later one takes the place of one that was interrupted. | `task`, `id`, `count`, `reason`; `attempt`: the one that makes up for them, or else the last |
     /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
     /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
-    /// | [`LeaseReleased`](Self::LeaseReleased) | A lease was given back, after its work has ended: others can have it at once. | `task`, `count`: the fencing token; `reason`: the key |
+    /// | [`LeaseReleased`](Self::LeaseReleased) | A lease was given back, after its work has ended, as the store has confirmed: others can have it at once. | `task`, `count`: the fencing token; `reason`: the key |
     /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton has not ended though its lease has: it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
     /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |
-    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
+    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
     ///
@@ -224,6 +228,44 @@ events! {
     TaskRemoved: Info {
         /// The path of the task.
         task: &'a str,
+    }
+
+    /// A task is ready, apart from the begin of an attempt: the attempt has said so, or it was the first success.
+    TaskReady: Info {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt, counted from 1.
+        attempt: u32,
+    }
+
+    /// A group other than the root failed.
+    GroupFailed: Warn {
+        /// The path of the group.
+        task: &'a str,
+        /// The number of its consecutive failures; 0 if it does not start again.
+        failures: u64 = count,
+        /// The time until its next run, rounded down to milliseconds. `None` if it does not start again.
+        delay: Option<Duration> = event.delay(),
+        /// The failure. Its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain).
+        reason: &'a Reason,
+    }
+
+    /// A run of a group begins that is not its first.
+    GroupRestarted: Info {
+        /// The path of the group.
+        task: &'a str,
+        /// The number of runs after the first.
+        restarts: u64 = count,
+    }
+
+    /// A group other than the root has ended for good: its children have ended.
+    GroupEnded: Info {
+        /// The path of the group.
+        task: &'a str,
+        /// The failure, or the text of `stop`. `None` if it completed.
+        reason: Option<&'a Reason> = because,
+        /// The reason of the stop request. `None` without one.
+        stop: Option<&'a StopReason> = event.stop.as_ref(),
     }
 
     /// A task is about to be registered.
@@ -391,11 +433,11 @@ events! {
     /// The store of the fleet answers again.
     FleetReachable: Info {}
 
-    /// A condition that can lead to a failure, or the failure of a group; `reason` describes it, and what is missing.
+    /// A condition that can lead to a failure; `reason` describes it, and what is missing.
     Warning: Warn {
         /// The path of the task or group; that of the root is empty.
         task: &'a str,
-        /// A description of the condition, and of what is missing; or the chain of failures, and what follows.
+        /// A description of the condition, and of what is missing.
         reason: &'a Reason,
     }
 
@@ -495,6 +537,13 @@ mod tests {
             (EventKind::ActorDead, r#"ActorDead { task: "a/b", attempt: 3, reason: "refused" }"#),
             (EventKind::TaskAdded, r#"TaskAdded { task: "a/b" }"#),
             (EventKind::TaskRemoved, r#"TaskRemoved { task: "a/b" }"#),
+            (EventKind::TaskReady, r#"TaskReady { task: "a/b", attempt: 3 }"#),
+            (
+                EventKind::GroupFailed,
+                r#"GroupFailed { task: "a/b", failures: 7, delay: Some(400ms), reason: "refused" }"#,
+            ),
+            (EventKind::GroupRestarted, r#"GroupRestarted { task: "a/b", restarts: 7 }"#),
+            (EventKind::GroupEnded, r#"GroupEnded { task: "a/b", reason: Some("refused"), stop: Some(Shutdown) }"#),
             (EventKind::TaskAddRequested, r#"TaskAddRequested { task: "a/b" }"#),
             (EventKind::TaskRemoveRequested, r#"TaskRemoveRequested { task: "a/b" }"#),
             (EventKind::TaskPaused, r#"TaskPaused { task: "a/b", slot: Some("s") }"#),

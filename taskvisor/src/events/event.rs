@@ -24,7 +24,7 @@ use crate::task::{StopReason, TaskError};
 pub struct Event {
     /// The kind of an event.
     pub kind: EventKind,
-    /// The path of the task, or the name of the subscriber.
+    /// The path of the task or group, or the name of the subscriber.
     pub task: Option<Arc<str>>,
     /// The id of the registration.
     pub id: Option<TaskId>,
@@ -36,11 +36,11 @@ pub struct Event {
     pub reason: Option<Reason>,
     /// The reason of the stop request that ended the attempt.
     pub stop: Option<StopReason>,
-    /// The time until the next attempt, in milliseconds, rounded down.
+    /// The time until the next attempt or run, in milliseconds, rounded down.
     pub delay_ms: Option<u64>,
     /// The exceeded timeout, in milliseconds, rounded down.
     pub timeout_ms: Option<u64>,
-    /// The number of lost events, of panics, or of waiting submissions.
+    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group.
     pub count: Option<u64>,
     /// The sequence number, which increases from event to event.
     pub seq: u64,

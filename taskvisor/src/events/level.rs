@@ -7,9 +7,9 @@ labels! {
     ///
     /// | level | events |
     /// |---|---|
-    /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
-    /// | [`Warn`](Self::Warn) | `TaskFailed`, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
+    /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GroupFailed` without a delay: it does not start again; `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
+    /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
+    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
     /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum LogLevel: Display {
@@ -37,6 +37,8 @@ impl LogLevel {
         match event.kind {
             // With a reason, no retry is left. Without one, the task completed.
             EventKind::ActorExhausted if event.reason.is_some() => Self::Error,
+            // The group does not start again.
+            EventKind::GroupFailed if event.delay_ms.is_none() => Self::Error,
             // The tree failed.
             EventKind::ShutdownRequested if event.error().is_some() => Self::Error,
             // The attempt failed after its stop request.

@@ -80,7 +80,7 @@ impl Fleet {
 
     /// Sets the time to live of the session of this process. Default: 15 s. At least 500 ms, at most 1 day.
     ///
-    /// After a crash, others take over within it. The session is renewed every third of it. Work is told to stop three
+    /// After a crash, others take over within it. The session is renewed every third of it. Work is requested to stop three
     /// fifths of it after the last good renewal was sent, and is dropped after four fifths.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;

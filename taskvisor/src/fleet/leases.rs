@@ -1,4 +1,4 @@
-//! The leases of a store in memory, with the time passed in. [`LocalStore`](super::LocalStore) puts a lock and a clock
+//! The leases of a store as one value, with the time passed in. [`LocalStore`](super::LocalStore) puts a lock and a clock
 //! around them, and the model of the machine a network.
 
 use std::collections::BTreeMap;
@@ -8,80 +8,127 @@ use std::time::Duration;
 use super::error::LeaseError;
 use super::store::{Claim, FencingToken, LeaseKey, SessionId, SessionSpec, StoreTime};
 
-/// Sessions and keys. Times are since 1970-01-01 UTC.
-#[derive(Debug, Default)]
-pub(super) struct Leases {
-    sessions: BTreeMap<SessionId, Session>,
-    keys: BTreeMap<(Arc<str>, LeaseKey), Lease>,
+/// All sessions and leases of a store, as one value: the rules of [`LeaseStore`](super::LeaseStore), without a place.
+///
+/// It is for a store over something that keeps one value, and can replace it only as it was read: a file under a lock, a
+/// row of a table, an object with a version. Such a store reads the value, calls the method of the same name, and replaces
+/// the value; if another process was faster, it begins anew. A call that returns an error has changed nothing that has to
+/// be kept.
+///
+/// The value has a text, by [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr). It has a line for each live
+/// session, and one for each key that was ever taken, because tokens have to grow for ever.
+///
+/// # Examples
+/// The example `third_store` is a store over a file.
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use taskvisor::fleet::{Claim, LeaseError, LeaseKey, Leases, SessionSpec, StoreTime};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut leases, now) = (Leases::default(), StoreTime::from(SystemTime::now()));
+/// let session = leases.open(&SessionSpec::new("billing", "a", Duration::from_secs(15)), now)?;
+/// let claims = leases.acquire(session, &[LeaseKey::new("ledger")?], now)?;
+/// assert!(matches!(claims[..], [Claim::Held { .. }]));
+///
+/// let mut read: Leases = leases.to_string().parse()?;
+/// assert_eq!(read, leases);
+/// let later = StoreTime::from_unix(now.since_unix() + Duration::from_secs(15));
+/// assert!(matches!(read.renew(session, later), Err(LeaseError::Expired)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leases {
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) keys: BTreeMap<(Arc<str>, LeaseKey), Lease>,
 }
 
-#[derive(Debug)]
-struct Session {
-    spec: SessionSpec,
-    /// After this it is expired.
-    until: Duration,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) spec: SessionSpec,
+    /// After this, since 1970-01-01 UTC, it is expired.
+    pub(super) until: Duration,
 }
 
-#[derive(Debug, Default)]
-struct Lease {
-    owner: Option<SessionId>,
-    token: u64,
-    tick: Option<u64>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) owner: Option<SessionId>,
+    pub(super) token: u64,
+    pub(super) tick: Option<u64>,
     /// `true` if somebody was refused since it was taken.
-    is_wanted: bool,
+    pub(super) is_wanted: bool,
 }
-
-/// Whether somebody waits for a key that is free now.
-pub(super) type Frees = bool;
 
 impl Leases {
-    pub(super) fn open(&mut self, id: SessionId, spec: SessionSpec, now: Duration) {
-        let until = now + spec.ttl;
+    /// Opens a session, as [`LeaseStore::open`](super::LeaseStore::open) has to.
+    ///
+    /// # Errors
+    /// [`LeaseError::Misconfigured`] if the operating system has no random source.
+    pub fn open(&mut self, spec: &SessionSpec, now: StoreTime) -> Result<SessionId, LeaseError> {
+        let id = SessionId::random()?;
+        self.insert(id, spec.clone(), now);
+        Ok(id)
+    }
+
+    pub(super) fn insert(&mut self, id: SessionId, spec: SessionSpec, now: StoreTime) {
+        let until = now.since_unix().saturating_add(spec.ttl);
         self.sessions.insert(id, Session { spec, until });
     }
 
-    pub(super) fn renew(&mut self, id: SessionId, now: Duration) -> Result<StoreTime, LeaseError> {
-        self.live(id, now)?;
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.until = now + session.spec.ttl;
+    /// Renews a session, as [`LeaseStore::renew`](super::LeaseStore::renew) has to.
+    ///
+    /// # Errors
+    /// [`LeaseError::Expired`] if the session is over.
+    pub fn renew(&mut self, session: SessionId, now: StoreTime) -> Result<StoreTime, LeaseError> {
+        self.live(session, now)?;
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.until = now.since_unix().saturating_add(session.spec.ttl);
         }
-        Ok(StoreTime::from_unix(now))
+        Ok(now)
     }
 
-    pub(super) fn acquire(
-        &mut self,
-        id: SessionId,
-        keys: &[LeaseKey],
-        now: Duration,
-    ) -> Result<Vec<Claim>, LeaseError> {
-        let fleet = self.live(id, now)?;
-        Ok(keys.iter().map(|key| self.claim(&fleet, key, id, now)).collect())
+    /// Takes keys, as [`LeaseStore::acquire`](super::LeaseStore::acquire) has to.
+    ///
+    /// # Errors
+    /// [`LeaseError::Expired`] if the session is over.
+    pub fn acquire(&mut self, session: SessionId, keys: &[LeaseKey], now: StoreTime) -> Result<Vec<Claim>, LeaseError> {
+        let fleet = self.live(session, now)?;
+        Ok(keys.iter().map(|key| self.claim(&fleet, key, session, now)).collect())
     }
 
-    pub(super) fn release(
+    /// Frees keys, as [`LeaseStore::release`](super::LeaseStore::release) has to. Returns `true` if somebody was refused one
+    /// of them, and is to get a hint.
+    ///
+    /// # Errors
+    /// [`LeaseError::Expired`] if the session is over.
+    pub fn release(
         &mut self,
-        id: SessionId,
+        session: SessionId,
         held: &[(LeaseKey, FencingToken)],
-        now: Duration,
-    ) -> Result<Frees, LeaseError> {
-        let fleet = self.live(id, now)?;
+        now: StoreTime,
+    ) -> Result<bool, LeaseError> {
+        let fleet = self.live(session, now)?;
         let mut frees = false;
         for (key, token) in held {
-            frees |= self.owned(&fleet, key, id, *token).is_some_and(Lease::free);
+            frees |= self.owned(&fleet, key, session, *token).is_some_and(Lease::free);
         }
         Ok(frees)
     }
 
-    pub(super) fn mark(
+    /// Stores a tick, as [`LeaseStore::mark`](super::LeaseStore::mark) has to.
+    ///
+    /// # Errors
+    /// [`LeaseError::Expired`] if the session is over.
+    pub fn mark(
         &mut self,
-        id: SessionId,
+        session: SessionId,
         key: &LeaseKey,
         token: FencingToken,
         tick: u64,
-        now: Duration,
+        now: StoreTime,
     ) -> Result<bool, LeaseError> {
-        let fleet = self.live(id, now)?;
-        let Some(lease) = self.owned(&fleet, key, id, token) else { return Ok(false) };
+        let fleet = self.live(session, now)?;
+        let Some(lease) = self.owned(&fleet, key, session, token) else { return Ok(false) };
         let is_new = lease.tick.is_none_or(|last| last < tick);
         if is_new {
             lease.tick = Some(tick);
@@ -89,18 +136,28 @@ impl Leases {
         Ok(is_new)
     }
 
-    pub(super) fn close(&mut self, id: SessionId) -> Frees {
-        self.sessions.remove(&id);
+    /// Ends a session, as [`LeaseStore::close`](super::LeaseStore::close) has to. Returns `true` if somebody was refused one
+    /// of its keys, and is to get a hint.
+    pub fn close(&mut self, session: SessionId) -> bool {
+        self.sessions.remove(&session);
         let mut frees = false;
-        for lease in self.keys.values_mut().filter(|lease| lease.owner == Some(id)) {
+        for lease in self.keys.values_mut().filter(|lease| lease.owner == Some(session)) {
             frees |= lease.free();
         }
         frees
     }
 
+    /// Returns the token by which a live session owns the key.
+    #[cfg(test)]
+    pub(super) fn token_of_owner(&self, fleet: &str, key: &LeaseKey, now: StoreTime) -> Option<FencingToken> {
+        let lease = self.keys.get(&(fleet.into(), key.clone()))?;
+        let session = self.sessions.get(&lease.owner?).filter(|session| now.since_unix() < session.until);
+        session.map(|_| FencingToken::from_number(lease.token))
+    }
+
     /// Forgets sessions that are over, and returns the fleet of this one.
-    fn live(&mut self, session: SessionId, now: Duration) -> Result<Arc<str>, LeaseError> {
-        self.sessions.retain(|_, session| now < session.until);
+    fn live(&mut self, session: SessionId, now: StoreTime) -> Result<Arc<str>, LeaseError> {
+        self.sessions.retain(|_, session| now.since_unix() < session.until);
         self.sessions.get(&session).map(|session| Arc::clone(&session.spec.fleet)).ok_or(LeaseError::Expired)
     }
 
@@ -109,7 +166,7 @@ impl Leases {
         (lease.owner == Some(by) && lease.token == token.number()).then_some(lease)
     }
 
-    fn claim(&mut self, fleet: &Arc<str>, key: &LeaseKey, by: SessionId, now: Duration) -> Claim {
+    fn claim(&mut self, fleet: &Arc<str>, key: &LeaseKey, by: SessionId, now: StoreTime) -> Claim {
         let lease = self.keys.entry((Arc::clone(fleet), key.clone())).or_default();
         let owner = lease.owner.and_then(|owner| Some((owner, self.sessions.get(&owner)?)));
         match owner {
@@ -119,14 +176,14 @@ impl Leases {
             }
             Some(_) => {}
             None => {
-                let micros = u64::try_from(now.as_micros()).unwrap_or_default();
-                lease.token = micros.max(lease.token + 1);
+                let micros = u64::try_from(now.since_unix().as_micros()).unwrap_or_default();
+                lease.token = micros.max(lease.token.saturating_add(1));
                 lease.owner = Some(by);
                 lease.is_wanted = false;
             }
         }
         let token = FencingToken::from_number(lease.token);
-        Claim::Held { token, last_tick: lease.tick, now: StoreTime::from_unix(now) }
+        Claim::Held { token, last_tick: lease.tick, now }
     }
 }
 

@@ -1,14 +1,15 @@
 //! A store within the process.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::error::LeaseError;
-use super::leases::{Frees, Leases};
+use super::leases::Leases;
 use super::store::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use crate::sync::lock;
 
@@ -38,9 +39,11 @@ use crate::sync::lock;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct LocalStore {
     shared: Arc<Shared>,
+    /// The number of hints that this clone has given.
+    heard: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ struct Shared {
     /// A leaf: nothing is awaited, and no user code runs, under it.
     state: Mutex<State>,
     freed: Notify,
+    /// The number of hints, for those that do not wait for one when it comes.
+    hints: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -63,32 +68,38 @@ impl LocalStore {
         Self::default()
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Leases, Duration) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Leases, StoreTime) -> T) -> T {
         let mut state = lock(&self.shared.state);
         let now = state.now();
         act(&mut state.leases, now)
     }
 
-    fn wake(&self, frees: Frees) {
+    fn wake(&self, frees: bool) {
         if frees {
+            self.shared.hints.fetch_add(1, Ordering::SeqCst);
             self.shared.freed.notify_waiters();
         }
     }
 }
 
+impl Clone for LocalStore {
+    fn clone(&self) -> Self {
+        let heard = self.shared.hints.load(Ordering::SeqCst).into();
+        Self { shared: Arc::clone(&self.shared), heard }
+    }
+}
+
 impl State {
-    fn now(&mut self) -> Duration {
+    fn now(&mut self) -> StoreTime {
         let (start, at) = *self.origin.get_or_insert_with(|| (Instant::now(), SystemTime::now()));
-        at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + start.elapsed()
+        StoreTime::from_unix(StoreTime::from(at).since_unix() + start.elapsed())
     }
 }
 
 #[async_trait]
 impl LeaseStore for LocalStore {
     async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
-        let id = SessionId::random()?;
-        self.with(|leases, now| leases.open(id, spec.clone(), now));
-        Ok(id)
+        self.with(|leases, now| leases.open(spec, now))
     }
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
@@ -122,6 +133,38 @@ impl LeaseStore for LocalStore {
     }
 
     async fn changed(&self) {
-        self.shared.freed.notified().await;
+        let freed = self.shared.freed.notified();
+        let is_late = self.heard.load(Ordering::SeqCst) != self.shared.hints.load(Ordering::SeqCst);
+        if !is_late {
+            freed.await;
+        }
+        self.heard.store(self.shared.hints.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hint_that_comes_while_nobody_waits_is_given_to_each_clone_once() -> Result<(), LeaseError> {
+        let (store, key) = (LocalStore::new(), [LeaseKey::new("x").unwrap()]);
+        let spec = |label| SessionSpec::new("billing", label, Duration::from_secs(15));
+        let (a, b) = (store.open(&spec("a")).await?, store.open(&spec("b")).await?);
+        let clones = [store.clone(), store.clone()];
+        store.acquire(a, &key).await?;
+        store.acquire(b, &key).await?;
+        store.close(a).await?;
+        let hears = async |store: &LocalStore| timeout(Duration::from_secs(1), store.changed()).await.is_ok();
+        for clone in &clones {
+            assert!(hears(clone).await);
+            assert!(!hears(clone).await, "one key was freed, once");
+        }
+        assert!(!hears(&clones[0].clone()).await, "it is newer than the hint");
+        Ok(())
     }
 }

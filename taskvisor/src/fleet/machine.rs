@@ -38,7 +38,7 @@ pub(crate) enum Reply {
     Acquired(SessionId, Result<Vec<Claim>, Failed>),
     Released(SessionId, Result<(), Failed>),
     Marked(SessionId, LeaseKey, u64, Result<bool, Failed>),
-    Closed,
+    Closed(Result<(), Failed>),
 }
 
 /// Why a call has failed.
@@ -102,13 +102,17 @@ pub(crate) enum Order {
         tick: u64,
         won: bool,
     },
-    /// The key was released.
+    /// The store has released the key, of which a grant was told.
     Released {
         key: LeaseKey,
         token: FencingToken,
     },
     /// The store does not answer, or answers again.
     Reachable(bool),
+    /// No unit wants the key any more, and nothing of it is left.
+    Forgotten {
+        key: LeaseKey,
+    },
     /// Nothing is left to do.
     Done,
 }
@@ -149,7 +153,8 @@ enum State {
     /// An `open` is in flight, sent at this time.
     Opening(Duration),
     Open(Box<Session>),
-    Closing,
+    /// A `close` is in flight, of a session that is valid up to this time.
+    Closing(Duration),
     Done,
 }
 
@@ -195,8 +200,12 @@ enum Asks {
 struct Held {
     token: FencingToken,
     last_tick: Option<u64>,
+    /// `true` if a grant of it was told.
+    granted: bool,
     /// `true` if it is released when its work has ended.
     resigned: bool,
+    /// `true` if that is for others to have it: they are asked first.
+    hands_over: bool,
 }
 
 /// A tick that a unit wants to run.
@@ -282,7 +291,7 @@ impl Machine {
             }
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
-                    held.resigned = true;
+                    (held.resigned, held.hands_over) = (true, true);
                     entry.unit = Unit::Stopping;
                     entry.mark = None;
                     self.orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
@@ -293,6 +302,16 @@ impl Machine {
             }
             Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
         }
+    }
+
+    /// Returns `true` if no unit wants the key now, or the one that does has just handed it over: another unit of this
+    /// process can be the one that asks for it.
+    pub(crate) fn is_for_others(&self, key: &LeaseKey) -> bool {
+        self.entries.get(key).is_none_or(|entry| match entry.unit {
+            Unit::Gone => true,
+            Unit::Parked => entry.held.is_some_and(|held| held.hands_over),
+            Unit::Working | Unit::Stopping => false,
+        })
     }
 
     /// A key that somebody was refused may be free: those that others own are asked for within 50 ms.
@@ -312,7 +331,7 @@ impl Machine {
     pub(crate) fn reply(&mut self, reply: Reply, now: Duration) {
         match reply {
             Reply::Opened(opened) => self.opened(opened, now),
-            Reply::Closed => self.state = State::Done,
+            Reply::Closed(closed) => self.closed(closed, now),
             Reply::Renewed(id, renewed) => self.renewed(id, renewed, now),
             Reply::Acquired(id, acquired) => self.acquired(id, acquired, now),
             Reply::Released(id, released) => self.released(id, released, now),
@@ -397,7 +416,8 @@ impl Machine {
                     entry.asks = Asks::Answered;
                     match claim {
                         Claim::Held { token, last_tick, now: time } => {
-                            entry.held = Some(Held { token, last_tick, resigned: false });
+                            entry.held =
+                                Some(Held { token, last_tick, granted: false, resigned: false, hands_over: false });
                             entry.owner = None;
                             self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
                         }
@@ -433,15 +453,30 @@ impl Machine {
             Ok(()) => {
                 for (key, token) in keys {
                     let Some(entry) = self.entries.get_mut(&key) else { continue };
-                    entry.held = None;
-                    entry.ask_at = ask_at;
-                    self.orders.push(Order::Released { key, token });
+                    let Some(held) = entry.held.take() else { continue };
+                    entry.ask_at = if held.hands_over { ask_at } else { now };
+                    if held.granted {
+                        self.orders.push(Order::Released { key, token });
+                    }
                 }
             }
             Err(Failed::Unanswered) => session.release_at = now + retry,
             Err(Failed::Expired) => self.expired(now),
         }
         self.answered(released.err());
+    }
+
+    /// The end of a session frees its keys. One that may have expired by itself has given nothing back.
+    fn closed(&mut self, closed: Result<(), Failed>, now: Duration) {
+        let State::Closing(valid_until) = mem::replace(&mut self.state, State::Done) else { return };
+        if closed.is_err() || valid_until <= now {
+            return;
+        }
+        for (key, entry) in &mut self.entries {
+            if let Some(held) = entry.held.take().filter(|held| held.granted) {
+                self.orders.push(Order::Released { key: key.clone(), token: held.token });
+            }
+        }
     }
 
     fn marked(&mut self, id: SessionId, key: &LeaseKey, tick: u64, marked: Result<bool, Failed>, now: Duration) {
@@ -484,7 +519,14 @@ impl Machine {
         self.settle_units(now);
         self.ask(now);
         self.release(now);
-        self.entries.retain(|_, entry| !entry.is_forgotten());
+        let orders = &mut self.orders;
+        self.entries.retain(|key, entry| {
+            let is_kept = !entry.is_forgotten();
+            if !is_kept && entry.grants > 0 {
+                orders.push(Order::Forgotten { key: key.clone() });
+            }
+            is_kept
+        });
         self.close();
         mem::take(&mut self.orders)
     }
@@ -509,9 +551,10 @@ impl Machine {
         let (is_valid, late) = (now < stop_at, self.times.margin() / 2);
         let id = if let State::Open(session) = &self.state { Some(session.id) } else { None };
         for (key, entry) in &mut self.entries {
-            match (entry.unit, &entry.held) {
+            match (entry.unit, &mut entry.held) {
                 (Unit::Parked, Some(held)) if is_valid && !held.resigned && !self.shutting_down => {
                     entry.unit = Unit::Working;
+                    held.granted = true;
                     entry.grants += 1;
                     let (number, token, last_tick) = (entry.grants, held.token, held.last_tick);
                     self.orders.push(Order::Grant { key: key.clone(), number, token, last_tick });
@@ -529,7 +572,7 @@ impl Machine {
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
             // The store may have renewed the session all the same, and would keep the key from others.
             if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
-                held.resigned = true;
+                (held.resigned, held.hands_over) = (true, true);
             }
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
@@ -603,13 +646,15 @@ impl Machine {
             return;
         }
         match &self.state {
+            // The answer says which keys were given back.
+            State::Open(session) if session.releasing.is_some() => {}
             State::Open(session) => {
                 self.orders.push(Order::Call(Call::Close(session.id)));
-                self.state = State::Closing;
+                self.state = State::Closing(session.valid_until);
             }
             // What an `open` without an answer has opened expires by itself.
             State::Closed(_) | State::Opening(_) => self.state = State::Done,
-            State::Closing | State::Done => {}
+            State::Closing(_) | State::Done => {}
         }
         if let State::Done = self.state {
             self.orders.push(Order::Done);
@@ -662,7 +707,7 @@ impl Machine {
     }
 
     /// Returns the wait before a renewal is repeated. The first is short: if one renewal is lost, the next has to come
-    /// before work is told to stop, half a fifth of the time to live later.
+    /// before work is requested to stop, half a fifth of the time to live later.
     fn retry_renewal(&mut self, failures: u32) -> Duration {
         self.times.ttl.mul_f64((0.5 + 0.5 * self.random.f64()) / 60.0) * (1 << failures.min(2))
     }
@@ -715,3 +760,7 @@ impl Entry {
 #[cfg(test)]
 #[path = "machine_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "machine_cases_test.rs"]
+mod cases;

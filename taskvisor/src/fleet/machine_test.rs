@@ -1,6 +1,6 @@
 //! Random stories of several processes, one store and a bad network, against a model of who may work.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use crate::fleet::store::SessionSpec;
 
 const TTL: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(100);
+/// The time of the store at the begin of a story.
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 /// The time that a message can be under way.
 const DELAY: Duration = Duration::from_secs(12);
 
@@ -27,7 +29,7 @@ struct Letter<T> {
     content: T,
 }
 
-/// The work of a unit, which does what its process tells it: it ends some time after it was told to stop, and it is
+/// The work of a unit, which does what its process tells it: it ends some time after it was requested to stop, and it is
 /// dropped when it is looked at after its lease is over.
 struct Work {
     token: FencingToken,
@@ -87,6 +89,8 @@ struct Story {
     tokens: BTreeMap<LeaseKey, FencingToken>,
     /// The ticks that were begun, by key.
     ticks: HashMap<(LeaseKey, u64), usize>,
+    /// The takings whose release was told.
+    released: HashSet<(LeaseKey, FencingToken)>,
     healed: bool,
     drops_late: bool,
 }
@@ -99,7 +103,7 @@ fn unanswered(call: &Call) -> Reply {
         Call::Acquire(id, _) => Reply::Acquired(*id, Err(Failed::Unanswered)),
         Call::Release(id, _) => Reply::Released(*id, Err(Failed::Unanswered)),
         Call::Mark(id, key, _, tick) => Reply::Marked(*id, key.clone(), *tick, Err(Failed::Unanswered)),
-        Call::Close(_) => Reply::Closed,
+        Call::Close(_) => Reply::Closed(Err(Failed::Unanswered)),
     }
 }
 
@@ -132,6 +136,7 @@ impl Story {
             processes,
             tokens: BTreeMap::new(),
             ticks: HashMap::new(),
+            released: HashSet::new(),
             healed: false,
             drops_late: false,
         }
@@ -174,11 +179,11 @@ impl Story {
         let at = self.now;
         while let Some(place) = self.calls.iter().position(|call| call.at <= at) {
             let Letter { process, number, content, .. } = self.calls.swap_remove(place);
-            let now = self.now + Duration::from_secs(1_700_000_000);
+            let now = StoreTime::from_unix(self.now + EPOCH);
             let content = match content {
                 Call::Open => {
                     let id = SessionId::from_bits(self.random.u128(..));
-                    self.leases.open(id, SessionSpec::new("fleet", process.to_string(), TTL), now);
+                    self.leases.insert(id, SessionSpec::new("fleet", process.to_string(), TTL), now);
                     Reply::Opened(Ok(id))
                 }
                 Call::Renew(id) => Reply::Renewed(id, failed(self.leases.renew(id, now))),
@@ -190,7 +195,7 @@ impl Story {
                 }
                 Call::Close(id) => {
                     self.leases.close(id);
-                    Reply::Closed
+                    Reply::Closed(Ok(()))
                 }
             };
             if let Some(at) = self.travel() {
@@ -282,10 +287,15 @@ impl Story {
                     *self.ticks.entry((key, tick)).or_default() += 1;
                 }
             }
+            Order::Released { key, token } => {
+                let taken = self.leases.token_of_owner("fleet", &key, StoreTime::from_unix(self.now + EPOCH));
+                assert_ne!(taken, Some(token), "{key} was not released");
+                assert!(self.released.insert((key, token)), "a release was told twice");
+            }
             Order::Owned { .. }
             | Order::Overrun { .. }
-            | Order::Released { .. }
             | Order::Reachable(_)
+            | Order::Forgotten { .. }
             | Order::Done => {}
         }
     }
@@ -404,8 +414,8 @@ impl Story {
         // A key that nobody wants is free: a new process gets it at once.
         for (key, _) in self.wanted().into_iter().filter(|(_, wants)| *wants == 0) {
             let id = SessionId::from_bits(self.random.u128(..));
-            let now = self.now + Duration::from_secs(1_700_000_000);
-            self.leases.open(id, SessionSpec::new("fleet", "new", TTL), now);
+            let now = StoreTime::from_unix(self.now + EPOCH);
+            self.leases.insert(id, SessionSpec::new("fleet", "new", TTL), now);
             let claims = self.leases.acquire(id, std::slice::from_ref(&key), now).unwrap();
             assert!(matches!(claims[0], Claim::Held { .. }), "seed {seed}: nobody wants {key}, and {claims:?}");
         }
@@ -423,6 +433,8 @@ impl Story {
             self.step();
         }
         assert_eq!((owners(&self), self.tokens.clone()), before, "seed {seed}: it flaps");
+        let work = self.processes.iter().flat_map(|process| &process.work);
+        let held: Vec<_> = work.map(|(key, work)| (key.clone(), work.token)).collect();
         for process in 0..self.processes.len() {
             self.processes[process].machine.shut_down();
             self.processes[process].has_input = true;
@@ -441,6 +453,8 @@ impl Story {
         }
         let open = self.processes.iter().filter(|it| !matches!(it.machine.state, State::Done)).count();
         assert_eq!(open, 0, "seed {seed}: {open} processes have not closed their sessions");
+        let silent = held.into_iter().find(|taking| !self.released.contains(taking));
+        assert!(silent.is_none(), "seed {seed}: {silent:?} was given back in silence");
     }
 
     fn works(&self, process: usize, key: &LeaseKey) -> bool {
@@ -479,61 +493,4 @@ fn no_two_processes_work_for_one_key_whatever_is_lost_or_late() {
     for thread in threads {
         thread.join().unwrap();
     }
-}
-
-/// A machine whose one unit works.
-fn working(key: &LeaseKey) -> (Machine, SessionId) {
-    let id = SessionId::from_bits(1);
-    let mut machine = Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1));
-    machine.say(key, Say::Wants(0), Duration::ZERO);
-    machine.settle(Duration::ZERO);
-    machine.reply(Reply::Opened(Ok(id)), Duration::ZERO);
-    machine.settle(Duration::ZERO);
-    let held = Claim::Held { token: FencingToken::from_number(1), last_tick: None, now: StoreTime::from_unix(TTL) };
-    machine.reply(Reply::Acquired(id, Ok(vec![held])), Duration::ZERO);
-    let orders = machine.settle(Duration::ZERO);
-    assert!(matches!(orders[..], [Order::Grant { .. }]), "{orders:?}");
-    (machine, id)
-}
-
-/// As after SIGSTOP, when nothing blocks: the work ends at its next poll.
-#[test]
-fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
-    let key = key(0);
-    for expires in [false, true] {
-        let (mut machine, id) = working(&key);
-        let now = 2 * TTL;
-        if expires {
-            machine.reply(Reply::Renewed(id, Err(Failed::Unanswered)), now);
-            machine.settle(TTL / 2);
-            machine.reply(Reply::Renewed(id, Err(Failed::Expired)), now);
-        }
-        let orders = machine.settle(now);
-        assert!(orders.contains(&Order::Drop { key: key.clone() }), "{orders:?}");
-        assert!(!orders.contains(&Order::Overrun { key: key.clone() }), "{orders:?}");
-        let late = machine.times.margin() / 2;
-        assert!(machine.wakes_at(now).is_some_and(|at| at <= now + late));
-        let orders = machine.settle(now + late);
-        assert!(orders.contains(&Order::Overrun { key: key.clone() }), "it blocks: {orders:?}");
-    }
-}
-
-/// Renewals are carried out and not answered, so the store keeps the session. Others must not wait for it.
-#[test]
-fn a_key_is_released_when_the_session_may_be_over_though_the_store_keeps_it() {
-    let key = key(0);
-    let (mut machine, _) = working(&key);
-    let (validity, token) = (machine.times.validity(), FencingToken::from_number(1));
-    let stop = validity.saturating_sub(machine.times.clean_up());
-    let releases = |machine: &mut Machine, now| {
-        let orders = machine.settle(now);
-        let is_release =
-            |order: &Order| matches!(order, Order::Call(Call::Release(_, held)) if *held == [(key.clone(), token)]);
-        orders.iter().any(is_release)
-    };
-    assert!(!releases(&mut machine, stop), "it stops");
-    machine.say(&key, Say::Wants(1), stop);
-    assert!(!releases(&mut machine, stop), "the renewal may still be answered");
-    assert!(machine.wakes_at(stop).is_some_and(|at| at <= validity));
-    assert!(releases(&mut machine, validity));
 }

@@ -15,12 +15,15 @@ mod local;
 mod machine;
 mod singleton;
 mod store;
+mod text;
 mod times;
 
 pub use config::Fleet;
 pub use error::LeaseError;
+pub use leases::Leases;
 pub use local::LocalStore;
 pub(crate) use machine::{Call, Failed, Machine, Order, Reply, Say, Why};
 pub(crate) use singleton::Singleton;
 pub use singleton::{Overrun, Standby, Ticks};
 pub use store::{Claim, FencingToken, InvalidLeaseKey, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
+pub use text::InvalidLeases;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::policy::Overrides;
+
 /// How a task or group runs once in a fleet. All of it is set by `TaskSpec`, `Group` and the macros.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Singleton {
@@ -10,6 +12,13 @@ pub(crate) struct Singleton {
     pub(crate) standby: Standby,
     pub(crate) overrun: Overrun,
     pub(crate) ticks: Ticks,
+}
+
+impl Overrides {
+    /// Returns the options of the singleton that the task or group is from now on.
+    pub(crate) fn singleton_mut(&mut self) -> &mut Singleton {
+        Arc::make_mut(self.singleton.get_or_insert_default().get_or_insert_default())
+    }
 }
 
 /// When a run of a periodic singleton is marked in the store as done, so that no replica begins it again.

@@ -64,5 +64,8 @@ pub mod non_goals {}
 #[doc = include_str!("coming_from.md")]
 pub mod coming_from {}
 
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
+
 #[doc = include_str!("production.md")]
 pub mod production {}

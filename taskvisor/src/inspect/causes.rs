@@ -17,7 +17,6 @@ const MOST: usize = 32;
 
 /// Returns the messages of an error and its causes, starting with the error. A [`TaskError`] that only wraps an error
 /// has none.
-#[cfg(any(test, feature = "serde"))]
 pub(crate) fn messages(error: &(dyn Error + 'static)) -> Vec<String> {
     chain(error).map(message).collect()
 }

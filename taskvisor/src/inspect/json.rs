@@ -5,11 +5,13 @@ use std::error::Error;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::causes::{messages, one_line};
+use super::detail::{NodeDetail, NodeError};
 use super::health::{Health, Problem, Unhealthy};
-use super::outcome::{RejectReason, TaskOutcome};
+use super::outcome::{OutcomeKind, RejectReason, TaskOutcome};
 use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
 use super::timestamp::Rfc3339;
+use super::waiting::WaitingFor;
 #[cfg(feature = "history")]
 use crate::events::millis;
 use crate::events::{Event, EventKind, Reason};
@@ -59,7 +61,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(EventKind, Reason, TaskState, Strategy, Rfc3339);
+as_text!(EventKind, Reason, TaskState, OutcomeKind, Strategy, Rfc3339);
 #[cfg(feature = "history")]
 as_text!(AttemptOutcome);
 
@@ -196,18 +198,22 @@ impl Serialize for Health {
     });
 }
 
+fn label_of(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Silent => "silent",
+        Problem::PastStop => "past_stop",
+        Problem::NotReady(_) => "not_ready",
+        Problem::Making => "making",
+        Problem::Failed => "failed",
+        Problem::AwaitsPermit { .. } => "awaits_permit",
+        Problem::Quiet { .. } => "quiet",
+    }
+}
+
 impl Serialize for Unhealthy {
     object!(Unhealthy, unhealthy => {
         path: Some(&unhealthy.path),
-        problem: Some(match unhealthy.problem {
-            Problem::Silent => "silent",
-            Problem::PastStop => "past_stop",
-            Problem::NotReady(_) => "not_ready",
-            Problem::Making => "making",
-            Problem::Failed => "failed",
-            Problem::AwaitsPermit { .. } => "awaits_permit",
-            Problem::Quiet { .. } => "quiet",
-        }),
+        problem: Some(label_of(&unhealthy.problem)),
         state: match unhealthy.problem {
             Problem::NotReady(state) => Some(state),
             Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
@@ -254,16 +260,70 @@ impl Serialize for NodeSnapshot {
         kind: Some(if node.kind == NodeKind::Task { "task" } else { "group" }),
         strategy: if let NodeKind::Group(strategy) = node.kind { Some(strategy) } else { None },
         state: Some(node.state),
+        id: node.id,
         attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
         restarts: Some(node.restarts),
+        failures: Some(node.failures),
+        ready: Some(node.ready),
+        outcome: node.outcome,
         last_error: node.last_error.as_ref(),
+        problem: node.problem.as_ref().map(label_of),
         since: node.since.map(Rfc3339),
+        next_at: node.next_at.map(Rfc3339),
+        waiting_for: node.waiting_for.as_ref(),
         next_run: node.next_run.map(Rfc3339),
         after: list(&node.after),
         paused: node.paused.then_some(true),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),
     });
+}
+
+impl Serialize for WaitingFor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (label, more) = match self {
+            Self::After(_) => ("after", 1),
+            Self::Permit => ("permit", 0),
+            Self::Limit(_) => ("limit", 1),
+            Self::Group => ("group", 0),
+            Self::Slot(_) => ("slot", 1),
+            Self::Delay => ("delay", 0),
+            Self::Lease(owner) => ("lease", usize::from(owner.is_some())),
+            Self::Paused => ("paused", 0),
+        };
+        let mut out = serializer.serialize_struct("WaitingFor", 1 + more)?;
+        out.serialize_field("for", label)?;
+        match self {
+            Self::After(paths) => out.serialize_field("names", paths)?,
+            Self::Limit(name) => out.serialize_field("name", name)?,
+            Self::Slot(position) => out.serialize_field("position", position)?,
+            Self::Lease(Some(owner)) => out.serialize_field("owner", owner)?,
+            Self::Permit | Self::Group | Self::Delay | Self::Lease(None) | Self::Paused => {}
+        }
+        out.end()
+    }
+}
+
+impl Serialize for NodeDetail {
+    object!(NodeDetail, detail => {
+        node: Some(&detail.node),
+        options: Some(Options(&detail.options)),
+        error: detail.error.as_ref(),
+        awaits: list(&detail.awaits),
+    });
+}
+
+/// A map of options.
+struct Options<'a>(&'a [(&'static str, String)]);
+
+impl Serialize for Options<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, text)| (name, text)))
+    }
+}
+
+impl Serialize for NodeError {
+    object!(NodeError, error => { message: Some(&error.message), sources: list(&error.sources) });
 }
 
 #[cfg(feature = "history")]

@@ -5,6 +5,7 @@
 //! that data for other systems. Nothing in the runtime reads it back.
 
 mod causes;
+mod detail;
 mod health;
 #[cfg(feature = "serde")]
 pub mod json;
@@ -15,13 +16,13 @@ mod status;
 #[cfg(all(feature = "systemd", unix))]
 pub mod systemd;
 mod timestamp;
+mod waiting;
 
-#[cfg(test)]
-pub(crate) use causes::messages;
-pub(crate) use causes::{into_line, one_line};
+pub(crate) use causes::{into_line, messages, one_line};
+pub use detail::{NodeDetail, NodeError};
 pub(crate) use health::Phase;
 pub use health::{Health, Problem, Unhealthy};
-pub use outcome::{RejectReason, TaskOutcome};
+pub use outcome::{OutcomeKind, RejectReason, TaskOutcome};
 pub use probe::Probe;
 pub(crate) use snapshot::shortened;
 pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
@@ -31,3 +32,4 @@ pub(crate) use timestamp::Rfc3339;
 #[cfg(feature = "logging")]
 pub(crate) use timestamp::TimeOfDay;
 pub(crate) use timestamp::now;
+pub use waiting::WaitingFor;

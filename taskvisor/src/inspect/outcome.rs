@@ -85,6 +85,37 @@ labels! {
 }
 
 labels! {
+    /// The kind of a [`TaskOutcome`], without its values. Shown as its label, which is that of the outcome.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum OutcomeKind: Display {
+        /// [`TaskOutcome::Completed`].
+        Completed = "completed",
+        /// [`TaskOutcome::Canceled`].
+        Canceled = "canceled",
+        /// [`TaskOutcome::Failed`].
+        Failed = "failed",
+        /// [`TaskOutcome::Exhausted`].
+        Exhausted = "exhausted",
+        /// [`TaskOutcome::Fatal`].
+        Fatal = "fatal",
+        /// [`TaskOutcome::Panicked`].
+        Panicked = "panicked",
+        /// [`TaskOutcome::Aborted`].
+        Aborted = "aborted",
+        /// [`TaskOutcome::Rejected`].
+        Rejected = "rejected",
+    }
+}
+
+impl OutcomeKind {
+    /// Returns a short, stable name of the kind, for metrics and logs.
+    pub const fn as_label(self) -> &'static str {
+        self.label()
+    }
+}
+
+labels! {
     /// The reason why a submission never ran.
     ///
     /// | reason | [label](Self::as_label) | when | policy |
@@ -144,6 +175,20 @@ impl TaskOutcome {
     /// Returns a short, stable name of the kind of outcome, for metrics and logs.
     pub const fn as_label(&self) -> &'static str {
         self.label()
+    }
+
+    /// Returns the kind of outcome.
+    pub const fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Completed => OutcomeKind::Completed,
+            Self::Canceled { .. } => OutcomeKind::Canceled,
+            Self::Failed { .. } => OutcomeKind::Failed,
+            Self::Exhausted { .. } => OutcomeKind::Exhausted,
+            Self::Fatal { .. } => OutcomeKind::Fatal,
+            Self::Panicked { .. } => OutcomeKind::Panicked,
+            Self::Aborted { .. } => OutcomeKind::Aborted,
+            Self::Rejected { .. } => OutcomeKind::Rejected,
+        }
     }
 
     /// Returns `true` if the task completed.

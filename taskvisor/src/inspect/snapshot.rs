@@ -1,17 +1,20 @@
 //! Snapshots of a tree.
 
 use std::fmt::{self, Write as _};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::status::TaskState;
+use super::health::Problem;
+use super::outcome::OutcomeKind;
+use super::status::{TaskId, TaskState};
 use super::timestamp::{Rfc3339, now};
+use super::waiting::WaitingFor;
 use crate::tree::Strategy;
 
 /// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
 /// it, and [`GroupHandle::snapshot`](crate::GroupHandle::snapshot) that of a group.
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
-/// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a
+/// current attempt of a task, how long it has been in its state, and what it waits for. [`to_mermaid`](Self::to_mermaid) formats it as a
 /// chart.
 ///
 /// ```text
@@ -39,16 +42,36 @@ pub struct NodeSnapshot {
     pub path: String,
     /// The kind: task or group.
     pub kind: NodeKind,
+    /// The id of the current or last registration of a task. `None` for groups, and before the start.
+    pub id: Option<TaskId>,
     /// The state.
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first, and for groups.
     pub attempt: u32,
-    /// The number of attempts or runs after the first.
+    /// The number of attempts after the first, as in [`TaskStatus::restarts`](crate::TaskStatus::restarts); of a group,
+    /// the number of runs after the first.
     pub restarts: u32,
+    /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
+    /// before it.
+    pub failures: u32,
+    /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
+    /// current run of a group has been ready. What has ended without a failure is ready.
+    pub ready: bool,
+    /// How it has ended for good. `None` before that.
+    pub outcome: Option<OutcomeKind>,
     /// The last failure with its causes, in one line.
     pub last_error: Option<String>,
+    /// The problem that [`Health`](crate::Health) reports of it. The first, if it is neither live nor ready.
+    pub problem: Option<Problem>,
     /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
+    /// The time at which its next attempt or run is due, while it waits for a time: its initial delay, its backoff, its
+    /// interval, its throttle or its schedule. It has a resolution of 10 ms, and of 1 s once the supervisor is 248 days
+    /// old. `None` otherwise, and in the first turn of such a wait.
+    pub next_at: Option<SystemTime>,
+    /// What it waits for. `None` while it runs, if it has ended, before the start, and if its next attempt is about to
+    /// begin.
+    pub waiting_for: Option<WaitingFor>,
     /// The first time of its [schedule](crate::guide::schedules) that is to come, for a task that has one.
     pub next_run: Option<SystemTime>,
     /// The siblings that it is declared to be after.
@@ -79,11 +102,18 @@ impl NodeSnapshot {
             name: name.to_owned(),
             path: path.to_owned(),
             kind,
+            id: None,
             state: TaskState::Pending,
             attempt: 0,
             restarts: 0,
+            failures: 0,
+            ready: false,
+            outcome: None,
             last_error: None,
+            problem: None,
             since: None,
+            next_at: None,
+            waiting_for: None,
             next_run: None,
             after,
             fresh: false,
@@ -107,14 +137,33 @@ impl NodeSnapshot {
         if self.paused && self.state != TaskState::Paused {
             parts.push("paused".to_owned());
         }
+        match self.outcome {
+            None | Some(OutcomeKind::Completed) => {}
+            Some(outcome) => parts.push(outcome.to_string()),
+        }
+        if self.state == TaskState::Running && self.kind == NodeKind::Task && !self.ready {
+            parts.push("not ready".to_owned());
+        }
         if self.restarts > 0 {
             parts.push(format!("restarts={}", self.restarts));
+        }
+        if self.failures > 0 {
+            parts.push(format!("failures={}", self.failures));
         }
         if let Some(since) = self.since {
             parts.push(age(since));
         }
-        if let Some(next) = self.next_run {
-            parts.push(format!("next={:.0}", Rfc3339(next)));
+        match (self.next_run, self.next_at) {
+            (Some(next), _) => parts.push(format!("next={:.0}", Rfc3339(next))),
+            (None, Some(next)) => {
+                // Rounded, as the time is coarse.
+                let left = next.duration_since(now()).unwrap_or_default() + Duration::from_millis(500);
+                parts.push(format!("in={}", units(left)));
+            }
+            (None, None) => {}
+        }
+        if let Some(waits) = self.waiting_for.as_ref().and_then(in_words) {
+            parts.push(format!("waits for {waits}"));
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
@@ -179,9 +228,27 @@ impl fmt::Display for TreeSnapshot {
     }
 }
 
+/// Says what a node waits for, unless its state says it.
+fn in_words(waiting_for: &WaitingFor) -> Option<String> {
+    Some(match waiting_for {
+        WaitingFor::After(paths) => shortened(&paths.join(", "), AWAITED),
+        WaitingFor::Permit => "a permit".to_owned(),
+        WaitingFor::Limit(name) => format!("limit {}", shortened(name, AWAITED)),
+        WaitingFor::Group => "its group".to_owned(),
+        WaitingFor::Slot(position) => format!("its slot, at position {position}"),
+        WaitingFor::Lease(Some(owner)) => format!("the lease of {}", shortened(owner, AWAITED)),
+        WaitingFor::Lease(None) | WaitingFor::Delay | WaitingFor::Paused => return None,
+    })
+}
+
 /// Formats the time since then in its two largest units.
 fn age(since: SystemTime) -> String {
-    let seconds = now().duration_since(since).unwrap_or_default().as_secs();
+    units(now().duration_since(since).unwrap_or_default())
+}
+
+/// Formats a time in its two largest units.
+fn units(time: Duration) -> String {
+    let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -203,6 +270,8 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     kept.chain(['…']).collect()
 }
 
+/// The largest width of what a node waits for.
+const AWAITED: usize = 60;
 /// The width of a terminal, and the smallest width of an error.
 const COLUMNS: usize = 80;
 const LEAST: usize = 12;

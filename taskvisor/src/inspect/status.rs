@@ -61,9 +61,9 @@ labels! {
 
 /// The status of one registration.
 ///
-/// It does not have the time of a next attempt beside that of a schedule, or the total of failures: the event
-/// [`BackoffScheduled`](crate::EventKind::BackoffScheduled) has the delay, each failure is an event
-/// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts failures.
+/// It does not have the time of a next attempt beside that of a schedule: [`TaskHandle::node`](crate::TaskHandle::node) has
+/// it, with what the task waits for. It does not have the total of failures either: each is an event
+/// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskStatus {
@@ -71,7 +71,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first.
     pub attempt: u32,
-    /// The number of attempts after the first.
+    /// The number of attempts after the first. A further run of a periodic task, with an interval, a period or a schedule,
+    /// is no restart: it has the attempts after a failure, since its last success.
     pub restarts: u32,
     /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
     /// too.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, TaskError, TaskSpec};
 
+/// The names of arguments, where they are known.
+pub type Arguments = Option<&'static [&'static str]>;
+
 /// A task from a function.
 ///
 /// It has no supertraits, and [`Given`] takes any type, so that an argument of an invalid type is one error: at its
@@ -12,6 +15,8 @@ use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, Ta
 pub trait FunctionTask: Clone {
     /// The name of the task.
     const NAME: &'static str;
+    /// Its arguments that have the name of an option; `None` for a function that was refused.
+    const LIKE_OPTIONS: Arguments = Some(&[]);
     /// What the function takes of the context: a type, which costs less to compile than a constant.
     type Context: FunctionContext;
 

@@ -14,7 +14,7 @@ pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
-pub use std::fmt::{self, Formatter};
+pub use std::fmt::{self, Formatter, Result as FmtResult};
 pub use std::iter::IntoIterator;
 pub use std::ops::Deref;
 pub use std::option::Option;
@@ -42,8 +42,8 @@ pub use crate::{
 };
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};
-pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
-pub use named::{NamedTask, Names, OfNamed, OfNameless, name_of};
+pub use function_task::{Arguments, FunctionContext, FunctionTask, Given, Refused};
+pub use named::{NamedTask, Names, OfNamed, OfNameless, check_argument, name_of};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///

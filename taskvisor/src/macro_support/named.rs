@@ -2,22 +2,27 @@
 
 use std::marker::PhantomData;
 
-use super::FunctionTask;
+use super::{Arguments, FunctionTask};
 
 /// A task whose name is that of its function.
 pub trait NamedTask {
     /// The name.
     const NAME: &'static str;
+    /// Its arguments that have the name of an option; `None` if they are not known.
+    const LIKE_OPTIONS: Arguments = None;
 }
 
 impl<T: FunctionTask> NamedTask for T {
     const NAME: &'static str = <T as FunctionTask>::NAME;
+    const LIKE_OPTIONS: Arguments = <T as FunctionTask>::LIKE_OPTIONS;
 }
 
 /// A name that is known at compile time, as a type.
 pub trait Named {
     /// The name.
     const NAME: &'static str;
+    /// The arguments that have the name of an option; `None` if they are not known at compile time.
+    const LIKE_OPTIONS: Arguments = None;
 }
 
 /// The name of a task from a function.
@@ -26,6 +31,7 @@ pub struct NameOf<T>(PhantomData<T>);
 
 impl<T: NamedTask> Named for NameOf<T> {
     const NAME: &'static str = T::NAME;
+    const LIKE_OPTIONS: Arguments = T::LIKE_OPTIONS;
 }
 
 /// The name of a task that is not known at compile time.
@@ -65,6 +71,23 @@ pub const fn name_of<T, N: Named>(_: fn(T) -> PhantomData<N>) -> &'static str {
     N::NAME
 }
 
+/// Rejects an option between the braces of a task that has no such argument. `message` is the panic.
+///
+/// # Panics
+/// If the type that the function takes has no such argument. This happens at compile time.
+#[track_caller]
+pub const fn check_argument<T, N: Named>(_: fn(T) -> PhantomData<N>, name: &str, message: &str) {
+    let Some(arguments) = N::LIKE_OPTIONS else { return };
+    let mut index = 0;
+    while index < arguments.len() {
+        if is_equal(arguments[index].as_bytes(), name.as_bytes()) {
+            return;
+        }
+        index += 1;
+    }
+    panic!("{}", message);
+}
+
 /// The names of siblings. An empty name is not known at compile time.
 #[derive(Debug)]
 pub struct Names<const N: usize> {
@@ -99,14 +122,14 @@ impl<const N: usize> Names<N> {
         Self { names, repeated }
     }
 
-    /// Rejects a name that an earlier sibling has.
+    /// Rejects a name that an earlier sibling has. Returns zero, as the length of an array.
     ///
     /// # Panics
     /// If the name is repeated. This happens at compile time.
     #[track_caller]
-    pub const fn check(&self, index: usize) {
+    pub const fn check(&self, index: usize) -> usize {
         if !self.repeated[index] {
-            return;
+            return 0;
         }
         let name = self.names[index];
         let (text, length) =
@@ -189,6 +212,6 @@ mod tests {
         let text = refused("ping");
         assert_eq!(text, "two entries are called `ping` here: give this one a label, as in `other = ..`");
         assert!(refused("x".repeat(1000).leak()).starts_with("two entries are called `xxx"));
-        Names::new(["ping", "pong"]).check(1);
+        assert_eq!(Names::new(["ping", "pong"]).check(1), 0);
     }
 }

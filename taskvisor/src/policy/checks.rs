@@ -20,6 +20,13 @@ impl ResolvedPolicy {
         false
     }
 
+    /// Returns `true` if a success is followed by a further run at a time.
+    pub(crate) fn is_periodic(&self) -> bool {
+        self.every.is_some()
+            || self.is_scheduled()
+            || matches!(self.restart, RestartPolicy::Always { interval: Some(_) })
+    }
+
     /// Returns `true` if the first attempt waits for a time.
     pub(crate) fn begins_later(&self) -> bool {
         !(self.initial_delay.is_zero() && self.splay.is_zero())

@@ -1,10 +1,12 @@
 //! A coarse clock, for times that are shown to people.
 
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::inspect::now;
+use crate::sync::lock;
 
 /// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for
 /// 68 years. Later times are greater. [`Ticks::MAX`] means no time.
@@ -14,11 +16,20 @@ pub(super) type Ticks = u32;
 const COARSE: Ticks = 1 << 31;
 const COARSE_AFTER: Duration = Duration::from_millis(COARSE as u64 * 10);
 
-pub(crate) struct Clock(Instant);
+/// The time of day that is shown for a tick stays the same, unless the clock of the host moves by more than this.
+const STEADY: Duration = Duration::from_millis(50);
+
+pub(crate) struct Clock {
+    start: Instant,
+    /// The time of day of the start, by the clock of the host when it last moved.
+    ///
+    /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
+    day: Mutex<SystemTime>,
+}
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self(Instant::now())
+        Self { start: Instant::now(), day: Mutex::new(now()) }
     }
 
     pub(super) fn now(&self) -> Ticks {
@@ -28,28 +39,36 @@ impl Clock {
     /// Returns the exact time since the supervisor was built.
     #[cfg(feature = "controller")]
     pub(super) fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.start.elapsed()
     }
 
     /// Returns the instant of a time since the supervisor was built; `None` if it is too far away.
     #[cfg(feature = "controller")]
     pub(super) fn checked_instant(&self, elapsed: Duration) -> Option<Instant> {
-        self.0.checked_add(elapsed)
+        self.start.checked_add(elapsed)
     }
 
     pub(super) fn at(&self, instant: Instant) -> Ticks {
-        ticks(instant.saturating_duration_since(self.0))
+        ticks(instant.saturating_duration_since(self.start))
     }
 
     /// Returns the instant of these ticks, rounded down.
     pub(super) fn instant(&self, ticks: Ticks) -> Instant {
-        self.0 + duration(ticks)
+        self.start + duration(ticks)
     }
 
-    /// Returns the time of day; the current time for a time in the future.
+    /// Returns the time of day; the current time for [`Ticks::MAX`].
     pub(super) fn time(&self, ticks: Ticks) -> SystemTime {
-        let age = self.0.elapsed().saturating_sub(duration(ticks));
-        now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
+        if ticks == Ticks::MAX {
+            return now();
+        }
+        let start = now().checked_sub(self.start.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut day = lock(&self.day);
+        let moved = day.duration_since(start).unwrap_or_else(|error| error.duration());
+        if moved > STEADY {
+            *day = start;
+        }
+        day.checked_add(duration(ticks)).unwrap_or(*day)
     }
 }
 

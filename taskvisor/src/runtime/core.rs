@@ -464,7 +464,6 @@ impl Core {
     }
 
     /// Returns `true` if the first batch or tree has been ready.
-    #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn was_ready(&self) -> bool {
         self.readiness.ready.load(Ordering::Acquire)
     }

@@ -101,6 +101,16 @@ impl Failures {
         std::mem::take(&mut known.more) > 0
     }
 
+    /// Returns `true` if there is a failure of that path: of this registration, or of a group.
+    pub(super) fn has(&self, path: &str, id: Option<TaskId>) -> bool {
+        if !self.any.load(Ordering::Relaxed) {
+            return false;
+        }
+        let known = lock(&self.known);
+        let found = known.by_path.binary_search_by(|(known, _)| (**known).cmp(path));
+        found.is_ok_and(|at| known.by_path[at].1.id == id)
+    }
+
     /// Returns the failures for which `which` returns `true`, and the number of those that are only counted.
     pub(super) fn list(&self, which: impl Fn(&str) -> bool) -> (Vec<(Arc<str>, Failure)>, usize) {
         if !self.any.load(Ordering::Relaxed) {

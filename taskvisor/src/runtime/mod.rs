@@ -8,12 +8,14 @@
 mod by_name;
 mod clock;
 mod core;
+mod detail;
 mod exit;
 mod failures;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod group;
 mod inspect;
+mod nodes;
 mod observe;
 mod pause;
 mod permits;

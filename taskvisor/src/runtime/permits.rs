@@ -21,9 +21,12 @@ use super::observe;
 use super::recheck::Recheck;
 use super::task::Cell;
 use crate::events::EventKind;
-use crate::inspect::{TaskId, TaskState, shortened};
+use crate::inspect::{Problem, TaskId, TaskState, WaitingFor, shortened};
 use crate::supervisor::{InvalidOption, UNDECLARED_LIMIT};
 use crate::sync::{lock, wake_caught};
+
+/// The beginning of the name of a limit with a name.
+const NAMED_LIMIT: &str = "limit ";
 
 /// A task that waits for longer causes a warning, and is not ready.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,6 +68,7 @@ pub(crate) struct Permits {
     limit: usize,
     /// The limit in words, such as `max_concurrent of store`.
     name: Arc<str>,
+    /// Its lock is the leaf above.
     state: Mutex<State>,
 }
 
@@ -78,6 +82,32 @@ struct State {
     last: u64,
     /// `true` while the limit is [watched](Limits::watched).
     watched: bool,
+}
+
+/// A permit that a task waits for.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited {
+    /// The number of permits of the limit.
+    limit: usize,
+    /// The limit in words.
+    name: Arc<str>,
+    /// `true` if the task has waited for long.
+    is_overdue: bool,
+}
+
+impl Awaited {
+    /// Returns the problem of a task that has waited for long.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let Self { limit, name, is_overdue } = self;
+        is_overdue.then(|| Problem::AwaitsPermit { limit: *limit, name: Arc::clone(name) })
+    }
+
+    pub(super) fn waiting_for(&self) -> WaitingFor {
+        match self.name.strip_prefix(NAMED_LIMIT) {
+            Some(name) => WaitingFor::Limit(name.to_owned()),
+            None => WaitingFor::Permit,
+        }
+    }
 }
 
 struct Wait {
@@ -119,7 +149,7 @@ impl Limits {
         let all = (max_concurrent > 0).then(|| Permits::new(max_concurrent, "max_concurrent".into()));
         let are_any = AtomicBool::new(all.is_some() || !named.is_empty());
         let permits = |(name, limit): (Arc<str>, usize)| {
-            let permits = Permits::new(limit, format!("limit {name}").into());
+            let permits = Permits::new(limit, format!("{NAMED_LIMIT}{name}").into());
             (name, permits)
         };
         Self { all, named: named.into_iter().map(permits).collect(), are_any, watched: Mutex::default() }
@@ -151,23 +181,36 @@ impl Limits {
         Err(InvalidOption::new(subject(), "limit", format!("`{name}`"), UNDECLARED_LIMIT))
     }
 
-    /// Returns the tasks that have waited for a permit for long, each with the size and the name of the limit.
-    pub(super) fn overdue<'a>(
-        &self,
-        groups: impl Iterator<Item = &'a Arc<GroupCell>>,
-    ) -> HashMap<TaskId, (usize, Arc<str>)> {
-        let mut overdue = HashMap::new();
+    /// Returns the tasks that wait for a permit.
+    pub(super) fn waiting<'a>(&self, groups: impl Iterator<Item = &'a Arc<GroupCell>>) -> HashMap<TaskId, Awaited> {
+        let mut waiting = HashMap::new();
         if !self.are_any() {
-            return overdue;
+            return waiting;
         }
-        let own = self.all.iter().chain(self.named.iter().map(|(_, permits)| permits));
         let now = Instant::now();
-        for permits in own.chain(groups.filter_map(|group| group.permits.as_ref())) {
+        for permits in self.own().chain(groups.filter_map(|group| group.permits.as_ref())) {
             let state = lock(&permits.state);
-            let late = state.queue.values().filter(|wait| wait.since + PATIENCE <= now);
-            overdue.extend(late.map(|wait| (wait.cell.id(), (permits.limit, Arc::clone(&permits.name)))));
+            waiting.extend(state.queue.values().map(|wait| (wait.cell.id(), permits.awaited(wait, now))));
         }
-        overdue
+        waiting
+    }
+
+    /// Returns the permit that a task waits for.
+    pub(super) fn awaited_by(&self, cell: &Cell) -> Option<Awaited> {
+        if !self.are_any() {
+            return None;
+        }
+        let around = cell.member().into_iter().flat_map(|member| member.group.with_parents());
+        self.own().chain(around.filter_map(|group| group.permits.as_ref())).find_map(|permits| {
+            let state = lock(&permits.state);
+            let wait = state.queue.values().find(|wait| wait.cell.id() == cell.id())?;
+            Some(permits.awaited(wait, Instant::now()))
+        })
+    }
+
+    /// Returns the permits of the supervisor, and those with names.
+    fn own(&self) -> impl Iterator<Item = &Arc<Permits>> {
+        self.all.iter().chain(self.named.iter().map(|(_, permits)| permits))
     }
 
     /// Watches a limit, for which a task waits. Returns `true` if the check must be spawned.
@@ -215,6 +258,11 @@ impl fmt::Debug for Limits {
 impl Permits {
     fn new(limit: usize, name: Arc<str>) -> Arc<Self> {
         Arc::new(Self { limit, name, state: Mutex::default() })
+    }
+
+    fn awaited(&self, wait: &Wait, now: Instant) -> Awaited {
+        let (limit, name) = (self.limit, Arc::clone(&self.name));
+        Awaited { limit, name, is_overdue: wait.since + PATIENCE <= now }
     }
 
     /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that

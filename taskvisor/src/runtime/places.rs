@@ -173,9 +173,10 @@ impl Core {
         };
         let (vacant, over) = (registry.ends_layer(false), registry.is_over());
         let forgotten = self.note_group_end(group, &outcome);
+        let left = group.finish(outcome);
         drop(registry);
         drop(forgotten);
-        group.finish(outcome);
+        group.has_finished(left);
         let _ = drop_caught(gone);
         if vacant {
             self.is_vacant(over);

@@ -16,6 +16,7 @@ mod overrides;
 mod owner;
 mod resolve;
 mod sheet;
+mod shown;
 
 pub use invalid::InvalidOverride;
 pub use listing::{Setting, Settings};
@@ -23,3 +24,4 @@ pub use origin::Origin;
 pub use overrides::Overrides;
 pub(crate) use resolve::Overridden;
 pub(crate) use sheet::{OfSupervisor, Sheet};
+pub(crate) use shown::{Shown, of_group, of_task, of_tree};

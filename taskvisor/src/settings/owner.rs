@@ -53,7 +53,7 @@ pub(super) struct Limit {
 
 #[derive(Clone)]
 pub(super) struct Task {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     pub(super) policy: ResolvedPolicy,
     pub(super) changed: Vec<Row>,
 }

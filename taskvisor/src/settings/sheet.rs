@@ -117,7 +117,7 @@ impl Sheet {
 }
 
 impl GroupOptions {
-    fn of(group: &Declared) -> Self {
+    pub(super) fn of(group: &Declared) -> Self {
         Self {
             name: Arc::clone(&group.name),
             limit: group.limit,

@@ -171,7 +171,7 @@ impl fmt::Display for RuntimeError {
             Self::TaskAlreadyExists { name } => write!(f, "a task named `{name}` is already registered"),
             Self::TaskNotFound { name } => write!(f, "no task named `{name}` is registered"),
             Self::TaskRemoveTimeout { name, timeout } => {
-                write!(f, "task `{name}` was told to stop, but still runs after {timeout:?}")
+                write!(f, "task `{name}` was requested to stop, but still runs after {timeout:?}")
             }
             Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
             Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),

@@ -7,12 +7,12 @@ use super::add_task::AddTask;
 use super::error::RuntimeError;
 use super::reconciled::Reconciled;
 use crate::events::EventStream;
-use crate::inspect::{Health, TreeSnapshot};
+use crate::inspect::{Health, NodeDetail, NodeSnapshot, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::task::{IntoTaskSpec, TaskHandle};
-use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
+use crate::tree::{ChildHandle, GroupHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
@@ -46,6 +46,7 @@ use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 /// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
 /// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`] or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
 /// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`] | none |
+/// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or everything about it | a [`NodeSnapshot`] or [`NodeDetail`], or `None` | none |
 /// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
 /// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
@@ -327,8 +328,47 @@ impl SupervisorHandle {
     /// [`Tree::snapshot`](crate::Tree::snapshot) for a task, which has no reference to its tree. Without a tree, and
     /// after the tree was dropped, the root has only the tasks that were added beside it.
     pub fn tree(&self) -> TreeSnapshot {
-        let root = self.core.declared_root().unwrap_or_else(|| Arc::new(Declared::new(Group::one_for_one("root"))));
-        self.core.snapshot(&root)
+        self.core.snapshot(&self.core.root_or_none())
+    }
+
+    /// Returns the task or group at `path` as [`tree`](Self::tree) has it, without the children of a group. It looks at no
+    /// other task, so it costs little in a large tree. The empty path is the root. `None` if the tree has nothing there.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskState, Tree};
+    ///
+    /// let pool = TaskFn::arc("pool", |_: TaskContext| async { Ok(()) });
+    /// let tree = Tree::builder(SupervisorConfig::default()).task(pool).build();
+    ///
+    /// let pool = tree.supervisor().node("pool").unwrap();
+    /// assert_eq!((pool.state, pool.attempt, pool.ready), (TaskState::Pending, 0, false));
+    /// assert!(tree.supervisor().node("pond").is_none());
+    /// ```
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<NodeSnapshot> {
+        self.core.node(path)
+    }
+
+    /// Returns everything about the task or group at `path`: its [`node`](Self::node), the values of its options, its last
+    /// error with its causes, and what it waits for. The empty path is the root, with the options of the tree. `None` if
+    /// the tree has nothing there.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let pool = TaskFn::arc("pool", |_: TaskContext| async { Ok(()) });
+    /// let pool = TaskSpec::inherit(pool).with_max_retries(3);
+    /// let tree = Tree::builder(SupervisorConfig::default()).task(pool).build();
+    ///
+    /// let pool = tree.supervisor().detail("pool").unwrap();
+    /// assert!(pool.options.contains(&("max_retries", "3".to_owned())));
+    /// assert!(pool.options.contains(&("backoff.first", "100ms".to_owned())));
+    /// ```
+    #[must_use]
+    pub fn detail(&self, path: &str) -> Option<NodeDetail> {
+        self.core.detail(path)
     }
 
     /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It is the end of

@@ -7,7 +7,7 @@ use super::context::TaskContext;
 use super::definition::{TaskFn, TaskRef};
 use super::error::TaskError;
 use super::spec::TaskSpec;
-use crate::inspect::{TaskId, TaskOutcome, TaskStatus};
+use crate::inspect::{NodeSnapshot, TaskId, TaskOutcome, TaskStatus};
 use crate::runtime::{Cell, Subject};
 use crate::supervisor::RuntimeError;
 use crate::tree::last_segment;
@@ -72,6 +72,13 @@ impl TaskHandle {
     /// Returns the status of the task.
     pub fn status(&self) -> TaskStatus {
         self.0.status()
+    }
+
+    /// Returns the task as a snapshot of the tree has it: with what it waits for, the time of its next attempt, and whether
+    /// it is ready. A submission has one also while it waits in its slot.
+    #[must_use]
+    pub fn node(&self) -> NodeSnapshot {
+        self.0.core().node_of_cell(&self.0)
     }
 
     /// Requests the task to stop, and waits until it has terminated. Returns `true` for the first request; later calls
@@ -156,7 +163,8 @@ impl TaskHandle {
     /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
     /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
     /// the interval. So a run begins after each call. A [paused](Self::pause) task begins one attempt. Returns `false` if
-    /// the task neither waits nor owes a run.
+    /// the task neither waits nor owes a run, and if it stands by for its lease, because its next run is in another
+    /// replica.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }

@@ -153,9 +153,7 @@ impl TaskSpec {
 
     #[cfg(feature = "fleet")]
     fn set_singleton(self, change: impl FnOnce(&mut Singleton)) -> Self {
-        self.set(Row::singleton, |set| {
-            change(Arc::make_mut(set.singleton.get_or_insert_default().get_or_insert_default()));
-        })
+        self.set(Row::singleton, |set| change(set.singleton_mut()))
     }
 
     fn say(&mut self) -> &mut Said {

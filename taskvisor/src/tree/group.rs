@@ -197,7 +197,7 @@ impl Group {
 
     #[cfg(feature = "fleet")]
     fn set_singleton(self, change: impl FnOnce(&mut Singleton)) -> Self {
-        self.set(|set| change(Arc::make_mut(set.singleton.get_or_insert_default().get_or_insert_default())))
+        self.set(|set| change(set.singleton_mut()))
     }
 
     /// Adds a task.

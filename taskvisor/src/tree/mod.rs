@@ -16,7 +16,7 @@ mod strategy;
 mod upcoming;
 
 pub use child_handle::ChildHandle;
-pub(crate) use declaration::{Declared, Order, Role};
+pub(crate) use declaration::{Declared, DeclaredChild, Order, Role};
 pub use declared_tree::{DeclaredGroup, DeclaredTree};
 pub(crate) use failure::Leaf;
 pub use failure::{FailureChain, FailureLink};

@@ -4,7 +4,9 @@ use taskvisor::{
     EventKind, Group, Problem, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn,
     TaskOutcome, TaskSpec, TaskState, Tree, TreeSnapshot,
 };
-use tests::{ALWAYS, FAIL, Recorder, Script, constant, cooperative, deaf, ms, recorded, secs, settle, supervisor};
+use tests::{
+    ALWAYS, FAIL, Recorder, Script, Step, constant, cooperative, deaf, ms, recorded, secs, settle, supervisor,
+};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +188,7 @@ async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeEr
             "app                          running   one_for_one",
             "├─ store                     running   one_for_one",
             "│  ├─ pool                   running   #1 1s",
-            "│  └─ cache                  backoff   #1 1s \"failure 1\"",
+            "│  └─ cache                  backoff   #1 failures=1 1s in=49s \"failure 1\"",
             "├─ serve                     running   #1 1s",
             "└─ added                     running   #1 0s",
         ]
@@ -291,5 +293,33 @@ async fn a_task_that_has_not_begun_or_is_told_to_begin_anew_is_not_ready() -> Re
     assert!(tree.child("daemon").restart());
     settle().await;
     assert_eq!(unready(&tree), ["daemon"]);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_run_of_a_periodic_task_is_no_restart() -> Result<(), RuntimeError> {
+    // given: runs at 0 s, 10 s and 20 s; the third fails, and is retried after 1 s, and so on
+    let steps =
+        || [Step::Succeed(ms(0)), Step::Succeed(ms(0)), Step::Fail(ms(0)), Step::Fail(ms(0)), Step::Succeed(ms(0))];
+    let backoff = constant(secs(1));
+    let interval = RestartPolicy::Always { interval: Some(secs(10)) };
+    let of_interval = Script::new(steps()).spec("interval").with_restart(interval);
+    let of_period = Script::new(steps()).spec("period").with_restart(ALWAYS).with_every(secs(10));
+    let tree = Tree::builder(SupervisorConfig::default())
+        .task(of_interval.with_backoff(backoff))
+        .task(of_period.with_backoff(backoff))
+        .build();
+    // then
+    let begun = Instant::now();
+    tree.start().await?;
+    for (at, attempt, restarts) in [(500, 1, 0), (10_500, 2, 0), (20_500, 3, 0), (21_500, 4, 1), (22_500, 5, 0)] {
+        tokio::time::sleep_until(begun + ms(at)).await;
+        for name in ["interval", "period"] {
+            let status = tree.child(name).status().expect("it is registered");
+            assert_eq!((status.attempt, status.restarts), (attempt, restarts), "{name} at {at}: {status:?}");
+        }
+        let snapshot = tree.snapshot().to_string();
+        assert_eq!(snapshot.contains("restarts="), restarts > 0, "{snapshot}");
+    }
     tree.shutdown().await
 }

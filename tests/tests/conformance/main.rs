@@ -4,6 +4,7 @@
 mod a_start;
 mod b_restart;
 mod blocking;
+mod c_console;
 mod c_limits;
 mod d_strategies;
 mod e_stop;

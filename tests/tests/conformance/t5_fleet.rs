@@ -5,6 +5,8 @@ mod loss;
 mod macros;
 mod refused;
 mod review;
+mod shared_key;
+mod shutdown;
 mod slots;
 mod story;
 mod tasks;

@@ -475,3 +475,13 @@ fn t2_pauses_are_counted_until_they_end() {
     });
     assert_eq!(recorded.number("taskvisor_paused{}"), Some(-2), "since the last look");
 }
+
+#[test]
+fn a_further_run_of_a_periodic_task_is_no_restart() {
+    let steps = [Step::Succeed(ms(1)), Step::Fail(ms(1)), Step::Succeed(ms(1)), Step::Succeed(ms(1)), Step::Fatal];
+    let always = RestartPolicy::Always { interval: Some(secs(10)) };
+    let recorded = of_task(Script::new(steps).spec("t").with_restart(always).with_backoff(constant(ms(200))));
+    let attempts = attempts(&recorded);
+    assert_eq!(attempts.iter().map(|(_, count)| count).sum::<i64>(), 5, "{attempts:?}");
+    assert_eq!(recorded.number("taskvisor_restarts_total{task=t}"), Some(1), "the one after the failure");
+}

@@ -46,10 +46,7 @@ pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Rep
             let marked = answered(limit("mark"), || store.mark(id, &key, token, tick)).await.map_err(&mut failed);
             Reply::Marked(id, key, tick, marked)
         }
-        Call::Close(id) => {
-            let _ = answered(limit("close"), || store.close(id)).await.map_err(&mut failed);
-            Reply::Closed
-        }
+        Call::Close(id) => Reply::Closed(answered(limit("close"), || store.close(id)).await.map_err(&mut failed)),
     };
     (reply, told, began.elapsed())
 }

@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Engine {
 #[derive(Default)]
 struct Shared {
     inputs: Vec<Input>,
-    /// The seats of each key, in the order in which they came. The first one has the key in this process.
+    /// The seats of each key. The first one has the key in this process; the others are in the order in which they came.
     seats: BTreeMap<LeaseKey, Vec<Waiting>>,
     driver: Driver,
 }
@@ -62,6 +62,10 @@ enum Driver {
 
 enum Input {
     Say(Arc<Seat>, Say),
+    /// The seat is the first of its key now, and wants to work.
+    First(Arc<Seat>),
+    /// The seat is the first of its key, and another one wants it.
+    Yields(Arc<Seat>),
     Hint,
     ShutDown,
 }
@@ -107,8 +111,12 @@ impl Engine {
             (None, _) => return,
         };
         let gone = if say == Say::Leaves { Some(seats.remove(place)) } else { None };
-        let next = if gone.is_some() && place == 0 { seats.first().filter(|next| next.wants) } else { None };
-        let next = next.map(|next| Input::Say(Arc::clone(&next.seat), Say::Wants(0)));
+        let next = if gone.is_some() && place == 0 {
+            first_that_wants(seats).map(Input::First)
+        } else {
+            let first = seats.first().filter(|first| place > 0 && wants && !first.wants);
+            first.map(|first| Input::Yields(Arc::clone(&first.seat)))
+        };
         if seats.is_empty() {
             shared.seats.remove(key);
         }
@@ -126,6 +134,27 @@ impl Engine {
             start(self);
         }
         self.bell.notify_one();
+    }
+
+    /// Returns `true` if another seat has the key of this one, which waits behind it.
+    fn is_behind(&self, seat: &Arc<Seat>) -> bool {
+        let shared = lock(&self.shared);
+        let seats = shared.seats.get(&seat.key).map_or(&[][..], Vec::as_slice);
+        seats.iter().skip(1).any(|waiting| Arc::ptr_eq(&waiting.seat, seat))
+    }
+
+    /// The first seat of a key puts itself at the end, if another one wants the key. Returns that one.
+    fn pass_on(&self, seat: &Arc<Seat>) -> Option<Arc<Seat>> {
+        let mut shared = lock(&self.shared);
+        let seats = shared.seats.get_mut(&seat.key)?;
+        let is_first = seats.first().is_some_and(|first| Arc::ptr_eq(&first.seat, seat));
+        if !is_first || !seats[1..].iter().any(|next| next.wants) {
+            return None;
+        }
+        let first = seats.remove(0);
+        let next = first_that_wants(seats);
+        seats.push(first);
+        next
     }
 
     fn push(&self, input: Input) {
@@ -167,6 +196,15 @@ impl Engine {
             core.bus.publish(event());
         }
     }
+}
+
+/// Puts the first seat that wants to work before the others.
+fn first_that_wants(seats: &mut Vec<Waiting>) -> Option<Arc<Seat>> {
+    let place = seats.iter().position(|waiting| waiting.wants)?;
+    let next = seats.remove(place);
+    let seat = Arc::clone(&next.seat);
+    seats.insert(0, next);
+    Some(seat)
 }
 
 /// Starts the driver. Called in the runtime of the first unit.
@@ -302,7 +340,9 @@ impl Live {
         let now = self.clock.now();
         for input in inputs {
             match input {
-                Input::Say(seat, say) => self.hear(seat, say, now),
+                Input::Say(seat, say) => self.hear(&seat, say, now),
+                Input::First(seat) => self.begin(seat, now),
+                Input::Yields(seat) => self.pass_on(&seat, now),
                 Input::Hint => self.machine.hint(now),
                 Input::ShutDown => self.machine.shut_down(),
             }
@@ -319,11 +359,38 @@ impl Live {
     }
 
     /// Hands on what the seat that has its key says.
-    fn hear(&mut self, seat: Arc<Seat>, say: Say, now: Duration) {
+    fn hear(&mut self, seat: &Arc<Seat>, say: Say, now: Duration) {
+        // It said that before it passed the key on.
+        if say != Say::Leaves && self.engine.is_behind(seat) {
+            return;
+        }
         self.machine.say(&seat.key, say, now);
-        if say == Say::Leaves {
-            drop(self.seats.remove(&seat.key));
-        } else {
+        match say {
+            Say::Leaves => drop(self.seats.remove(&seat.key)),
+            _ => drop(self.seats.insert(seat.key.clone(), Arc::clone(seat))),
+        }
+        if matches!(say, Say::Wants(_) | Say::Withdraws(_)) {
+            self.pass_on(seat, now);
+        }
+    }
+
+    /// Lets another seat have the key of one that does not work, and is paused or has handed its lease over.
+    fn pass_on(&mut self, seat: &Arc<Seat>, now: Duration) {
+        if !self.machine.is_for_others(&seat.key) {
+            return;
+        }
+        if let Some(next) = self.engine.pass_on(seat) {
+            if let Some(grants) = seat.grants_before() {
+                self.machine.say(&seat.key, Say::Withdraws(grants), now);
+            }
+            self.begin(next, now);
+        }
+    }
+
+    /// A seat is the first of its key, and wants to work.
+    fn begin(&mut self, seat: Arc<Seat>, now: Duration) {
+        if let Some(grants) = seat.grants_before() {
+            self.machine.say(&seat.key, Say::Wants(grants), now);
             drop(self.seats.insert(seat.key.clone(), seat));
         }
     }
@@ -421,6 +488,7 @@ impl Live {
                     seat.wake();
                 }
             }
+            Order::Forgotten { key } => drop(self.paths.remove(&key)),
             Order::Done => {}
         }
     }

@@ -11,11 +11,13 @@ use std::mem;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
-use super::super::clock::Ticks;
+use super::super::clock::{Ticks, after};
 use super::super::core::Core;
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
@@ -26,14 +28,15 @@ use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::{End, Note};
-use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, one_line};
+use crate::events::{Event, EventKind, Reason, millis};
+use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
 #[cfg(feature = "cron")]
 use crate::policy::ResolvedPolicy;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
-use crate::task::{StopKind, StopReason};
+use crate::task::{StopKind, StopReason, TaskError};
 use crate::tree::{Declared, Dynamic, FailureChain, Role, join, last_segment};
 
 /// One registration of a group.
@@ -45,6 +48,7 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) position: Option<Position>,
     /// The permits of its `max_concurrent`.
     pub(in crate::runtime) permits: Option<Arc<Permits>>,
+    /// [`Inbox`] says when its lock is taken.
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
@@ -94,8 +98,12 @@ pub(super) struct Inbox {
     state: TaskState,
     /// The start of the state, unless the group runs.
     since: Ticks,
+    /// The time at which the driver starts the group or its children again, for snapshots; zero while it waits for none.
+    due: Ticks,
     /// The number of runs.
     runs: u32,
+    /// The number of consecutive failures.
+    failures: u32,
     /// `true` if the current run has been ready.
     ready: bool,
     /// `true` while children can be added: until the group stops for good.
@@ -124,6 +132,32 @@ pub(super) struct Inbox {
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
     pub(super) orphans: Option<Orphans>,
+}
+
+/// What a group has left when it has ended, to be dropped with no lock held.
+pub(in crate::runtime) struct Gone {
+    #[expect(dead_code, reason = "it is only dropped")]
+    members: (ByKey<Member>, BTreeMap<Key, Member>),
+    #[expect(dead_code, reason = "it is only dropped")]
+    runtimes: BTreeMap<Key, Handle>,
+    /// The children that came too late.
+    late: Vec<Member>,
+    #[expect(dead_code, reason = "it is only dropped")]
+    spare: Option<Fenced<TaskOutcome>>,
+}
+
+/// A group at one moment.
+pub(in crate::runtime) struct SeenGroup {
+    pub(in crate::runtime) state: TaskState,
+    pub(in crate::runtime) restarts: u32,
+    pub(in crate::runtime) failures: u32,
+    /// `true` if its current run has been ready.
+    pub(in crate::runtime) is_ready: bool,
+    /// `true` while the function of a fresh group makes its children.
+    pub(in crate::runtime) is_making: bool,
+    pub(in crate::runtime) due: Option<Ticks>,
+    pub(in crate::runtime) failure: Option<FailureChain>,
+    pub(in crate::runtime) outcome: Option<OutcomeKind>,
 }
 
 /// The right to add a child, with the mailbox locked.
@@ -159,7 +193,9 @@ impl GroupCell {
                 next_key: declared.first_added(),
                 state: TaskState::Pending,
                 since,
+                due: 0,
                 runs: 0,
+                failures: 0,
                 ready: false,
                 open: true,
                 stopped: false,
@@ -324,6 +360,12 @@ impl GroupCell {
         self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))
     }
 
+    /// Returns `true` if other starts take all places of `max_starting`, of the group or one around it.
+    pub(in crate::runtime) fn has_no_place(&self) -> bool {
+        let is_full = |group: &Self| group.starting.as_ref().is_some_and(|places| places.available_permits() == 0);
+        self.limits_starts && self.with_parents().any(is_full)
+    }
+
     /// Returns `true` if the parent decides on the failures of the group.
     pub(super) fn is_managed(&self) -> bool {
         self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
@@ -386,6 +428,12 @@ impl GroupCell {
 
     pub(crate) fn state(&self) -> TaskState {
         let state = self.lock().state;
+        self.shown(state)
+    }
+
+    /// Returns the public state, of this one of its own.
+    #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there are no leases"))]
+    pub(in crate::runtime) fn shown(&self, state: TaskState) -> TaskState {
         #[cfg(feature = "fleet")]
         if matches!(state, TaskState::Running | TaskState::Pending) && self.stands_by() {
             return TaskState::Standby;
@@ -393,7 +441,79 @@ impl GroupCell {
         state
     }
 
-    pub(crate) fn restarts(&self) -> u32 {
+    /// Returns what a snapshot has of it, as of one moment.
+    pub(in crate::runtime) fn seen(&self) -> SeenGroup {
+        let inbox = self.lock();
+        let is_ready = inbox.ready && inbox.state == TaskState::Running;
+        SeenGroup {
+            state: inbox.state,
+            restarts: inbox.runs.saturating_sub(1),
+            failures: inbox.failures,
+            is_ready,
+            is_making: inbox.making,
+            due: (inbox.due > 0).then_some(inbox.due),
+            failure: inbox.failure.clone(),
+            outcome: inbox.outcome.as_deref().filter(|_| inbox.state == TaskState::Ended).map(TaskOutcome::kind),
+        }
+    }
+
+    /// Returns the time at which the driver starts the group or its children again, if it waits for one.
+    pub(in crate::runtime) fn due(&self) -> Option<Ticks> {
+        let due = self.lock().due;
+        (due > 0).then_some(due)
+    }
+
+    /// The group failed, so many times in a row, and starts again after this time. `due` is that time, if no parent decides
+    /// when it begins.
+    pub(super) fn fails(&self, error: &Arc<TaskError>, failures: u32, delay: Duration, due: Option<Duration>) {
+        let mut inbox = self.lock();
+        inbox.failures = failures;
+        self.publish_failure(error, Some((failures, delay)));
+        self.rests_as(&mut inbox, TaskState::Backoff, due);
+    }
+
+    /// The group failed, and does not start again.
+    pub(super) fn fails_for_good(&self, error: &Arc<TaskError>) {
+        let _in_order = self.lock();
+        self.publish_failure(error, None);
+    }
+
+    /// Publishes a failure, and what follows. Called under the lock of the mailbox.
+    fn publish_failure(&self, error: &Arc<TaskError>, next: Option<(u32, Duration)>) {
+        if self.core.bus.is_active() {
+            let (count, delay_ms) = next.map(|(failures, delay)| (u64::from(failures), millis(delay))).unzip();
+            let event = Event { delay_ms, count, ..self.event(EventKind::GroupFailed) };
+            self.core.bus.publish(event.because(Arc::clone(error)));
+        }
+    }
+
+    /// Publishes the end. Called under the lock of the mailbox.
+    fn publish_end(&self, outcome: &TaskOutcome) {
+        if self.position.is_none() || !self.core.bus.is_active() {
+            return;
+        }
+        let stop = if let TaskOutcome::Canceled { reason, .. } = outcome { Some(reason.clone()) } else { None };
+        let error = outcome.error().map(|error| Reason::from(Arc::clone(error)));
+        let reason = error.or_else(|| Some(stop.as_ref()?.to_string().into()));
+        self.core.bus.publish(Event { reason, stop, ..self.event(EventKind::GroupEnded) });
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event::about(kind, &self.path)
+    }
+
+    /// Notes the time at which the driver starts the group or its children again.
+    pub(super) fn is_due_at(&self, at: Option<Instant>) {
+        self.lock().due = at.map_or(0, |at| self.core.clock.at(at).max(1));
+    }
+
+    pub(super) fn set_failures(&self, failures: u32) {
+        self.lock().failures = failures;
+    }
+
+    /// Returns the number of runs after the first.
+    #[cfg(feature = "test-util")]
+    pub(super) fn restarts(&self) -> u32 {
         self.lock().runs.saturating_sub(1)
     }
 
@@ -414,7 +534,7 @@ impl GroupCell {
     }
 
     /// Returns the last failure.
-    pub(super) fn failure(&self) -> Option<FailureChain> {
+    pub(in crate::runtime) fn failure(&self) -> Option<FailureChain> {
         self.lock().failure.clone()
     }
 
@@ -532,17 +652,29 @@ impl GroupCell {
     pub(super) fn begins(&self) {
         self.set_failing(None);
         let mut inbox = self.lock();
+        let restarts = u64::from(inbox.runs);
+        if restarts > 0 && self.core.bus.is_active() {
+            self.core.bus.publish(Event { count: Some(restarts), ..self.event(EventKind::GroupRestarted) });
+        }
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
-        inbox.ready = false;
-        inbox.making = false;
+        (inbox.ready, inbox.making, inbox.due) = (false, false, 0);
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
-        let mut inbox = self.lock();
+        self.rests(state, None);
+    }
+
+    /// The group is in this state, and waits for this time if it is known.
+    pub(super) fn rests(&self, state: TaskState, delay: Option<Duration>) {
+        self.rests_as(&mut self.lock(), state, delay);
+    }
+
+    fn rests_as(&self, inbox: &mut Inbox, state: TaskState, delay: Option<Duration>) {
         (inbox.state, inbox.since) = (state, self.core.clock.now());
+        inbox.due = delay.map_or(0, |delay| after(inbox.since, delay).max(1));
         inbox.making = false;
     }
 
@@ -550,7 +682,7 @@ impl GroupCell {
     pub(super) fn set_making(&self) {
         let mut inbox = self.lock();
         (inbox.state, inbox.since) = (TaskState::Running, self.core.clock.now());
-        (inbox.making, inbox.ready) = (true, false);
+        (inbox.making, inbox.ready, inbox.due) = (true, false, 0);
     }
 
     /// Returns `true` while the function of a fresh group makes its children.
@@ -747,21 +879,29 @@ impl GroupCell {
         Some(next)
     }
 
-    /// Ends the group: removes its children, and wakes its waiters.
-    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) {
-        let outcome = Fenced::new(outcome);
+    /// Ends the group, and removes its children. The caller holds the registry's lock, and has removed the group.
+    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Gone {
         let mut inbox = self.lock();
+        self.publish_end(&outcome);
+        let outcome = Fenced::new(outcome);
         (inbox.state, inbox.open) = (TaskState::Ended, false);
         let late: Vec<_> = mem::take(&mut inbox.messages).iter().filter_map(|message| message.input.child()).collect();
         let late: Vec<_> = late.into_iter().filter_map(|key| inbox.members.get(key).cloned()).collect();
         let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-        let gone =
-            (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
-        drop(inbox);
-        for member in &late {
+        Gone {
+            members: (mem::take(&mut inbox.members), mem::take(&mut inbox.before)),
+            runtimes: mem::take(&mut inbox.elsewhere),
+            late,
+            spare,
+        }
+    }
+
+    /// Does the remaining work after the end: wakes its waiters. Called with no lock held.
+    pub(in crate::runtime) fn has_finished(&self, gone: Gone) {
+        for member in &gone.late {
             member.turn_away(self.core.config.grace);
         }
-        drop((gone, late));
+        drop(gone);
         #[cfg(feature = "fleet")]
         if let Some(seat) = &self.seat {
             seat.leaves();

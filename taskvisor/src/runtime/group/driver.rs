@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,7 +23,6 @@ use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, RetryIn, Why};
-use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
@@ -59,6 +59,8 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
+    /// The time at which the group or its children start again, as the cell has it.
+    due: Option<Duration>,
     /// Those of them that told when to retry.
     told: Told,
     /// The deadline of the current stop.
@@ -154,6 +156,7 @@ impl Live {
             start,
             began: start,
             streak: 0,
+            due: None,
             told: Told::default(),
             stop_by: None,
             given_up: VecDeque::new(),
@@ -201,6 +204,10 @@ impl Live {
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
         let given_up = self.given_up.front().map(|(at, _)| *at);
+        let due = self.machine.wakes_at();
+        if mem::replace(&mut self.due, due) != due {
+            self.group.is_due_at(due.and_then(|due| self.start.checked_add(due)));
+        }
         let until = machine.into_iter().chain(given_up).min();
         if let Making::Called(_) = self.making {
             return Box::pin(self.wait_for_children(until)).await;
@@ -309,7 +316,7 @@ impl Live {
 
     /// Requests the children to stop that came after the group was to end.
     fn turn_away(&mut self) {
-        for key in std::mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
+        for key in mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
             self.with(key, |member| member.turn_away(self.group.core.config.grace));
         }
     }
@@ -350,7 +357,7 @@ impl Live {
             }
             Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
-            Action::Forgive => self.streak = 0,
+            Action::Forgive => self.set_streak(0),
             Action::Register | Action::End => {}
         }
     }
@@ -475,26 +482,26 @@ impl Live {
         };
         match next {
             Next::End(outcome) => {
-                if !outcome.is_completed() {
-                    self.publish_failure("the group failed for good");
+                if let Some(error) = outcome.error() {
+                    self.group.fails_for_good(error);
                 }
                 self.outcome = Some(outcome);
                 Follow::End
             }
             Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-                self.streak = 0;
-                self.group.set_state(TaskState::Interval);
+                self.set_streak(0);
+                self.group.rests(TaskState::Interval, Some(delay));
                 Follow::Wait(delay)
             }
             Next::Retry { error, delay, streak, is_told } => {
                 self.streak = streak;
+                let due = (!self.group.is_managed()).then_some(delay);
+                self.group.fails(&error, streak, delay, due);
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
-                self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
                 if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
-                self.group.set_state(TaskState::Backoff);
                 if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
@@ -502,13 +509,9 @@ impl Live {
         }
     }
 
-    /// Publishes the failure of a run. The log has a line of its own.
-    fn publish_failure(&self, what: &str) {
-        let bus = &self.group.core.bus;
-        if bus.is_active() {
-            let failure = self.group.failed_with().unwrap_or_default();
-            let reason = format!("{what}: {failure}");
-            bus.publish(Event::about(EventKind::Warning, self.group.path()).because(reason));
+    fn set_streak(&mut self, streak: u32) {
+        if mem::replace(&mut self.streak, streak) != streak {
+            self.group.set_failures(streak);
         }
     }
 
@@ -591,7 +594,7 @@ impl Live {
 
     /// Drops what was made for a run, and the future of a call.
     fn forget_made(&mut self) {
-        let _ = drop_caught(std::mem::replace(&mut self.making, Making::No));
+        let _ = drop_caught(mem::replace(&mut self.making, Making::No));
         self.group.forget_made();
     }
 

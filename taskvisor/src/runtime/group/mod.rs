@@ -29,7 +29,7 @@ mod plan;
 mod window;
 
 pub(crate) use cell::GroupCell;
-pub(super) use cell::{Adoption, Position};
+pub(super) use cell::{Adoption, Position, SeenGroup};
 pub(super) use children::{Epoch, Key};
 pub(super) use driver::drive;
 pub(super) use member::Member;

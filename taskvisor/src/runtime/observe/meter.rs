@@ -80,7 +80,11 @@ pub(in crate::runtime) fn describe() {
     tell(|| {
         describe_counter!(ATTEMPTS, Unit::Count, "Attempts that have ended, by outcome.");
         describe_histogram!(DURATION, Unit::Seconds, "How long attempts took, their helpers included.");
-        describe_counter!(RESTARTS, Unit::Count, "Attempts that began after the first of their task.");
+        describe_counter!(
+            RESTARTS,
+            Unit::Count,
+            "Attempts after the first of their task; of a periodic task, after a failure."
+        );
         describe_histogram!(BACKOFF, Unit::Seconds, "How long failed tasks wait before they begin again.");
         #[cfg(feature = "cron")]
         describe_counter!(MISSED, Unit::Count, "Runs of schedules that did not begin on time.");
@@ -104,7 +108,7 @@ pub(in crate::runtime) fn describe() {
 
 pub(super) fn begin(cell: &Cell, attempt: u32) -> Stopwatch {
     let task = task_label(cell);
-    if attempt > 1 {
+    if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
         tell(|| counter!(RESTARTS, "task" => task.clone()).increment(1));
     }
     tell(|| gauge!(RUNNING, "task" => task).increment(1.0));

@@ -43,6 +43,14 @@ impl Core {
         seen.into_iter().map(|seen| self.shown(seen)).collect()
     }
 
+    /// Returns the position of a submission that waits in its slot; 1 for the one that starts next.
+    pub(crate) fn slot_position(&self, cell: &Cell) -> Option<usize> {
+        let registry = self.registry();
+        let slot = registry.slots.busy.get(cell.slot()?)?;
+        let position = slot.next().into_iter().chain(slot.queue()).position(|job| job.cell.id() == cell.id())?;
+        Some(position + 1)
+    }
+
     fn shown(&self, seen: Seen) -> SlotSnapshot {
         let Seen { name, phase, owners, next, queue, queued, paused } = seen;
         let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.status().state);

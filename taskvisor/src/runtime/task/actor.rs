@@ -97,6 +97,7 @@ impl Actor {
             Turn::Waits => {
                 if !self.timer.is_armed() {
                     self.timer.set(delay);
+                    self.cell.is_due_in(delay);
                 }
                 self.step = Step::Waiting { delay };
             }

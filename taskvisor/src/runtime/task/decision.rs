@@ -78,6 +78,16 @@ pub(in crate::runtime) enum Next {
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32, is_told: bool },
 }
 
+impl Next {
+    /// Returns the time that the next attempt waits for; zero if it waits for none, or for its schedule.
+    pub(in crate::runtime) fn delay(&self) -> Duration {
+        match self {
+            Self::Repeat(delay) | Self::Throttle { pause: delay, .. } | Self::Retry { delay, .. } => *delay,
+            Self::End(_) | Self::Restart(_) | Self::Hold(_) | Self::Scheduled | Self::GiveUp { .. } => Duration::ZERO,
+        }
+    }
+}
+
 impl Facts<'_> {
     /// Returns `true` if the task starts again with its siblings. A task that runs once does not.
     fn comes_back(&self) -> bool {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::bars::{Barred, Bars};
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
-use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
+use crate::policy::{self, Ready, ResolvedPolicy, RestartPolicy};
+use crate::runtime::clock::Ticks;
 use crate::runtime::group::Note;
 use crate::supervisor::StopLimit;
 use crate::task::{StopKind, StopReason};
@@ -84,6 +85,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) request: Request,
     gate: Gate,
     pub(in crate::runtime) ready: bool,
+    /// `true` if the last success made it ready by [`Ready::FirstSuccess`].
+    pub(in crate::runtime) became_ready: bool,
     /// `true` if the readiness of its batch waits for it: it counts, and no attempt has begun.
     pub(in crate::runtime) unready: bool,
     /// `true` if the token of the current attempt is canceled.
@@ -99,6 +102,8 @@ pub(in crate::runtime) struct Machine {
     owed: bool,
     /// The number of consecutive failures.
     pub(in crate::runtime) streak: u32,
+    /// The time at which the wait for a time is over, for snapshots; zero while that is not known. Nothing depends on it.
+    pub(in crate::runtime) due: Ticks,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
     pub(in crate::runtime) attempt: u64,
 }
@@ -153,6 +158,7 @@ impl Machine {
             request: Request::Nothing,
             gate,
             ready: false,
+            became_ready: false,
             unready,
             canceled: false,
             bars: Bars::NONE,
@@ -161,6 +167,7 @@ impl Machine {
             limit: StopLimit::Grace,
             owed: false,
             streak: 0,
+            due: 0,
             attempt: 0,
         }
     }
@@ -172,6 +179,22 @@ impl Machine {
             Stage::Waiting(Wait::Delay | Wait::Scheduled) => self.gate != Gate::Shut,
             _ => false,
         }
+    }
+
+    /// Returns `true` if the task waits for a time of its own, and its gate is open.
+    pub(in crate::runtime) fn awaits_time(&self) -> bool {
+        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due);
+        waits && self.gate != Gate::Shut && !self.is_standing_by()
+    }
+
+    /// Returns `true` if the task waits for the time of its schedule.
+    pub(in crate::runtime) fn is_scheduled(&self) -> bool {
+        self.stage == Stage::Waiting(Wait::Scheduled)
+    }
+
+    /// Returns the time at which a wait for another time than that of a schedule is over, if it is known.
+    pub(in crate::runtime) fn due(&self) -> Option<Ticks> {
+        (self.awaits_time() && !self.is_scheduled() && self.due > 0).then_some(self.due)
     }
 
     /// Notes the reason of a stop request. The reason with the highest rank stands.
@@ -267,7 +290,8 @@ impl Machine {
     pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
         let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
         let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held || policy.is_scheduled());
-        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) {
+        // What stands by has its next attempt in the replica that has the lease.
+        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD | Bars::STANDBY) {
             return None;
         }
         self.bars.set(Bars::TRIGGERED, self.is_paused());
@@ -352,6 +376,17 @@ impl Machine {
         is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
+    /// Returns the number of restarts. A further run of a periodic task is none: only attempts after a failure are, since
+    /// its last success.
+    pub(in crate::runtime) fn restarts(&self, policy: &ResolvedPolicy) -> u64 {
+        if policy.is_periodic() {
+            let is_to_come = matches!(self.stage, Stage::Waiting(_));
+            self.streak.saturating_sub(u32::from(is_to_come)).into()
+        } else {
+            self.attempt.saturating_sub(1)
+        }
+    }
+
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
     #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
@@ -367,10 +402,7 @@ impl Machine {
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
     /// none runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
-        let is_periodic = policy.every.is_some()
-            || policy.is_scheduled()
-            || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
-        let owes = is_periodic
+        let owes = policy.is_periodic()
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop
             && !self.bars.has(Bars::FOR_GOOD);
@@ -422,6 +454,8 @@ impl Machine {
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&mut self) {
         self.gate = Gate::Open;
+        // The wait begins anew, when the actor sets its timer.
+        self.due = 0;
         self.unbar();
     }
 
@@ -661,7 +695,7 @@ impl Machine {
         policy: &ResolvedPolicy,
         ending: Ending,
         ran: Ran,
-        ticks: Option<&Ticks>,
+        ticks: Option<&policy::Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
         decide(&self.facts(policy, ran, ticks, stopped), ending)
@@ -672,7 +706,7 @@ impl Machine {
         &self,
         policy: &'a ResolvedPolicy,
         Ran { lived, at_once }: Ran,
-        ticks: Option<&'a Ticks>,
+        ticks: Option<&'a policy::Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
@@ -734,7 +768,7 @@ impl Machine {
         if policy.ready != Ready::FirstSuccess {
             return None;
         }
-        self.ready = true;
+        self.became_ready = !std::mem::replace(&mut self.ready, true);
         self.pass()
     }
 

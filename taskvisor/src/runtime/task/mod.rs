@@ -24,7 +24,7 @@ pub(super) use bars::Barred;
 #[cfg(feature = "cron")]
 pub(super) use calendar::{Calendar, Run};
 pub(crate) use cell::Cell;
-pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
+pub(super) use cell::{ABORT, Bound, Membership, Origin, Seen, StopBy, Tie, shown};
 pub(super) use decision::{Ending, Facts, Next, Request, Told, decide};
 pub(super) use limit::is_late;
-pub(super) use machine::Stage;
+pub(super) use machine::{Machine, Stage};

@@ -80,6 +80,11 @@ impl Schedule {
         Look::Later(self.until_next().min(LOOK).min(left.unwrap_or(LOOK)))
     }
 
+    /// Returns the time until the end of the backoff, while there is one.
+    pub(in crate::runtime) fn backoff_left(&self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Returns the time until the next run.
     pub(in crate::runtime) fn until_next(&self) -> Duration {
         self.line.next_run().map_or(Duration::MAX, |next| next.duration_since(now()).unwrap_or_default())

@@ -53,6 +53,10 @@ impl Schedule {
         match self.0 {}
     }
 
+    pub(in crate::runtime) fn backoff_left(&self) -> Option<Duration> {
+        match self.0 {}
+    }
+
     pub(in crate::runtime) fn until_next(&self) -> Duration {
         match self.0 {}
     }

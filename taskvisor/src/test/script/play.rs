@@ -100,6 +100,7 @@ async fn pause(time: Duration) {
 
 /// Counts one attempt, as dropped unless it ends before.
 pub(super) struct Counted {
+    /// The lock is a leaf, held to add to the numbers.
     tally: Arc<Mutex<ScriptTally>>,
     ended: bool,
 }

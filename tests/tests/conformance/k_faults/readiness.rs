@@ -378,7 +378,7 @@ async fn k6c_a_group_that_waits_for_its_next_run_is_not_ready() -> Result {
 
 /// A group restarts by default, so without an event its failures would show nowhere.
 #[tokio::test(start_paused = true)]
-async fn k6i_each_failure_of_a_group_is_a_warning() -> Result {
+async fn k6i_each_failure_of_a_group_is_an_event() -> Result {
     let recorder = Recorder::new();
     let leaf = Script::new([FAIL]).spec("leaf").with_restart(RestartPolicy::Never).critical();
     let group = Group::one_for_one("group").with_backoff(constant(ms(1))).with_max_retries(1).not_critical();
@@ -386,12 +386,12 @@ async fn k6i_each_failure_of_a_group_is_a_warning() -> Result {
         Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).group(group.task(leaf)).build();
     tree.start().await?;
     sleep(ms(100)).await;
-    let seen = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning);
-    let told: Vec<_> = seen.map(|seen| (seen.task, seen.reason)).collect();
-    let expected = [
-        "the group failed, and starts again in 1ms: `group/leaf` failed (failure 1), which `group` needs",
-        "the group failed for good: `group/leaf` failed (failure 2), which `group` needs",
-    ];
-    assert_eq!(told, expected.map(|reason| (Some("group".to_owned()), Some(reason.to_owned()))));
+    let seen = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::GroupFailed);
+    let told: Vec<_> = seen.map(|seen| (seen.task.unwrap(), seen.reason.unwrap(), seen.delay_ms, seen.count)).collect();
+    let expected = |failure: u64, delay, count| {
+        let reason = format!("`group/leaf` failed (failure {failure}), which `group` needs");
+        ("group".to_owned(), reason, delay, count)
+    };
+    assert_eq!(told, [expected(1, Some(1), Some(1)), expected(2, None, None)]);
     tree.shutdown().await
 }

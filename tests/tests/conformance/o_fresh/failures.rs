@@ -53,9 +53,9 @@ async fn o52_a_failed_start_is_retried_after_the_backoff_of_the_group() -> Resul
     assert_eq!((calls.count(), tree.health().is_ready()), (3, true));
     assert_eq!(handle.child("a").status().unwrap().state, TaskState::Running);
     let seen = recorder.seen();
-    let told: Vec<_> = seen.iter().filter(|seen| seen.kind == EventKind::Warning).collect();
-    let expected = "the group failed, and starts again in 5s: `g` could not make its children (the pool refused)";
-    assert_eq!(told.len(), 2);
+    let told: Vec<_> = seen.iter().filter(|seen| seen.kind == EventKind::GroupFailed).collect();
+    let expected = "`g` could not make its children (the pool refused)";
+    assert_eq!(told.iter().map(|it| it.delay_ms).collect::<Vec<_>>(), [Some(5_000); 2]);
     assert!(
         told.iter().all(|it| it.task.as_deref() == Some("g") && it.reason.as_deref() == Some(expected)),
         "{told:?}"

@@ -89,7 +89,7 @@ async fn o52_no_start_fails_because_of_tasks_in_places() -> Result {
         timeout(secs(10), act).await.expect("it hangs").unwrap();
     }
     let node = tree.snapshot().root.children.remove(0);
-    assert_eq!(recorder.count(EventKind::Warning), 0, "after {} restarts", node.restarts);
+    assert_eq!(recorder.count(EventKind::GroupFailed), 0, "after {} restarts", node.restarts);
     assert_eq!(node.last_error, None, "after {} restarts", node.restarts);
     tree.shutdown().await
 }

@@ -145,10 +145,9 @@ async fn o26_the_start_of_a_fresh_group_is_retried_after_the_told_time() -> Resu
     assert_eq!(begun, [0, 100, 60_100, 60_300], "the backoff of the group goes on where it was");
     assert!(tree.health().is_ready());
     tree.shutdown().await?;
-    let told: Vec<_> = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning).collect();
-    let expected =
-        "the group failed, and starts again in 60s: `g` could not make its children (503 service unavailable)";
-    assert_eq!(told[1].reason.as_deref(), Some(expected));
+    let told: Vec<_> = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::GroupFailed).collect();
+    let expected = "`g` could not make its children (503 service unavailable)";
+    assert_eq!((told[1].reason.as_deref(), told[1].delay_ms), (Some(expected), Some(60_000)));
     Ok(())
 }
 

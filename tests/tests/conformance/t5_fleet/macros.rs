@@ -105,6 +105,40 @@ async fn t5_a_fleet_is_said_by_the_macros() -> Result {
     Ok(())
 }
 
+/// With `Fleet::local()` nobody else takes the key, so the process has it again, by a new taking.
+#[tokio::test(start_paused = true)]
+async fn t5_the_typed_handles_of_tasks_and_groups_hand_over() -> Result {
+    let log = Log::new();
+    let tree = supervise!(
+        signals = false,
+        fleet = Fleet::local().ttl(TTL),
+        tasks = [
+            task(ledger { log: log.clone(), replica: 0 }, singleton),
+            feeds = group(singleton, tasks = [orders = feed { log: log.clone(), replica: 0, of: "orders" }]),
+            alone = feed { log: Log::new(), replica: 0, of: "alone" },
+        ],
+    );
+    assert!(!tree.tasks.ledger.resign() && !tree.groups.feeds.resign(), "nothing is held before the start");
+    tree.start().await?;
+    sleep(secs(1.0)).await;
+    assert!(tree.tasks.ledger.resign());
+    assert!(tree.groups.feeds.resign());
+    assert!(!tree.tasks.alone.resign(), "it is no singleton");
+    sleep(secs(1.0)).await;
+    let runs = |what: &str| log.runs().into_iter().filter(|run| run.what == what).collect::<Vec<_>>();
+    for what in ["ledger", "orders"] {
+        assert!(matches!(&runs(what)[..], [first, ..] if first.to.is_some()), "{what}: {:?}", runs(what));
+    }
+    sleep(TTL).await;
+    for what in ["ledger", "orders"] {
+        assert!(matches!(&runs(what)[..], [first, next] if first.token < next.token), "{what}: {:?}", runs(what));
+        assert_eq!(log.owners(what), [0]);
+    }
+    tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn t5_the_options_are_those_of_the_setters() {
     let log = Log::new();

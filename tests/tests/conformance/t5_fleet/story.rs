@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use super::{Log, Result, replica, secs, serve};
 
-const KEYS: [&str; 6] = ["solo", "moody", "all/s", "rest/s", "feeds/a", "feeds/inner/b"];
-const WHAT: [&str; 6] = ["solo", "moody", "s", "r", "a", "b"];
+const KEYS: [&str; 8] = ["solo", "moody", "all/s", "rest/s", "feeds/a", "feeds/inner/b", "left", "right"];
+/// The last two share a key.
+const WHAT: [&str; 8] = ["solo", "moody", "s", "r", "a", "b", "pair", "pair"];
 
 #[tokio::test(start_paused = true)]
 async fn t5_no_story_lets_two_run_or_none() -> Result {
@@ -60,6 +61,8 @@ async fn story(seed: u64) -> Result {
                 .group(Group::one_for_one("inner").task(moody(&log, n, "b", seed ^ 4)));
             tree.task(serve(&log, n, "solo").with_singleton())
                 .task(moody(&log, n, "moody", seed).with_singleton())
+                .task(named("left", serve(&log, n, "pair")).with_singleton_key("pair"))
+                .task(named("right", moody(&log, n, "pair", seed ^ 6)).with_singleton_key("pair"))
                 .group(all)
                 .group(rest)
                 .group(feeds)
@@ -114,7 +117,7 @@ async fn story(seed: u64) -> Result {
         }
     }
     sleep(secs(90.0)).await;
-    let mut ran = [false; 6];
+    let mut ran = [false; 8];
     for _ in 0..200 {
         for (what, has_run) in WHAT.iter().zip(&mut ran) {
             let owners = log.owners(what);
@@ -123,7 +126,7 @@ async fn story(seed: u64) -> Result {
         }
         sleep(secs(0.5)).await;
     }
-    assert_eq!(ran, [true; 6], "seed {seed}: {WHAT:?}");
+    assert_eq!(ran, [true; 8], "seed {seed}: {WHAT:?}");
     for it in &replicas {
         it.tree.shutdown().await?;
     }

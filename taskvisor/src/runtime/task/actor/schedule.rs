@@ -18,7 +18,11 @@ impl Actor {
             Look::Come => self.cell.come(),
             Look::Elapsed => self.cell.waited(),
             Look::Later(time) => {
+                let backoff = schedule.backoff_left();
                 self.timer.set(time);
+                if let Some(backoff) = backoff {
+                    self.cell.is_due_in(backoff);
+                }
                 self.step = Step::Waiting { delay };
                 return;
             }

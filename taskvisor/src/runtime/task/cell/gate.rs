@@ -6,6 +6,7 @@ use super::super::bars::Barred;
 use super::super::helpers::Beat;
 use super::super::machine::{Stage, Wait};
 use super::{Bound, Cell, Membership};
+use crate::events::EventKind;
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopKind;
 
@@ -134,6 +135,9 @@ impl Cell {
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
         if let Some(effects) = state.machine.signal_ready(&self.policy, attempt) {
+            if self.core.bus.is_active() {
+                self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskReady));
+            }
             self.carry_out(None, state, Bound::OPEN, effects);
             self.core.tell_ready();
         }

@@ -31,7 +31,7 @@ use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
-use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
+use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, ResolvedPolicy};
 use crate::sync::{WaitList, lock};
@@ -52,9 +52,20 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
+}
+
+/// A cell at one moment.
+pub(in crate::runtime) struct Seen {
+    pub(in crate::runtime) machine: Machine,
+    pub(in crate::runtime) since: Ticks,
+    /// The next run of its schedule.
+    pub(in crate::runtime) next_run: Option<SystemTime>,
+    pub(in crate::runtime) last_error: Option<Arc<TaskError>>,
+    pub(in crate::runtime) outcome: Option<OutcomeKind>,
 }
 
 impl State {
@@ -260,7 +271,7 @@ impl Cell {
         TaskStatus {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            restarts: shown(state.machine.restarts(&self.policy)),
             failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
@@ -271,6 +282,20 @@ impl Cell {
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     pub(in crate::runtime) fn since(&self) -> Ticks {
         self.lock().since
+    }
+
+    /// Returns what a snapshot has of it, as of one moment.
+    pub(in crate::runtime) fn seen(&self) -> Seen {
+        let state = self.lock();
+        let machine = state.machine;
+        let next_run = if machine.stage == Stage::Ended { None } else { self.next_run() };
+        Seen {
+            machine,
+            since: state.since,
+            next_run,
+            last_error: state.last_error.clone(),
+            outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
+        }
     }
 
     /// Returns the problem of an attempt that is past a deadline.

@@ -15,7 +15,7 @@ use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
-use crate::policy::{self, Critical};
+use crate::policy::{self, Critical, Ready};
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
@@ -119,6 +119,12 @@ impl Cell {
         if state.machine.request == Request::Nothing {
             state.since = self.core.clock.at(began);
         }
+    }
+
+    /// Notes that the wait of the task is over after this time.
+    pub(in crate::runtime) fn is_due_in(&self, delay: Duration) {
+        let due = after(self.core.clock.now(), delay).max(1);
+        self.lock().machine.due = due;
     }
 
     /// Notes that the delay of the wait has elapsed.
@@ -289,6 +295,7 @@ impl Cell {
         let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
         if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+            state.machine.due = after(state.since, next.delay()).max(1);
         }
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
@@ -326,6 +333,11 @@ impl Cell {
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let ready = || {
+            if self.policy.ready == Ready::FirstSuccess && state.machine.became_ready {
+                tell(EventKind::TaskReady, None);
+            }
+        };
         let of = |error: &Arc<TaskError>| Some(Reason::from(Arc::clone(error)));
         let wait = |delay: Duration, why: Option<Reason>| {
             // A pause of zero is not reported.
@@ -348,6 +360,7 @@ impl Cell {
             }
             Next::Repeat(delay) => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 wait(*delay, Some("interval".into()));
             }
             Next::Scheduled => {
@@ -361,6 +374,7 @@ impl Cell {
             }
             Next::Throttle { pause, is_first } => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 if *is_first {
                     tell(EventKind::Warning, Some(warnings::AT_ONCE.into()));
                 }

@@ -1,0 +1,177 @@
+//! Single cases of the machine of leases.
+
+use super::*;
+
+const TTL: Duration = Duration::from_secs(15);
+
+fn key(name: usize) -> LeaseKey {
+    LeaseKey::new(format!("k{name}")).unwrap()
+}
+
+fn held(token: u64) -> Claim {
+    Claim::Held { token: FencingToken::from_number(token), last_tick: None, now: StoreTime::from_unix(TTL) }
+}
+
+/// A machine whose one unit works.
+fn working(key: &LeaseKey) -> (Machine, SessionId) {
+    let id = SessionId::from_bits(1);
+    let mut machine = Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1));
+    machine.say(key, Say::Wants(0), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.reply(Reply::Opened(Ok(id)), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.reply(Reply::Acquired(id, Ok(vec![held(1)])), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(orders[..], [Order::Grant { .. }]), "{orders:?}");
+    (machine, id)
+}
+
+/// As after SIGSTOP, when nothing blocks: the work ends at its next poll.
+#[test]
+fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
+    let key = key(0);
+    for expires in [false, true] {
+        let (mut machine, id) = working(&key);
+        let now = 2 * TTL;
+        if expires {
+            machine.reply(Reply::Renewed(id, Err(Failed::Unanswered)), now);
+            machine.settle(TTL / 2);
+            machine.reply(Reply::Renewed(id, Err(Failed::Expired)), now);
+        }
+        let orders = machine.settle(now);
+        assert!(orders.contains(&Order::Drop { key: key.clone() }), "{orders:?}");
+        assert!(!orders.contains(&Order::Overrun { key: key.clone() }), "{orders:?}");
+        let late = machine.times.margin() / 2;
+        assert!(machine.wakes_at(now).is_some_and(|at| at <= now + late));
+        let orders = machine.settle(now + late);
+        assert!(orders.contains(&Order::Overrun { key: key.clone() }), "it blocks: {orders:?}");
+    }
+}
+
+/// Renewals are carried out and not answered, so the store keeps the session. Others must not wait for it.
+#[test]
+fn a_key_is_released_when_the_session_may_be_over_though_the_store_keeps_it() {
+    let key = key(0);
+    let (mut machine, _) = working(&key);
+    let (validity, token) = (machine.times.validity(), FencingToken::from_number(1));
+    let stop = validity.saturating_sub(machine.times.clean_up());
+    let releases = |machine: &mut Machine, now| {
+        let orders = machine.settle(now);
+        let is_release =
+            |order: &Order| matches!(order, Order::Call(Call::Release(_, held)) if *held == [(key.clone(), token)]);
+        orders.iter().any(is_release)
+    };
+    assert!(!releases(&mut machine, stop), "it stops");
+    machine.say(&key, Say::Wants(1), stop);
+    assert!(!releases(&mut machine, stop), "the renewal may still be answered");
+    assert!(machine.wakes_at(stop).is_some_and(|at| at <= validity));
+    assert!(releases(&mut machine, validity));
+}
+
+/// Returns the keys whose release is told.
+fn told(orders: &[Order]) -> Vec<LeaseKey> {
+    let key = |order: &Order| if let Order::Released { key, .. } = order { Some(key.clone()) } else { None };
+    orders.iter().filter_map(key).collect()
+}
+
+fn calls(orders: &[Order]) -> Vec<&Call> {
+    orders.iter().filter_map(|order| if let Order::Call(call) = order { Some(call) } else { None }).collect()
+}
+
+#[test]
+fn a_session_is_closed_after_the_answer_to_its_last_release() {
+    let key = key(0);
+    let (mut machine, id) = working(&key);
+    machine.shut_down();
+    machine.say(&key, Say::Leaves, Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{orders:?}");
+    machine.reply(Reply::Released(id, Ok(())), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(calls(&orders)[..], [Call::Close(_)]), "{orders:?}");
+    assert_eq!(told(&orders), std::slice::from_ref(&key));
+    machine.reply(Reply::Closed(Ok(())), Duration::ZERO);
+    assert_eq!(machine.settle(Duration::ZERO), [Order::Done]);
+}
+
+/// The close of a session that lives frees its keys; one that may have expired had none that it could give back.
+#[test]
+fn a_close_tells_the_release_of_what_a_live_session_holds() {
+    let key = key(0);
+    for (closed, is_told) in [(Ok(()), true), (Err(Failed::Unanswered), false), (Ok(()), false)] {
+        let (mut machine, id) = working(&key);
+        machine.shut_down();
+        machine.say(&key, Say::Leaves, Duration::ZERO);
+        machine.settle(Duration::ZERO);
+        machine.reply(Reply::Released(id, Err(Failed::Unanswered)), TTL / 5);
+        let orders = machine.settle(TTL / 5);
+        assert!(matches!(calls(&orders)[..], [Call::Close(_)]), "{orders:?}");
+        let answered = if closed.is_ok() && !is_told { machine.times.validity() } else { TTL / 5 };
+        machine.reply(Reply::Closed(closed), answered);
+        let orders = machine.settle(answered);
+        assert!(orders.contains(&Order::Done), "{orders:?}");
+        assert_eq!(!told(&orders).is_empty(), is_told, "{orders:?}");
+    }
+}
+
+#[test]
+fn a_key_that_was_granted_to_nobody_is_released_in_silence() {
+    let (key, id) = (key(0), SessionId::from_bits(1));
+    let mut machine = Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1));
+    machine.say(&key, Say::Wants(0), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.reply(Reply::Opened(Ok(id)), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.say(&key, Say::Leaves, Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.reply(Reply::Acquired(id, Ok(vec![held(1)])), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{orders:?}");
+    machine.reply(Reply::Released(id, Ok(())), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert_eq!(told(&orders), []);
+}
+
+/// A task that is added again, or the next job of a slot, does not wait for others that nobody has asked for.
+#[test]
+fn a_key_that_is_wanted_again_during_its_release_is_asked_for_at_once() {
+    let key = key(0);
+    for resigns in [false, true] {
+        let (mut machine, id) = working(&key);
+        if resigns {
+            machine.say(&key, Say::Resigns, Duration::ZERO);
+        }
+        machine.say(&key, Say::Leaves, Duration::ZERO);
+        let orders = machine.settle(Duration::ZERO);
+        assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{orders:?}");
+        machine.say(&key, Say::Wants(1), Duration::ZERO);
+        machine.settle(Duration::ZERO);
+        machine.reply(Reply::Released(id, Ok(())), Duration::ZERO);
+        let orders = machine.settle(Duration::ZERO);
+        let asks = matches!(calls(&orders)[..], [Call::Acquire(..)]);
+        assert_eq!(asks, !resigns, "{orders:?}");
+    }
+}
+
+/// Whatever the engine remembers of a key is given up.
+#[test]
+fn a_key_is_told_to_be_forgotten_however_its_lease_has_ended() {
+    let key = key(0);
+    let forgotten = Order::Forgotten { key: key.clone() };
+    for expires in [false, true] {
+        let (mut machine, id) = working(&key);
+        if expires {
+            machine.settle(TTL / 2);
+            machine.reply(Reply::Renewed(id, Err(Failed::Expired)), TTL / 2);
+            assert!(!machine.settle(TTL / 2).contains(&forgotten));
+            machine.say(&key, Say::Leaves, TTL / 2);
+        } else {
+            machine.say(&key, Say::Leaves, TTL / 2);
+            assert!(!machine.settle(TTL / 2).contains(&forgotten));
+            machine.reply(Reply::Released(id, Ok(())), TTL / 2);
+        }
+        let orders = machine.settle(TTL / 2);
+        assert_eq!(orders.last(), Some(&forgotten), "{orders:?}");
+        assert!(machine.entries.is_empty());
+    }
+}
