@@ -365,7 +365,7 @@ impl Declared {
 fn by_name(children: &[DeclaredChild]) -> Vec<u32> {
     let name = |place: &u32| &children[*place as usize].name;
     let mut places: Vec<u32> = (0..short(children.len())).collect();
-    places.sort_unstable_by(|a, b| name(a).cmp(name(b)).then(a.cmp(b)));
+    places.sort_by(|a, b| name(a).cmp(name(b)));
     places.dedup_by(|later, earlier| name(later) == name(earlier));
     places
 }
