@@ -5,6 +5,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
 
 mod case;
+mod counted;
 mod gate;
 mod options;
 mod report;
@@ -41,6 +42,7 @@ fn start() -> Result<bool> {
         }
         Command::Compare => run::compare(&options),
         Command::Scale => scale::measure(&options),
+        Command::Counted => counted::compare(&options.contenders),
         Command::Gate { record } => gate::check(record),
     }
 }

@@ -14,6 +14,7 @@ Usage: cargo run --release -p benches -- [OPTIONS]
   --quick                  a tenth of the work, 3 samples
   --json FILE              write all samples and verdicts to FILE as well
   --scale                  instead: a million tasks, a minute of backoff, growth with the number of tasks
+  --counted                instead: instructions and bytes beside the best peer, counted
   --gate                   instead: instructions and allocations against benches/gate.txt
   --gate --record          write that file anew
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Help,
     Compare,
     Scale,
+    Counted,
     Gate { record: bool },
 }
 
@@ -76,6 +78,7 @@ impl Options {
                 "--quick" => options.quick = true,
                 "--json" => options.json = Some(value()?.into()),
                 "--scale" => options.command = Command::Scale,
+                "--counted" => options.command = Command::Counted,
                 "--gate" => options.command = Command::Gate { record: false },
                 "--record" if matches!(options.command, Command::Gate { .. }) => {
                     options.command = Command::Gate { record: true };

@@ -420,7 +420,7 @@ impl Core {
     /// Returns all cells in the order of registration.
     pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
         let mut cells = self.registry().cells();
-        cells.sort_unstable_by_key(|cell| cell.id());
+        sort_by_id(&mut cells);
         cells
     }
 
@@ -478,6 +478,11 @@ impl Core {
         let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
         self.readiness.changed.wait(|| over().then_some(())).await;
     }
+}
+
+/// Sorts cells in the order of their registration. Not generic, so that the sort is compiled once.
+pub(super) fn sort_by_id(cells: &mut [Arc<Cell>]) {
+    cells.sort_unstable_by_key(|cell| cell.id());
 }
 
 /// Returns `true` if the runtime accepts tasks. A runtime that was shut down drops them at once.

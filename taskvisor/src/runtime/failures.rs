@@ -4,7 +4,6 @@
 //! until a new registration of that path starts or ends, or until it is removed or acknowledged. While nothing fails,
 //! only a flag is read.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +41,8 @@ pub(super) struct Failures {
 
 #[derive(Default)]
 struct Known {
-    by_path: BTreeMap<Arc<str>, Failure>,
+    /// Sorted by path.
+    by_path: Vec<(Arc<str>, Failure)>,
     more: usize,
 }
 
@@ -56,14 +56,20 @@ impl Failures {
             return Vec::new();
         }
         let mut known = lock(&self.known);
-        let mut forgotten: Vec<_> = known.by_path.remove(path).into_iter().collect();
+        let mut forgotten = Vec::new();
+        let mut found = known.by_path.binary_search_by(|(known, _)| known.cmp(path));
+        if let Ok(at) = found {
+            forgotten.push(known.by_path.remove(at).1);
+            found = Err(at);
+        }
         if let Some(failure) = failure {
             self.any.store(true, Ordering::Relaxed);
             if known.by_path.len() == MOST {
                 known.more += 1;
                 forgotten.push(failure);
             } else {
-                known.by_path.insert(Arc::clone(path), failure);
+                let (Ok(at) | Err(at)) = found;
+                known.by_path.insert(at, (Arc::clone(path), failure));
             }
         }
         forgotten
@@ -75,13 +81,17 @@ impl Failures {
             return Vec::new();
         }
         let mut known = lock(&self.known);
-        let all = std::mem::take(&mut known.by_path);
-        let (forgotten, kept): (BTreeMap<_, _>, _) =
-            all.into_iter().partition(|(path, failure)| which(path, failure.id));
+        let (mut forgotten, mut kept) = (Vec::new(), Vec::new());
+        for (path, failure) in std::mem::take(&mut known.by_path) {
+            if which(&path, failure.id) {
+                forgotten.push(failure);
+            } else {
+                kept.push((path, failure));
+            }
+        }
         known.by_path = kept;
         self.any.store(known.more > 0 || !known.by_path.is_empty(), Ordering::Relaxed);
-        drop(known);
-        forgotten.into_values().collect()
+        forgotten
     }
 
     /// Removes the failures that are only counted.
@@ -93,7 +103,12 @@ impl Failures {
 
     /// Returns `true` if there is a failure of that path: of this registration, or of a group.
     pub(super) fn has(&self, path: &str, id: Option<TaskId>) -> bool {
-        self.any.load(Ordering::Relaxed) && lock(&self.known).by_path.get(path).is_some_and(|failure| failure.id == id)
+        if !self.any.load(Ordering::Relaxed) {
+            return false;
+        }
+        let known = lock(&self.known);
+        let found = known.by_path.binary_search_by(|(known, _)| (**known).cmp(path));
+        found.is_ok_and(|at| known.by_path[at].1.id == id)
     }
 
     /// Returns the failures for which `which` returns `true`, and the number of those that are only counted.

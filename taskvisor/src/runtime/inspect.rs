@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::core::Core;
+use super::core::{Core, sort_by_id};
 use super::failures::{Failure, is_within};
 use super::observe;
 use super::registry::Admission;
@@ -60,7 +60,7 @@ impl Core {
         groups.retain(|group| is_within(group.path(), within));
         groups.sort_unstable_by(|a, b| a.path().cmp(b.path()));
         cells.retain(|cell| is_within(cell.name(), within));
-        cells.sort_unstable_by_key(|cell| cell.id());
+        sort_by_id(&mut cells);
         let waiting: Vec<_> = groups.iter().filter_map(|group| Some((group, group.waits_for_run()?))).collect();
         health.tasks = cells.len() + failures.len() + waiting.len();
         health.more = if within.is_empty() { more } else { 0 };

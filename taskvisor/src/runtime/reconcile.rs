@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::core::{Admitted, Core, announce};
+use super::core::{Admitted, Core, announce, sort_by_id};
 use super::group::GroupCell;
 use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};
@@ -358,7 +358,7 @@ fn gone(registry: &Registry, group: Option<&Arc<GroupCell>>, order: &[Arc<str>])
     let wanted: HashSet<&Arc<str>> = order.iter().collect();
     let cells = registry.names.iter().filter(|cell| is_own(cell, group) && !wanted.contains(cell.name()));
     let mut gone: Vec<_> = cells.cloned().collect();
-    gone.sort_unstable_by_key(|cell| cell.id());
+    sort_by_id(&mut gone);
     gone
 }
 

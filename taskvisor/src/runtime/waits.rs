@@ -3,7 +3,6 @@
 //! A task that waits for its own end, directly or through other tasks, would wait until the grace is over. Each wait of
 //! a task is recorded here; a wait that would close a cycle is not begun.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
@@ -11,16 +10,17 @@ use super::group::Member;
 use super::reentrancy::ReentrancyGuard;
 use crate::sync::lock;
 
-/// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
+/// The current waits by id, which is their order. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
 /// first.
 ///
 /// The lock guards the waits. It is a leaf: they are copied before any other lock is taken, so it cannot
 /// deadlock.
 #[derive(Default)]
-pub(super) struct Waits(Mutex<BTreeMap<u64, Wait>>);
+pub(super) struct Waits(Mutex<Vec<Wait>>);
 
 #[derive(Clone)]
 struct Wait {
+    id: u64,
     waiter: usize,
     target: Member,
 }
@@ -48,14 +48,14 @@ impl Core {
 impl Waits {
     fn enter(&self, waiter: usize, target: Member) -> Entered<'_> {
         let mut waits = lock(&self.0);
-        let id = waits.last_key_value().map_or(0, |(last, _)| last + 1);
-        waits.insert(id, Wait { waiter, target });
+        let id = waits.last().map_or(0, |last| last.id + 1);
+        waits.push(Wait { id, waiter, target });
         Entered(Some((self, id)))
     }
 
     /// Returns `true` if a chain of waits leads from the target to the waiter.
     fn lead_back(&self, waiter: usize, target: Member) -> bool {
-        let mut left: Vec<_> = lock(&self.0).values().filter(|wait| wait.waiter != waiter).cloned().collect();
+        let mut left: Vec<_> = lock(&self.0).iter().filter(|wait| wait.waiter != waiter).cloned().collect();
         let mut targets = vec![target];
         while let Some(target) = targets.pop() {
             let (next, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|wait| target.contains(wait.waiter));
@@ -87,7 +87,9 @@ impl Member {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if let Some((waits, id)) = self.0 {
-            let gone = lock(&waits.0).remove(&id);
+            let mut waits = lock(&waits.0);
+            let gone = waits.binary_search_by_key(&id, |wait| wait.id).ok().map(|at| waits.remove(at));
+            drop(waits);
             drop(gone);
         }
     }

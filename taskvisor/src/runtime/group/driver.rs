@@ -1,6 +1,6 @@
 //! The Tokio task that carries out the actions of a group's machine: one loop over one mailbox.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::pin;
@@ -65,8 +65,8 @@ struct Live {
     told: Told,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
-    /// The times at which stopping children are no longer waited for.
-    given_up: BTreeMap<Instant, Vec<(Key, Epoch)>>,
+    /// The times at which stopping children are no longer waited for, in order.
+    given_up: VecDeque<(Instant, Vec<(Key, Epoch)>)>,
     messages: VecDeque<Message>,
     actions: VecDeque<Action>,
     /// The outcome, if it is known.
@@ -159,7 +159,7 @@ impl Live {
             due: None,
             told: Told::default(),
             stop_by: None,
-            given_up: BTreeMap::new(),
+            given_up: VecDeque::new(),
             messages: VecDeque::new(),
             actions: VecDeque::new(),
             outcome: None,
@@ -203,7 +203,7 @@ impl Live {
     /// Waits for a message, or for the next time at which something is due.
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
-        let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
+        let given_up = self.given_up.front().map(|(at, _)| *at);
         let due = self.machine.wakes_at();
         if mem::replace(&mut self.due, due) != due {
             self.group.is_due_at(due.and_then(|due| self.start.checked_add(due)));
@@ -249,8 +249,8 @@ impl Live {
 
     /// Handles what is due.
     fn wake(&mut self, now: Instant) {
-        while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
-            for (key, epoch) in entry.remove() {
+        while self.given_up.front().is_some_and(|(at, _)| *at <= now) {
+            for (key, epoch) in self.given_up.pop_front().into_iter().flat_map(|(_, children)| children) {
                 self.step(Input::Note { key, epoch, note: Note::GivenUp });
             }
         }
@@ -404,7 +404,11 @@ impl Live {
         let given_up_at = self.with(key, request).flatten();
         // The last layer of a root needs no time limit here.
         if let (Some(at), true) = (given_up_at, below > 0 || self.group.position.is_some()) {
-            self.given_up.entry(at).or_default().push((key, epoch));
+            let place = self.given_up.partition_point(|(time, _)| *time <= at);
+            match place.checked_sub(1).and_then(|place| self.given_up.get_mut(place)) {
+                Some((last, children)) if *last == at => children.push((key, epoch)),
+                _ => self.given_up.insert(place, (at, vec![(key, epoch)])),
+            }
         }
     }
 

@@ -26,8 +26,8 @@ impl Plan {
     /// Stops the children for which no later child has to stop first.
     pub(super) fn stop_due(&mut self) {
         let mut due = std::mem::take(&mut self.stoppable);
-        due.sort_unstable_by(|a, b| b.cmp(a));
-        for key in due.drain(..) {
+        due.sort_unstable();
+        for key in due.drain(..).rev() {
             let Some(entry) = self.roster.get(key) else { continue };
             if entry.dependents > 0 {
                 continue;
