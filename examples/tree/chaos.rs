@@ -1,16 +1,13 @@
 //! Faults at random, which the tasks strike themselves with.
 
-use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use taskvisor::prelude::*;
-use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use crate::Failure;
+use crate::{BEAT, Failure};
 
 /// Makes a task fail now and then. Each task has its own random numbers, so that the seed alone determines its faults.
 #[derive(Clone)]
