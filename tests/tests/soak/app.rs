@@ -26,6 +26,9 @@ pub(crate) struct Replica {
     pub(crate) messages: Sender<u64>,
 }
 
+/// A group whose tasks have all ended starts again, so that the chaos does not run dry.
+const AGAIN: RestartPolicy = RestartPolicy::Always { interval: Some(secs(300)) };
+
 fn backoff(first: u64) -> BackoffPolicy {
     BackoffPolicy { first: secs(first), max: secs(600), factor: 2.0, jitter: JitterPolicy::Equal }
 }
@@ -54,6 +57,7 @@ fn store(works: &Works) -> Group {
     Group::rest_for_one("store")
         .with_limit(6, secs(600))
         .with_backoff(backoff(5))
+        .with_restart(AGAIN)
         .not_critical()
         .task(pool.with_restart(ALWAYS))
         .task(migrate.with_timeout(secs(30)))
@@ -65,14 +69,15 @@ fn feeds(works: &Works) -> Group {
     let nested = Group::one_for_one("inner")
         .with_max_concurrent(rules::INNER)
         .with_after(["a"])
+        .with_restart(AGAIN)
         .not_critical()
         .task(task("c", inner()).with_named_limit("db"))
         .task(task("d", inner()).with_named_limit("db"))
         .task(task("e", inner()).with_named_limit("db").with_limit(3, secs(3600)));
     Group::one_for_all("feeds")
         .with_limit(20, secs(3600))
-        .with_max_retries(50)
         .with_backoff(backoff(2))
+        .with_restart(AGAIN)
         .not_critical()
         .task(task("a", db()).with_named_limit("db"))
         .task(task("b", Bounds::default()).with_after(["a"]))
@@ -93,15 +98,23 @@ fn fresh(works: &Works) -> Group {
             Ok((0..children).map(|n| works.plain(&format!("f{n}"), Kind::Daemon)).collect::<Vec<TaskSpec>>())
         }
     };
-    Group::one_for_one("fresh").fresh(make).with_limit(1, secs(600)).with_backoff(backoff(3)).not_critical()
+    Group::one_for_one("fresh")
+        .fresh(make)
+        .with_limit(1, secs(600))
+        .with_backoff(backoff(3))
+        .with_restart(AGAIN)
+        .not_critical()
 }
 
 fn leaders(works: &Works) -> Group {
     Group::one_for_one("leaders")
         .with_singleton()
+        .with_restart(AGAIN)
         .not_critical()
         .task(works.task("first", Kind::Daemon, lease("leaders/first")).with_timeout(secs(3600)))
-        .task(works.task("second", Kind::Daemon, lease("leaders/second")).with_after(["first"]).with_watchdog(secs(900)))
+        .task(
+            works.task("second", Kind::Daemon, lease("leaders/second")).with_after(["first"]).with_watchdog(secs(900)),
+        )
 }
 
 fn config() -> SupervisorConfig {
@@ -120,10 +133,11 @@ impl Replica {
         let works = Works { world: Arc::clone(world), life };
         let ledger = Ledger::new(world, life, is_long);
         let net = Net::new(store_of_leases);
-        let fleet = Fleet::new(net.clone()).name("soak").label(format!("life {life}")).ttl(secs(60));
+        let fleet = Fleet::new(net.clone()).name("soak").label(format!("life {life}")).ttl(secs(120));
         let (messages, receiver) = inbox::<u64>(64);
         let each = |seconds| RestartPolicy::Always { interval: Some(secs(seconds)) };
-        let nightly = works.plain("nightly", Kind::Job).with_restart(ALWAYS).with_cron("7 */2 * * *").with_splay(secs(120));
+        let nightly =
+            works.plain("nightly", Kind::Job).with_restart(ALWAYS).with_cron("7 */2 * * *").with_splay(secs(120));
         let uploads = SlotSpec::new("uploads")
             .with_keys()
             .with_concurrency(rules::UPLOADS.0)
@@ -148,14 +162,28 @@ impl Replica {
             .group(store(&works))
             .group(feeds(&works))
             .group(fresh(&works))
-            .group(Group::one_for_one("tenants").with_max_starting(2).not_critical())
-            .group(Group::one_for_all("guests").with_dynamic(Dynamic::Drop).with_limit(2, secs(900)).not_critical())
+            .group(Group::one_for_one("tenants").with_max_starting(2).with_restart(AGAIN).not_critical())
+            .group(
+                Group::one_for_all("guests")
+                    .with_dynamic(Dynamic::Drop)
+                    .with_limit(2, secs(900))
+                    .with_restart(AGAIN)
+                    .not_critical(),
+            )
             .group(leaders(&works))
-            .task(works.plain("serve", Kind::Daemon).with_restart(ALWAYS).with_after(["store"]).with_timeout(secs(9000)))
+            .task(
+                works.plain("serve", Kind::Daemon).with_restart(ALWAYS).with_after(["store"]).with_timeout(secs(9000)),
+            )
             .task(works.plain("sync", Kind::Job).with_restart(each(60)).with_timeout(secs(60)))
             .task(works.plain("poll", Kind::Job).with_restart(ALWAYS).with_every(secs(600)).with_timeout(secs(30)))
             .task(nightly.with_missed(Missed::Once).with_timeout(secs(300)))
-            .task(works.task("ledger", Kind::Daemon, lease("ledger")).with_singleton().with_restart(ALWAYS).with_watchdog(secs(900)))
+            .task(
+                works
+                    .task("ledger", Kind::Daemon, lease("ledger"))
+                    .with_singleton()
+                    .with_restart(ALWAYS)
+                    .with_watchdog(secs(900)),
+            )
             .task(works.reader("reader", &receiver).with_restart(ALWAYS))
             .build();
         tree.supervisor().seed_jitter(world.seed ^ u64::from(life));

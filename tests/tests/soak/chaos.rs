@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use taskvisor::{Ready, RuntimeError, SlotHandle, TaskHandle, TaskId, TaskSpec};
+use taskvisor::{Problem, Ready, RuntimeError, SlotHandle, TaskHandle, TaskId, TaskSpec};
 use tests::{ALWAYS, ms, secs};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -13,9 +13,29 @@ use crate::work::Kind;
 use crate::world::{Bounds, lock};
 
 const TASKS: &[&str] = &[
-    "store/pool", "store/migrate", "store/writer", "feeds/a", "feeds/b", "feeds/inner/c", "feeds/inner/d",
-    "feeds/inner/e", "fresh/f0", "fresh/f1", "tenants/t0", "tenants/t3", "guests/g0", "leaders/first", "leaders/second",
-    "serve", "sync", "poll", "nightly", "ledger", "reader", "added-0", "added-1",
+    "store/pool",
+    "store/migrate",
+    "store/writer",
+    "feeds/a",
+    "feeds/b",
+    "feeds/inner/c",
+    "feeds/inner/d",
+    "feeds/inner/e",
+    "fresh/f0",
+    "fresh/f1",
+    "tenants/t0",
+    "tenants/t3",
+    "guests/g0",
+    "leaders/first",
+    "leaders/second",
+    "serve",
+    "sync",
+    "poll",
+    "nightly",
+    "ledger",
+    "reader",
+    "added-0",
+    "added-1",
 ];
 const GROUPS: &[&str] = &["store", "feeds", "feeds/inner", "fresh", "tenants", "guests", "leaders"];
 const SLOTS: &[&str] = &["uploads", "mail", "report", "deploy"];
@@ -23,6 +43,7 @@ const SLOTS: &[&str] = &["uploads", "mail", "report", "deploy"];
 /// The operator of one replica.
 pub(crate) struct Operator {
     pub(crate) replica: Arc<Replica>,
+    is_long: bool,
     random: Rng,
     commands: JoinSet<()>,
     watchers: JoinSet<()>,
@@ -40,7 +61,7 @@ impl Operator {
         let (commands, watchers) = (JoinSet::new(), JoinSet::new());
         let replica = Arc::new(replica);
         let accepted = Arc::new(Mutex::new(accepted));
-        Self { replica, random, commands, watchers, accepted, handles: Arc::default(), next: 0, message: 0 }
+        Self { replica, is_long, random, commands, watchers, accepted, handles: Arc::default(), next: 0, message: 0 }
     }
 
     fn pick(&mut self, of: &[&'static str]) -> &'static str {
@@ -59,17 +80,27 @@ impl Operator {
         let (task, group) = (self.pick(TASKS), self.pick(GROUPS));
         let child = replica.tree.child(task);
         match self.random.u8(..26) {
-            0 => { _ = child.restart(); }
+            0 => {
+                _ = child.restart();
+            }
             1 => {
                 replica.ledger.triggers(task);
                 child.trigger();
             }
             2 => self.command("cancel", async move { drop(child.cancel().await) }),
             // What has ended comes back.
-            3..=6 if child.status().is_none_or(|status| status.state == taskvisor::TaskState::Ended) => { _ = child.restart(); }
-            7 => { _ = child.pause(); }
-            8 => { _ = child.pause_and_stop(); }
-            9 | 10 => { _ = child.resume(); }
+            3..=6 if child.status().is_none_or(|status| status.state == taskvisor::TaskState::Ended) => {
+                _ = child.restart();
+            }
+            7 => {
+                _ = child.pause();
+            }
+            8 => {
+                _ = child.pause_and_stop();
+            }
+            9 | 10 => {
+                _ = child.resume();
+            }
             11 => self.on_group(group),
             12 | 13 => {
                 for path in GROUPS {
@@ -82,7 +113,9 @@ impl Operator {
             14 | 15 => self.reconcile(),
             16 => self.add(),
             17 => self.network(),
-            18 => { _ = child.resign(); }
+            18 => {
+                _ = child.resign();
+            }
             19 => self.on_slot(),
             20 => self.send(),
             _ => self.submit(),
@@ -115,16 +148,27 @@ impl Operator {
     fn on_group(&mut self, path: &'static str) {
         let group = self.replica.tree.group(path);
         match self.random.u8(..8) {
-            0 | 1 => { _ = group.restart(); }
+            0 | 1 => {
+                _ = group.restart();
+            }
             2 => self.command("restart_and_wait", async move {
                 // It lasts until the group is ready, which a pause can hold up.
                 _ = timeout(secs(600), group.restart_and_wait()).await;
             }),
-            3 => self.command("cancel of a group", async move { drop(group.cancel().await) }),
-            4 => { _ = group.pause(); }
-            5 => { _ = group.pause_and_stop(); }
-            6 => { _ = group.resume(); }
-            _ => { _ = group.resign(); }
+            // A group that was canceled has ended for good.
+            3 if !self.is_long => self.command("cancel of a group", async move { drop(group.cancel().await) }),
+            4 => {
+                _ = group.pause();
+            }
+            5 => {
+                _ = group.pause_and_stop();
+            }
+            6 => {
+                _ = group.resume();
+            }
+            _ => {
+                _ = group.resign();
+            }
         }
     }
 
@@ -134,7 +178,11 @@ impl Operator {
             let (is_in, revision) = (self.random.u8(..10) < 7, self.random.u32(..3));
             if all || is_in {
                 let spec = self.replica.works.plain(&format!("t{n}"), Kind::Server).with_ready(Ready::Signal);
-                specs.push(spec.with_restart(ALWAYS).with_timeout(secs(7200)).with_revision(if all { 9 } else { revision }));
+                specs.push(spec.with_restart(ALWAYS).with_timeout(secs(7200)).with_revision(if all {
+                    9
+                } else {
+                    revision
+                }));
             }
         }
         specs
@@ -200,10 +248,16 @@ impl Operator {
     fn on_slot(&mut self) {
         let (slot, _) = self.slot();
         match self.random.u8(..6) {
-            0 => { _ = slot.pause(); }
-            1 => { _ = slot.pause_and_stop(); }
+            0 => {
+                _ = slot.pause();
+            }
+            1 => {
+                _ = slot.pause_and_stop();
+            }
             2 => self.command("cancel_all", async move { drop(slot.cancel_all().await) }),
-            _ => { _ = slot.resume(); }
+            _ => {
+                _ = slot.resume();
+            }
         }
     }
 
@@ -263,10 +317,7 @@ impl Operator {
             }
         }
         let none: [TaskSpec; 0] = [];
-        for result in [
-            supervisor.reconcile(none.clone()).await,
-            replica.tree.group("guests").reconcile(none).await,
-        ] {
+        for result in [supervisor.reconcile(none.clone()).await, replica.tree.group("guests").reconcile(none).await] {
             drop(result);
         }
         while self.commands.join_next().await.is_some() {}
@@ -287,12 +338,24 @@ impl Operator {
         sleep(secs(60)).await;
         while self.watchers.try_join_next().is_some() {}
         self.replica.ledger.compare();
+        // All that has failed, was canceled or was paused works again.
+        for n in 0..3 {
+            supervisor.acknowledge(&format!("added-{n}"));
+            supervisor.acknowledge(&format!("guests/g{n}"));
+        }
+        let health = replica.tree.health();
+        // More tasks than `feeds/inner` may run at once are declared in it.
+        let is_well = health.not_ready.iter().all(|it| matches!(it.problem, Problem::AwaitsPermit { .. }));
+        if !is_well || !health.is_live() {
+            replica.works.world.violated(format_args!("not ready in quiet: {health:?}\n{}", replica.tree.snapshot()));
+        }
     }
 
     /// Shuts the replica down in the midst of it all, and checks that it is over.
     pub(crate) async fn down(mut self, is_forced: bool) {
         let replica = Arc::clone(&self.replica);
-        let result = if is_forced { replica.tree.supervisor().shutdown_now().await } else { replica.tree.shutdown().await };
+        let result =
+            if is_forced { replica.tree.supervisor().shutdown_now().await } else { replica.tree.shutdown().await };
         let _ = result;
         replica.works.world.down(replica.life);
         while self.commands.join_next().await.is_some() {}

@@ -442,7 +442,9 @@ impl Book {
             return holds(here <= 1, || format!("{here} owners of {slot}"));
         }
         let (here, all) = (owners(&|other| other == slot), owners(&|other| other.starts_with("uploads")));
-        holds(here <= rules::UPLOADS.0 && all <= rules::UPLOADS.1, || format!("{here} owners of {slot}, {all} in all"))?;
+        holds(here <= rules::UPLOADS.0 && all <= rules::UPLOADS.1, || {
+            format!("{here} owners of {slot}, {all} in all")
+        })?;
         let (most, per) = rules::RATE;
         self.starts.push_back(fact.at);
         while self.starts.front().is_some_and(|start| *start + per <= fact.at) {

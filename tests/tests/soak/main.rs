@@ -4,8 +4,10 @@
 //! - `world` and `ledger` are the model: the invariants, checked at each begin of an attempt and at each event. `rules`
 //!   has the numbers that both the tree and the model go by. `planted` shows that each invariant can fail.
 //!
-//! One replica lives for the whole month; the other one is shut down and replaced every few hours. `SOAK_SEED` repeats
-//! a run, `SOAK_DAYS` sets its length, and `SOAK_RUNS` runs several seeds, one after another.
+//! One replica lives for the whole month; the other one is shut down and replaced every few hours. `SOAK_SEED` draws
+//! the same commands and work again, `SOAK_DAYS` sets the length, and `SOAK_RUNS` runs several seeds, one after another.
+//! The library draws the times between the calls to a store of leases itself, so that a second run of a seed differs in
+//! the moments at which leases change hands.
 
 mod app;
 mod chaos;
@@ -18,6 +20,7 @@ mod world;
 
 use std::sync::Arc;
 
+use taskvisor::EventKind;
 use taskvisor::fleet::LocalStore;
 use tests::{ms, secs};
 use tokio::time::{Instant, sleep};
@@ -28,6 +31,25 @@ use world::World;
 
 /// What small tables may keep from one measurement to the next, in bytes.
 const ALLOWED: i64 = 16 * 1024;
+
+/// Events that a run of a day or more has.
+const USUAL: &[EventKind] = &[
+    EventKind::ActorDead,
+    EventKind::ActorExhausted,
+    EventKind::BackoffScheduled,
+    EventKind::ControllerRejected,
+    EventKind::FleetReachable,
+    EventKind::GroupFailed,
+    EventKind::GroupRestarted,
+    EventKind::LeaseReleased,
+    EventKind::RunsMissed,
+    EventKind::TaskFailed,
+    EventKind::TaskPaused,
+    EventKind::TaskReady,
+    EventKind::TaskRemoveRequested,
+    EventKind::TaskResumed,
+    EventKind::TimeoutHit,
+];
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -98,7 +120,8 @@ impl Soak {
                 for _ in 0..self.random.u8(1..5) {
                     if self.random.bool() { short.step() } else { self.long.step() }
                 }
-                let pause = if self.random.u8(..3) == 0 { ms(self.random.u64(..2000)) } else { secs(self.random.u64(..600)) };
+                let pause =
+                    if self.random.u8(..3) == 0 { ms(self.random.u64(..2000)) } else { secs(self.random.u64(..1200)) };
                 sleep(pause).await;
             }
             let is_forced = self.random.u8(..5) == 0;
@@ -110,10 +133,16 @@ impl Soak {
         self.world.check();
     }
 
+    /// Ends the long life. The chaos must have come to all that it is made for.
     async fn end(self) {
-        for (kind, count) in self.long.replica.ledger.kinds() {
+        let ledger = Arc::clone(&self.long.replica.ledger);
+        self.long.down(false).await;
+        let kinds = ledger.kinds();
+        for (kind, count) in &kinds {
             println!("{count:>9} {kind}");
         }
-        self.long.down(false).await;
+        for kind in USUAL {
+            assert!(kinds.contains_key(kind.as_str()), "seed {}: no {kind} in all this time", self.world.seed);
+        }
     }
 }

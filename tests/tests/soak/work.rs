@@ -132,7 +132,7 @@ impl Works {
             let time = match kind {
                 Kind::Job => ms(random.u64(..20_000)),
                 // The times spread over all sizes: some attempts end at once.
-                _ => ms(1 << random.u32(..24)).saturating_sub(ms(1)),
+                _ => ms(1 << random.u32(..26)).saturating_sub(ms(1)),
             };
             let end = match (kind, random.u8(..100)) {
                 (Kind::Job, 0..70) => End::Success,
