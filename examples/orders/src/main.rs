@@ -37,9 +37,9 @@ use std::process::{ExitCode, Termination as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskvisor::Overrides;
 use taskvisor::fleet::Fleet;
 use taskvisor::prelude::*;
+use taskvisor::{History, Overrides};
 use taskvisor_postgres::PostgresStore;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -109,6 +109,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         listener: Arc::new(listener),
         store: Arc::clone(&store),
         metrics,
+        history: History::new(),
         places: Arc::new(Semaphore::new(32)),
         patience: Duration::from_secs(5),
     };

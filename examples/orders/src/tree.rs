@@ -45,9 +45,10 @@ pub(crate) struct Parts {
 /// - `/readyz` answers 503 in the drain, while requests are still answered: load balancers see it before the server stops.
 pub(crate) fn tree(parts: Parts, pool: TaskSpec) -> Tree {
     let Parts { store, server, route, fleet, overrides, extra } = parts;
-    let (metrics, replica) = (server.metrics.clone(), Arc::clone(&route.replica));
+    let (metrics, history, replica) = (server.metrics.clone(), server.history.clone(), Arc::clone(&route.replica));
     supervise!(
         name = "orders",
+        subscribers = [history],
         drain = "2s",
         grace = "20s",
         fleet = fleet,

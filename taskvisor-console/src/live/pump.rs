@@ -33,9 +33,11 @@ const NOTICE: Duration = Duration::from_millis(50);
 /// What no event tells is looked at in these intervals: health and slots, and the whole tree.
 const CHECK: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
+const SLOWEST_SWEEP: Duration = Duration::from_secs(30);
 /// A silent stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A look at the whole tree takes at most one of so many parts of the time; after a loss, which is rare, more.
+/// A look at the whole tree takes at most one of so many parts of the time, unless it takes very long; after a loss, which
+/// is rare, more.
 const SWEEP_SHARE: u32 = 200;
 const LOST_SHARE: u32 = 50;
 /// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
@@ -304,7 +306,7 @@ impl Pump {
         self.dirty.clear();
         self.again.clear();
         let now = Instant::now();
-        self.sweep_at = now + SWEEP.max((now - began) * SWEEP_SHARE);
+        self.sweep_at = now + ((now - began) * SWEEP_SHARE).clamp(SWEEP, SLOWEST_SWEEP);
         self.may_sweep_at = now + CHECK.max((now - began) * LOST_SHARE);
         if take(&mut self.has_lost) {
             for client in self.hub.clients() {

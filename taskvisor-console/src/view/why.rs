@@ -121,7 +121,7 @@ fn waiting(node: &Facts, tree: &impl Look, links: usize) -> Why {
         (Some(WaitingFor::Lease(owner)), _) => lease(owner.as_deref()),
         (_, TaskState::Standby) => lease(None),
         (Some(WaitingFor::Paused), _) | (_, TaskState::Paused) => paused(node, tree),
-        (Some(WaitingFor::Delay), _) => Why::until("waits for its time", until),
+        (Some(WaitingFor::Delay), _) => waits_for_restart(node, tree),
         _ if node.attempt == 0 && !node.has_started => Why::new("has not started"),
         _ => Why::new("is about to begin"),
     }
@@ -160,6 +160,15 @@ fn waits_for_group(node: &Facts, tree: &impl Look, links: usize) -> Why {
     }
     let (how, until) = how_it_is(group, tree, links.saturating_sub(1));
     Why::until(format!("waits for its group {name}, {how}"), until)
+}
+
+/// The group starts it again at a time, with the siblings that failed.
+fn waits_for_restart(node: &Facts, tree: &impl Look) -> Why {
+    let Some(group) = tree.find_parent(&node.path) else { return Why::until("waits for its time", node.next_at) };
+    let name = if group.path.is_empty() { "the tree".to_owned() } else { shown(&group.path) };
+    let failed = tree.find_child(&group.path, |child| child.state == TaskState::Backoff);
+    let because = failed.map(|child| format!(", where {} is in backoff", shown(&child.path))).unwrap_or_default();
+    Why::until(format!("waits for the restart of {name}{because}"), node.next_at)
 }
 
 fn lease(owner: Option<&str>) -> Why {

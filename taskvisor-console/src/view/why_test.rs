@@ -295,6 +295,14 @@ fn a_child_says_why_its_group_has_not_started_it() {
     let nodes = Nodes::of([group("", TaskState::Running), group("jobs", TaskState::Running), child(WaitingFor::Group)]);
     assert_eq!(nodes.sentence("jobs/a"), "waits for its turn in jobs");
 
+    // A sibling failed, and the group starts both again.
+    let waits = Facts { next_at: Some(in_3_s()), ..child(WaitingFor::Delay) };
+    let failed = task("jobs/b", TaskState::Backoff);
+    let nodes = Nodes::of([group("", TaskState::Running), group("jobs", TaskState::Running), waits.clone(), failed]);
+    assert_eq!(nodes.sentence("jobs/a"), "waits for the restart of jobs, where jobs/b is in backoff, 3 s left");
+    let nodes = Nodes::of([group("", TaskState::Running), group("jobs", TaskState::Running), waits]);
+    assert_eq!(nodes.sentence("jobs/a"), "waits for the restart of jobs, 3 s left");
+
     let paused = |facts| Facts { paused: true, ..facts };
     let nodes = Nodes::of([
         group("", TaskState::Running),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use taskvisor::History;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) listener: Arc<TcpListener>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: PrometheusHandle,
+    /// The last attempts of each task, for the console.
+    pub(crate) history: History,
     /// One for each request that is answered at a time.
     pub(crate) places: Arc<Semaphore>,
     /// How long a request may take.

@@ -3,19 +3,21 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::Router;
 use axum::routing::get;
-use axum::{Json, Router};
 use taskvisor::Probe;
+use taskvisor_console::Console;
 
 use super::routes::App;
 
-pub(super) fn router() -> Router<App> {
+pub(super) fn router(app: &App) -> Router<App> {
+    // Read-only, and for hosts of the loopback interface: `kubectl port-forward` or a tunnel reaches it.
+    let console = Console::new(app.supervisor.clone()).history(app.server.history.clone());
     Router::new()
         .route("/livez", get(async |State(app): State<App>| answer(app.supervisor.health().livez())))
         .route("/readyz", get(async |State(app): State<App>| answer(app.supervisor.health().readyz())))
         .route("/metrics", get(metrics))
-        // Replaced by the console, as in `.nest_service("/console", Console::new(supervisor))`.
-        .route("/console", get(async |State(app): State<App>| Json(app.supervisor.tree())))
+        .route_service("/console", console)
 }
 
 fn answer(probe: Probe) -> Response {

@@ -32,7 +32,7 @@ pub(super) fn router(ctx: &TaskContext, server: &Server) -> Router {
         .route("/orders/{id}", put(accept).get(state))
         .route("/tenants/{tenant}/statement", post(statement))
         .layer(middleware::from_fn_with_state(app.clone(), admit))
-        .merge(pages::router())
+        .merge(pages::router(&app))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }

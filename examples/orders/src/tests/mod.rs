@@ -20,7 +20,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use taskvisor::fleet::Fleet;
 use taskvisor::prelude::*;
-use taskvisor::{Overrides, Tree};
+use taskvisor::{History, Overrides, Tree};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -88,7 +88,8 @@ impl World {
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let (places, patience) = (Arc::new(Semaphore::new(8)), Duration::from_secs(5));
-        let server = Server { listener, store: Arc::clone(&store), metrics, places, patience };
+        let history = History::new();
+        let server = Server { listener, store: Arc::clone(&store), metrics, history, places, patience };
         let claim = Duration::from_secs(10);
         let route = Route { store: Arc::clone(&store), broker: self.broker.clone(), replica: "test".into(), claim };
         let (fleet, overrides) = (Fleet::local().name("orders"), Overrides::from([("drain", "0s")]));
