@@ -13,9 +13,10 @@ use crate::options::OURS;
 use crate::sampler::{Sampler, Variant};
 
 /// Each line of the gate, its work, and the number of operations.
-const WORKS: [(&str, &str, u64); 22] = [
+const WORKS: [(&str, &str, u64); 23] = [
     ("restart", "restart", 4_000),
     ("restart-token", "restart-token", 4_000),
+    ("restart-console", "restart-console", 4_000),
     ("once", "once", 2_000),
     ("idle-token", "idle-token", 2_000),
     ("cancel-0", "cancel-0", 2_000),

@@ -17,6 +17,11 @@ pub(crate) trait Contender: Send + Sync + 'static {
         async { Ok(None) }
     }
 
+    /// With a console at which nobody looks.
+    fn restart_beside_console(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
     fn once(&self, _size: u64, _takes_token: bool) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }
     }

@@ -9,6 +9,7 @@ use taskvisor::{
     JitterPolicy, RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError,
     TaskFn, TaskOutcome, TaskRef, TaskSpec, Tree,
 };
+use taskvisor_console::Console;
 use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
@@ -34,6 +35,20 @@ impl Contender for Taskvisor {
         let sample = meter.finish(size);
         left.check()?;
         Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
+    }
+
+    async fn restart_beside_console(&self, size: u64) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let console = Console::new(supervisor.handle());
+        let left = Countdown::new(size);
+        let failures = Arc::clone(&left);
+        let task: TaskRef = Arc::new(Plain(move || attempt(Arc::clone(&failures))));
+        let meter = Meter::start();
+        supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
+        let sample = meter.finish(size);
+        check("streams", console.streams() as u64, 0)?;
+        left.check()?;
+        Ok(Some(sample))
     }
 
     async fn once(&self, size: u64, takes_token: bool) -> Measured {

@@ -7,6 +7,8 @@ use crate::contender::{Contender, Measured};
 pub(crate) enum Work {
     /// A task fails and is restarted at once, with this many subscribers.
     Restart { takes_token: bool, subscribers: u64 },
+    /// A task fails and is restarted at once, beside a console at which nobody looks.
+    RestartBesideConsole,
     /// Tasks that end at once are added, and their outcomes are awaited.
     Once { takes_token: bool },
     /// Tasks are started that wait for a stop request, and their memory is measured.
@@ -72,6 +74,7 @@ impl Work {
         match word {
             "restart" => Ok(Self::Restart { takes_token: false, subscribers: number }),
             "restart-token" => Ok(Self::Restart { takes_token: true, subscribers: number }),
+            "restart-console" => Ok(Self::RestartBesideConsole),
             "once" => Ok(Self::Once { takes_token: false }),
             "once-token" => Ok(Self::Once { takes_token: true }),
             "idle" => Ok(Self::Idle { takes_token: false }),
@@ -102,6 +105,7 @@ impl Work {
     pub(crate) async fn run(self, contender: &impl Contender, size: u64) -> Measured {
         match self {
             Self::Restart { takes_token, subscribers } => contender.restart(size, takes_token, subscribers).await,
+            Self::RestartBesideConsole => contender.restart_beside_console(size).await,
             Self::Once { takes_token } => contender.once(size, takes_token).await,
             Self::Idle { takes_token } => contender.idle(size, takes_token).await,
             Self::Cancel { others, has_started } => contender.cancel(size, others, has_started).await,
