@@ -1,7 +1,9 @@
 //! A program with a tree and a console of it.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -12,6 +14,20 @@ use taskvisor_console::Console;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
+
+/// Returns an address for a program that is started again at it. Its port is below those that the system gives to
+/// connections, so none of them takes it meanwhile.
+fn steady() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |addr: &SocketAddr| std::net::TcpListener::bind(addr).is_ok();
+    let ports =
+        iter::repeat_with(|| std::process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)));
+    let mut addresses = ports.map(|number| {
+        let port = 20_000 + u16::try_from(number % 10_000).expect("it is below 10,000");
+        SocketAddr::from(([127, 0, 0, 1], port))
+    });
+    addresses.find(is_free).expect("there is no end")
+}
 
 /// A tree that runs, and a server of its console.
 pub(crate) struct Program {
@@ -24,7 +40,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts the tree, with a console for everybody at a free port.
     pub(crate) fn start(tree: TreeBuilder) -> Self {
-        Self::start_at(([127, 0, 0, 1], 0).into(), tree, Console::allow_actions)
+        Self::start_at(steady(), tree, Console::allow_actions)
     }
 
     pub(crate) fn start_at(addr: SocketAddr, tree: TreeBuilder, settings: impl FnOnce(Console) -> Console) -> Self {
