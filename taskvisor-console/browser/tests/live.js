@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,8 +34,24 @@ export function useBrowser() {
   });
 }
 
+let next = 10_000 + (process.pid % 10_000);
+
+/** A free address, below the ports that the system gives to connections: none takes it while a program starts again. */
+async function steady() {
+  for (;;) {
+    const port = next++;
+    const server = createServer();
+    const isFree = await new Promise((is) => {
+      server.once("error", () => is(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => is(true)));
+    });
+    if (isFree) return `127.0.0.1:${port}`;
+  }
+}
+
 /** Starts the program `live` with a scene, and returns `{url, address, child, exit}` once it serves. */
-export async function live(scene, { listen = "127.0.0.1:0", ...env } = {}) {
+export async function live(scene, { listen = null, ...env } = {}) {
+  listen ??= await steady();
   const child = spawn(process.env.LIVE, scene, { env: { ...process.env, LISTEN: listen, ...env }, stdio: ["ignore", "pipe", "ignore"] });
   programs.add(child);
   const exit = once(child, "exit").then(([code]) => {
