@@ -401,6 +401,14 @@ fn a_limit_that_is_exceeded_is_caught() {
     story.holds();
     let _fourth = enter(&story, 1, "d", new_id(), &bounds, None);
     story.caught("3 run under `db`");
+
+    let story = Story::new();
+    let first = story.world.hold(1, "starts", 1, "a");
+    drop(first);
+    let _second = story.world.hold(1, "starts", 1, "b");
+    story.holds();
+    let _third = story.world.hold(1, "starts", 1, "c");
+    story.caught("2 run under `starts`");
 }
 
 #[test]
@@ -453,10 +461,12 @@ fn what_runs_after_its_end_is_caught() {
 }
 
 #[test]
-fn a_message_that_comes_twice_is_caught() {
-    let story = Story::new();
-    [1, 2, 4].into_iter().for_each(|number| story.world.took(1, number));
-    story.holds();
-    story.world.took(1, 4);
-    story.caught("takes message 4 after 4");
+fn a_message_that_comes_twice_or_is_lost_is_caught() {
+    for wrong in [2, 4] {
+        let story = Story::new();
+        [1, 2].into_iter().for_each(|number| story.world.took(1, number));
+        story.holds();
+        story.world.took(1, wrong);
+        story.caught(&format!("takes message {wrong} after 2"));
+    }
 }
