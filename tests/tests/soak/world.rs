@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use taskvisor::fleet::FencingToken;
 use taskvisor::{TaskContext, TaskId};
 use tokio::time::Instant;
 
@@ -71,7 +72,7 @@ pub(crate) struct Who<'a> {
 
 impl<'a> Who<'a> {
     pub(crate) fn of(life: Life, ctx: &'a TaskContext) -> Self {
-        Self { life, path: ctx.path(), id: ctx.id(), token: ctx.fencing_token().map(|token| token.number()) }
+        Self { life, path: ctx.path(), id: ctx.id(), token: ctx.fencing_token().map(FencingToken::number) }
     }
 }
 
