@@ -162,7 +162,7 @@ impl Replica {
             .group(store(&works))
             .group(feeds(&works))
             .group(fresh(&works))
-            .group(Group::one_for_one("tenants").with_max_starting(2).with_restart(AGAIN).not_critical())
+            .group(Group::one_for_one("tenants").with_max_starting(rules::STARTING).with_restart(AGAIN).not_critical())
             .group(
                 Group::one_for_all("guests")
                     .with_dynamic(Dynamic::Drop)

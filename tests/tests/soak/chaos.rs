@@ -334,7 +334,9 @@ impl Operator {
         drop(replica.tree.group("tenants").reconcile(specs).await);
         sleep(secs(3600)).await;
         let fresh: Vec<TaskHandle> = lock(&self.handles).drain(..).collect();
-        fresh.into_iter().for_each(|handle| self.watch(handle));
+        for handle in fresh {
+            self.watch(handle);
+        }
         sleep(secs(60)).await;
         while self.watchers.try_join_next().is_some() {}
         self.replica.ledger.compare();
@@ -360,7 +362,9 @@ impl Operator {
         replica.works.world.down(replica.life);
         while self.commands.join_next().await.is_some() {}
         let fresh: Vec<TaskHandle> = lock(&self.handles).drain(..).collect();
-        fresh.into_iter().for_each(|handle| self.watch(handle));
+        for handle in fresh {
+            self.watch(handle);
+        }
         if timeout(secs(60), async { while self.watchers.join_next().await.is_some() {} }).await.is_err() {
             replica.works.world.violated("an outcome did not come after the shutdown");
         }

@@ -200,11 +200,11 @@ impl Ledger {
             book.follow_names(fact),
             book.follow_registration(fact),
             book.check_start(fact),
-            book.follow_gates(fact),
             book.follow_pauses(fact),
             book.follow_leases(fact),
             book.follow_slots(fact),
         ];
+        book.follow_gates(fact);
         for what in checks.into_iter().filter_map(Result::err) {
             self.violated(format_args!("{what}, at {fact:?}"));
         }
@@ -299,9 +299,9 @@ impl Book {
                 it.is_stopping = true;
                 stage
             }
-            (S::Running, E::TimeoutHit) => S::Running,
-            (stage @ (S::Running | S::Stopped), E::TaskReady) => stage,
-            (
+            (stage @ S::Running, E::TimeoutHit | E::TaskReady)
+            | (stage @ S::Stopped, E::TaskReady)
+            | (
                 stage,
                 E::Warning
                 | E::RunsMissed
@@ -357,7 +357,7 @@ impl Book {
         holds(unit.is_none_or(|unit| self.leases.contains_key(*unit)), || format!("{path} begins without its lease"))
     }
 
-    fn follow_gates(&mut self, fact: &Fact) -> Check {
+    fn follow_gates(&mut self, fact: &Fact) {
         let path = fact.path.as_str();
         let is_ready = match fact.kind {
             EventKind::TaskStarting => !rules::NOT_READY_AT_START.contains(&path),
@@ -378,7 +378,6 @@ impl Book {
                 }
             }
         }
-        Ok(())
     }
 
     fn follow_pauses(&mut self, fact: &Fact) -> Check {

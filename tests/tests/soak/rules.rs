@@ -29,6 +29,8 @@ pub(crate) const ADDED: &[&str] = &["fresh/", "tenants/", "guests/", "added-"];
 /// The most that run at once.
 pub(crate) const ALL: usize = 30;
 pub(crate) const INNER: usize = 2;
+/// How many tenants start at one time.
+pub(crate) const STARTING: usize = 2;
 /// The limit `db` is declared as 4, and an override sets it.
 pub(crate) const DB_DECLARED: usize = 4;
 pub(crate) const DB: usize = 3;

@@ -87,7 +87,11 @@ impl Works {
             self.help(&ctx, &inside);
         }
         if kind == Kind::Server {
+            // Until it is ready, it holds a place of `max_starting` of the tenants.
+            let starts = ctx.path().starts_with("tenants/");
+            let place = starts.then(|| self.world.hold(self.life, "tenants that start", rules::STARTING, ctx.path()));
             sleep(ms(500)).await;
+            drop(place);
             ctx.ready();
         }
         let (time, end) = self.plan(kind);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use taskvisor::fleet::FencingToken;
 use taskvisor::{TaskContext, TaskId};
 use tokio::time::Instant;
 
@@ -55,6 +56,12 @@ pub(crate) struct Inside {
     lease: Option<&'static str>,
 }
 
+/// One use of a limit, until it is dropped.
+pub(crate) struct Use {
+    world: Arc<World>,
+    limit: (Life, String),
+}
+
 /// The identity of an attempt.
 pub(crate) struct Who<'a> {
     pub(crate) life: Life,
@@ -65,7 +72,7 @@ pub(crate) struct Who<'a> {
 
 impl<'a> Who<'a> {
     pub(crate) fn of(life: Life, ctx: &'a TaskContext) -> Self {
-        Self { life, path: ctx.path(), id: ctx.id(), token: ctx.fencing_token().map(|token| token.number()) }
+        Self { life, path: ctx.path(), id: ctx.id(), token: ctx.fencing_token().map(FencingToken::number) }
     }
 }
 
@@ -123,7 +130,7 @@ impl World {
     pub(crate) fn enter(self: &Arc<Self>, who: &Who<'_>, bounds: &Bounds) -> Inside {
         let mut state = lock(&self.inside);
         state.attempts += 1;
-        let Who { life, path, id, token } = *who;
+        let Who { life, path, id, token: _ } = *who;
         if state.paths.get(&(life, path.to_owned())).is_some_and(|running| *running > 0) {
             self.violated(format_args!("{path} of life {life} begins while an attempt of that path runs"));
         }
@@ -134,11 +141,7 @@ impl World {
             self.violated(format_args!("{path} begins after the shutdown of life {life}"));
         }
         for (limit, most) in &bounds.limits {
-            let uses = state.uses.entry((life, limit.clone())).or_default();
-            *uses += 1;
-            if *uses > *most {
-                self.violated(format_args!("{path}: {uses} run under `{limit}`, which allows {most}"));
-            }
+            self.count_use(&mut state, &(life, limit.clone()), *most, path);
         }
         if let Some(key) = bounds.lease {
             self.enter_lease(&mut state, key, who);
@@ -146,8 +149,22 @@ impl World {
         *state.paths.entry((life, path.to_owned())).or_default() += 1;
         *state.ids.entry(id).or_default() += 1;
         let limits = bounds.limits.iter().map(|(limit, _)| (life, limit.clone())).collect();
-        let _ = token;
         Inside { world: Arc::clone(self), path: (life, path.to_owned()), id, limits, lease: bounds.lease }
+    }
+
+    /// A task in `path` begins to use a limit for a part of its attempt.
+    pub(crate) fn hold(self: &Arc<Self>, life: Life, limit: &str, most: usize, path: &str) -> Use {
+        let limit = (life, limit.to_owned());
+        self.count_use(&mut lock(&self.inside), &limit, most, path);
+        Use { world: Arc::clone(self), limit }
+    }
+
+    fn count_use(&self, state: &mut State, limit: &(Life, String), most: usize, path: &str) {
+        let uses = state.uses.entry(limit.clone()).or_default();
+        *uses += 1;
+        if *uses > most {
+            self.violated(format_args!("{path}: {uses} run under `{}`, which allows {most}", limit.1));
+        }
     }
 
     fn enter_lease(&self, state: &mut State, key: &'static str, who: &Who<'_>) {
@@ -187,10 +204,10 @@ impl World {
         state.down.insert(life);
     }
 
-    /// A reader takes a message. Messages come in order, and each comes once.
+    /// A reader takes a message. Messages come in order, none is lost, and each comes once.
     pub(crate) fn took(&self, life: Life, number: u64) {
         let last = lock(&self.inside).messages.insert(life, number).unwrap_or_default();
-        if number <= last {
+        if number != last + 1 {
             self.violated(format_args!("life {life} takes message {number} after {last}"));
         }
     }
@@ -218,6 +235,12 @@ impl Drop for Inside {
         if let Some(held) = self.lease.and_then(|key| state.keys.get_mut(key)).filter(|held| held.0 == self.path.0) {
             held.1 = held.1.saturating_sub(1);
         }
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        release(&mut lock(&self.world.inside).uses, &self.limit);
     }
 }
 
