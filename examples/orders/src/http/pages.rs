@@ -1,9 +1,9 @@
 //! The pages of operators: probes, metrics and the tree.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::Router;
 use axum::routing::get;
 use taskvisor::Probe;
 use taskvisor_console::Console;

@@ -516,3 +516,8 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     let next = machine.decide(&policy, Ending::Result(Ok(())), Ran::default(), None, None);
     assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }
+
+#[test]
+fn c01_what_snapshots_show_costs_a_task_no_byte() {
+    assert_eq!(size_of::<Machine>(), 24);
+}
