@@ -10,7 +10,7 @@ use super::store::{LeaseKey, SessionId, SessionSpec};
 impl fmt::Display for Leases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, Session { spec, until }) in &self.sessions {
-            let (until, ttl) = (until.as_micros(), spec.ttl.as_micros());
+            let (until, ttl) = (until.as_nanos(), spec.ttl.as_nanos());
             writeln!(f, "session\t{id}\t{until}\t{ttl}\t{}\t{}", spec.fleet, spec.label)?;
         }
         for ((fleet, key), Lease { owner, token, tick, is_wanted }) in &self.keys {
@@ -51,8 +51,8 @@ impl Leases {
         let parts: Vec<_> = line.split('\t').collect();
         match *parts.as_slice() {
             ["session", id, until, ttl, fleet, label] => {
-                let spec = SessionSpec::new(fleet, label, Duration::from_micros(ttl.parse().ok()?));
-                let until = Duration::from_micros(until.parse().ok()?);
+                let spec = SessionSpec::new(fleet, label, Duration::from_nanos(ttl.parse().ok()?));
+                let until = Duration::from_nanos(until.parse().ok()?);
                 self.sessions.insert(session(id)?, Session { spec, until });
             }
             ["lease", owner, token, tick, is_wanted, fleet, key] => {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn leases_are_read_as_they_were_written() {
-        let (mut leases, now) = (Leases::default(), StoreTime::from_unix(Duration::from_micros(1_700_000_000_000_001)));
+        let (mut leases, now) = (Leases::default(), StoreTime::from_unix(Duration::from_nanos(1_700_000_000_000_001_001)));
         let spec = |label: &str| SessionSpec::new("billing", label, Duration::from_millis(1_500));
         let [a, b] = ["a of 1", "b"].map(|label| leases.open(&spec(label), now).unwrap());
         let keys = ["x y", "free"].map(|key| LeaseKey::new(key).unwrap());
