@@ -12,8 +12,8 @@
 //! log when they begin, work and end, and increment counters behind a fence. Without a server, the replicas are
 //! supervisors in this process, each behind a line to the store that fails. With one they are processes that are killed,
 //! stopped and told to end, each behind a proxy that cuts, stalls and drops one way. A server that the program starts
-//! itself (`--postgres own`, `--redis own`) is killed and starts again, and clocks of replicas are set; PostgreSQL is
-//! reached through PgBouncer for a while. At the end the program shows who owned what, and checks the log.
+//! itself (`--postgres own`, `--redis own`) is killed and starts again, and clocks of replicas are set; that of PostgreSQL is
+//! two hours ahead, and it is reached through PgBouncer for a while. At the end the program shows who owned what, and checks the log.
 
 mod arguments;
 mod checks;
@@ -169,13 +169,14 @@ fn server(engine: &Engine) -> Option<servers::Server> {
     }
 }
 
-async fn start(arguments: &Arguments, replicas: usize, log: &Path) -> Result<(Fleet, &'static str), String> {
+async fn start(arguments: &Arguments, replicas: usize, log: &Path) -> Result<(Fleet, String), String> {
     let (ttl, seed) = (arguments.ttl(), arguments.chaos.unwrap_or_default());
     #[cfg(feature = "fleet-servers")]
     if let Some(server) = server(&arguments.engine) {
-        let name = server.name();
         let started = processes::Processes::start(server, replicas, ttl, seed, log).await;
-        return started.map(|processes| (Fleet::Processes(Box::new(processes)), name)).map_err(|error| chain(&*error));
+        let processes = started.map_err(|error| chain(&*error))?;
+        let name = processes.server();
+        return Ok((Fleet::Processes(Box::new(processes)), name));
     }
     if arguments.engine != Engine::Local {
         return Err("servers need `--features fleet-servers`".to_owned());
@@ -187,7 +188,7 @@ async fn start(arguments: &Arguments, replicas: usize, log: &Path) -> Result<(Fl
             say(&format!("the console of r{replica} is at http://{}/", port.addr()));
         }
     }
-    Ok((Fleet::Local(local::Trees::start(ports, ttl, seed, log).await?), "a store in memory"))
+    Ok((Fleet::Local(local::Trees::start(ports, ttl, seed, log).await?), "a store in memory".to_owned()))
 }
 
 /// Returns an error with its causes.

@@ -25,7 +25,7 @@ impl Own {
         let missing = || "the programs of the server are not installed".to_owned();
         match server {
             Server::Postgres(url) if url == OWN => {
-                let started = Postgres::start(&[]).ok_or_else(missing)?;
+                let started = Postgres::start_in(&[], &ahead()).ok_or_else(missing)?;
                 *url = started.url();
                 let pooler = PgBouncer::start(started.address(), POOL);
                 Ok(Some(Self::Postgres(started, pooler)))
@@ -62,6 +62,17 @@ impl Own {
         let pooler = self.pooler().map(|_| Fault::Pooler);
         [Fault::Server].into_iter().chain(pooler).collect()
     }
+}
+
+/// Returns the variables that set the clock of a server ahead of that of the replicas, if the library is installed.
+fn ahead() -> Vec<(&'static str, String)> {
+    let Some(library) = faketime() else { return Vec::new() };
+    vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME", "+2h".into()),
+        ("FAKETIME_NO_CACHE", "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+    ]
 }
 
 /// The wall clocks of the replicas, which a library reads from files.

@@ -61,6 +61,8 @@ pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: 
 
 pub(crate) struct Processes {
     server: Server,
+    /// By how many hours its clock is ahead of that of this machine.
+    ahead: f64,
     /// The server, if the program has started it, and its pooler.
     own: Mutex<Option<Own>>,
     pooler: Option<SocketAddr>,
@@ -98,17 +100,29 @@ impl Processes {
         let fleet = format!("chaos-{}-{seed}-{}", std::process::id(), now().as_micros());
         let (_, counter) = server.join(&fleet, ttl, "chaos", None).await?;
         let address = server.address().await?;
+        let ahead = server.hours_ahead().await?;
         let mut replicas = Vec::new();
         for _ in 0..count {
             replicas.push(Replica { proxy: Proxy::start(address).await?, process: Mutex::default() });
         }
         let pooler = own.as_ref().and_then(Own::pooler).map(PgBouncer::address);
         let (own, log) = (Mutex::new(own), log.to_owned());
-        let processes = Self { server, own, pooler, clocks, address, kinds, counter, fleet, ttl, seed, log, replicas };
+        let processes =
+            Self { server, ahead, own, pooler, clocks, address, kinds, counter, fleet, ttl, seed, log, replicas };
         for replica in 0..count {
             processes.live(replica).await?;
         }
         Ok(processes)
+    }
+
+    /// Returns the server in words, with what is special about its clock.
+    pub(crate) fn server(&self) -> String {
+        let name = self.server.name();
+        if self.ahead.abs() < 0.1 {
+            name.to_owned()
+        } else {
+            format!("{name}, whose clock is {:+.1} h off", self.ahead)
+        }
     }
 
     pub(crate) fn counter(&self) -> &Counter {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::{Client, ConnectionAddr, IntoConnectionInfo as _};
 use taskvisor::fleet::Fleet;
 use taskvisor_postgres::PostgresStore;
 use taskvisor_redis::RedisStore;
+use tokio_postgres::NoTls;
 use tokio_postgres::config::Host;
 
 use crate::counter::{Counter, postgres, redis as cell};
@@ -27,6 +28,18 @@ impl Server {
             Self::Postgres(_) => "PostgreSQL",
             Self::Redis(_) => "Redis",
         }
+    }
+
+    /// Returns by how many hours its clock is ahead of that of this machine.
+    pub(crate) async fn hours_ahead(&self) -> Result<f64, Failure> {
+        let Self::Postgres(url) = self else { return Ok(0.0) };
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let row = client.query_one("SELECT extract(epoch FROM clock_timestamp())::float8", &[]).await?;
+        drop(client);
+        connection.await??;
+        let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        Ok((row.get::<_, f64>(0) - here.as_secs_f64()) / 3600.0)
     }
 
     /// Returns its address, for the proxies.

@@ -1,5 +1,6 @@
 //! Servers of PostgreSQL and PgBouncer.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,14 +29,14 @@ impl Postgres {
     /// # Panics
     /// If it does not start.
     pub fn start(settings: &[&str]) -> Option<Self> {
-        Self::start_in(settings, &[])
+        Self::start_in::<&str>(settings, &[])
     }
 
     /// Starts a server with variables in its environment.
     ///
     /// # Panics
     /// If it does not start.
-    pub fn start_in(settings: &[&str], envs: &[(&str, &str)]) -> Option<Self> {
+    pub fn start_in<V: AsRef<OsStr>>(settings: &[&str], envs: &[(&str, V)]) -> Option<Self> {
         let Some(postgres) = postgres() else {
             skip("PostgreSQL", "postgresql");
             return None;

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn leases_are_read_as_they_were_written() {
-        let (mut leases, now) = (Leases::default(), StoreTime::from_unix(Duration::from_nanos(1_700_000_000_000_001_001)));
+        let (mut leases, now) =
+            (Leases::default(), StoreTime::from_unix(Duration::from_nanos(1_700_000_000_000_001_001)));
         let spec = |label: &str| SessionSpec::new("billing", label, Duration::from_millis(1_500));
         let [a, b] = ["a of 1", "b"].map(|label| leases.open(&spec(label), now).unwrap());
         let keys = ["x y", "free"].map(|key| LeaseKey::new(key).unwrap());
