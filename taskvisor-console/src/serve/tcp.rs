@@ -11,7 +11,9 @@ use crate::settings::Granted;
 
 impl Console {
     /// Serves the console on a port of its own, over HTTP/1.1. It never returns `Ok`: dropping the future closes the port
-    /// and all connections. So it is a task that needs no context, and ends with its tree.
+    /// and all connections. A task that takes a context knows of stop requests itself, so that the runtime lets it finish:
+    /// wrap the future in [`run_until_cancelled`](taskvisor::TaskContext::run_until_cancelled), as below. Without that, a
+    /// stop waits for its whole deadline.
     ///
     /// Beyond the loopback interface, there is no access without a decision: [`access`](Self::access) has to be given. The
     /// names under which it is reached have to be given as [`hosts`](Self::hosts). There is no TLS; that is for a proxy.
@@ -30,7 +32,8 @@ impl Console {
     ///
     /// #[task(restart = "always")]
     /// async fn console(ctx: TaskContext) -> std::io::Result<()> {
-    ///     Console::new(ctx.supervisor()).serve("127.0.0.1:9000").await
+    ///     let console = Console::new(ctx.supervisor());
+    ///     ctx.run_until_cancelled(console.serve("127.0.0.1:9000")).await.unwrap_or(Ok(()))
     /// }
     ///
     /// #[tokio::main]

@@ -12,7 +12,7 @@ use crate::Console;
 
 impl Console {
     /// Serves the console on a Unix socket, which only this user can connect to: its mode is 0600. It never returns `Ok`:
-    /// dropping the future closes all connections and removes the socket.
+    /// dropping the future closes all connections and removes the socket. In a task, wrap it as [`serve`](Self::serve).
     ///
     /// A socket that nobody listens on any more, such as that of a process that was killed, is replaced. Requests name
     /// the host `localhost`, as in `curl --unix-socket /run/app.sock http://localhost/`.
