@@ -78,6 +78,32 @@ impl Recorder {
         self.events().iter().filter(|event| event.kind == kind).count()
     }
 
+    /// Returns the paths of the tasks that have had an event of a kind, in the order of the events: which task started
+    /// before which, with [`EventKind::TaskStarting`].
+    ///
+    /// ```
+    /// use taskvisor::prelude::*;
+    /// use taskvisor::test::Recorder;
+    ///
+    /// # #[task(ready = "completed")]
+    /// # async fn migrate() {}
+    /// # #[task]
+    /// # async fn seed() {}
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), RuntimeError> {
+    /// let tree = supervise!(tasks = [migrate {}, task(seed {}, after = [migrate])]);
+    /// let recorder = Recorder::attach(tree.supervisor());
+    /// tree.run().await?;
+    /// assert_eq!(recorder.paths(EventKind::TaskStarting), ["migrate", "seed"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn paths(&self, kind: EventKind) -> Vec<String> {
+        let of_kind = self.events().into_iter().filter(|event| event.kind == kind);
+        of_kind.filter_map(|event| event.task.map(|path| path.to_string())).collect()
+    }
+
     /// Returns the number of attempts of the task at `path`, in all its registrations.
     #[must_use]
     pub fn attempts(&self, path: &str) -> usize {
