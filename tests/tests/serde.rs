@@ -143,6 +143,9 @@ async fn slots() {
     expected["owners"][0]["id"] = to_value(snapshot.owners[0].id).unwrap();
     expected["queue"][0]["id"] = to_value(snapshot.queue[0].id).unwrap();
     assert_eq!(to_value(snapshot).unwrap(), expected);
+    let keyed = taskvisor::SlotSpec::new("jobs").with_keys();
+    let tree = Tree::builder(SupervisorConfig::default()).with_slot(keyed).build();
+    assert_eq!(to_value(tree.slot("jobs").snapshot()).unwrap(), documented("SlotSnapshot")[1]);
 }
 
 /// A tree with a task that fails and a task that waits for it.

@@ -242,6 +242,7 @@ impl Serialize for SlotSnapshot {
         queue: list(&slot.queue),
         queued: Some(slot.queued),
         capacity: Some(slot.capacity),
+        keyed: slot.keyed.then_some(true),
         paused: slot.paused.then_some(true),
     });
 }

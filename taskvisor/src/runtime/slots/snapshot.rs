@@ -27,13 +27,13 @@ impl Core {
         self.shown(seen)
     }
 
-    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle or are
-    /// paused, in the order of their names.
+    /// Returns snapshots of the declared slots, and of the other slots that are not idle or are paused, in the order of
+    /// their names.
     pub(crate) fn slot_snapshots(&self) -> Vec<SlotSnapshot> {
         let registry = self.registry();
-        let declared = self.controller.all().filter(|(_, slot)| !slot.is_keyed()).map(|(name, _)| name);
+        let declared = self.controller.all().map(|(name, _)| name);
         let owned = registry.names.iter().filter_map(|cell| cell.slot());
-        let paused = registry.slots.paused.iter().filter(|slot| !slot.is_empty() && !self.has_keys(slot));
+        let paused = registry.slots.paused.iter().filter(|slot| !slot.is_empty());
         let busy = registry.slots.busy.keys();
         let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
         names.sort_unstable();
@@ -57,6 +57,7 @@ impl Core {
         let all = |cells: &[Arc<Cell>]| cells.iter().map(task).collect();
         let snapshot = SlotSnapshot {
             capacity: self.controller.capacity(&name),
+            keyed: self.has_keys(&name),
             name: name.to_string(),
             phase,
             owners: all(&owners),
