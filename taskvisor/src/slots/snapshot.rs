@@ -1,5 +1,7 @@
 //! Snapshots of slots.
 
+use std::time::SystemTime;
+
 use super::SlotPhase;
 use crate::inspect::{TaskId, TaskState};
 
@@ -47,6 +49,8 @@ pub struct SlotSnapshot {
     pub keyed: bool,
     /// `true` if the slot is paused, by itself, with the slot whose keys it belongs to, or with the root.
     pub paused: bool,
+    /// The time at which the slot was paused, if it is paused by itself.
+    pub paused_since: Option<SystemTime>,
 }
 
 /// A task in a [`SlotSnapshot`].
