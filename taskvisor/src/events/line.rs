@@ -6,6 +6,7 @@ use super::{Event, EventKind};
 
 /// The names of the fields whose meaning follows from the kind: those of [`EventData`](super::EventData).
 pub(crate) struct Words {
+    #[cfg_attr(not(any(feature = "serde", test)), expect(dead_code, reason = "a line has no name for it"))]
     pub(crate) task: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) delay_ms: &'static str,
