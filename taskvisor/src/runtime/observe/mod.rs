@@ -131,6 +131,7 @@ pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange
 
 /// A change of a lease.
 #[cfg(feature = "fleet")]
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "metrics have no tokens and reasons"))]
 #[derive(Clone, Copy)]
 pub(super) enum LeaseChange<'a> {
     Acquired(u64),
