@@ -221,6 +221,7 @@ fn first_that_wants(seats: &mut Vec<Waiting>) -> Option<Arc<Seat>> {
 
 impl Engine {
     /// Returns what the jitter of the machine is drawn from.
+    #[cfg_attr(not(feature = "test-util"), expect(clippy::unused_self, reason = "only tests have a seed"))]
     fn random(&self) -> fastrand::Rng {
         #[cfg(feature = "test-util")]
         if let Some(seeded) = self.core.upgrade().and_then(|core| core.test_hooks.random("fleet")) {
