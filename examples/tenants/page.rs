@@ -33,7 +33,7 @@ pub(crate) async fn serve(ctx: TaskContext, listener: Arc<TcpListener>, board: A
         .route("/livez", get(async move |State(app): State<App>| probe(app.ctx.supervisor().health().livez())))
         .route("/readyz", get(async move |State(app): State<App>| probe(app.ctx.supervisor().health().readyz())))
         .with_state(App { ctx: ctx.clone(), board });
-    axum::serve(listener, app).with_graceful_shutdown(async move { drop(ctx.cancelled().await) }).await
+    axum::serve(listener, app).with_graceful_shutdown(ctx.token().cancelled_owned()).await
 }
 
 impl App {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt as _;
 use taskvisor_parse::duration;
-use taskvisor_parse::suggest::closest;
+use taskvisor_parse::suggest::{closest, list};
 
-use crate::commands::{Action, Command};
+use crate::commands::{Action, Command, Level};
 use crate::target::Target;
 use crate::text::plain;
 
@@ -23,13 +23,18 @@ Commands:
   why PATH       Why a task or group is in its state
   tree           All groups and tasks with their state
   timers         What begins at a time that is known, the soonest first
+  slots [SLOT]   All slots with what runs and waits in them, or one of them;
+                 that of a key is SLOT/KEY
   events [-f]    The last events that the console has seen; -f, --follow waits
-                 for more, also when the program starts again
+                 for more, also when the program starts again; --level LEVEL
+                 leaves out what is below debug, info, warn or error
   restart PATH   Restart a task or group
   trigger PATH   Begin the next attempt of a waiting task now
   cancel PATH    Stop a task, and do not start it again
   pause PATH     Begin no attempt of a task or group
   resume PATH    End a pause
+  pause-slot SLOT, resume-slot SLOT
+                 The same for a slot, or for SLOT/KEY
 
 Options:
   --url URL       Where the console is: http://127.0.0.1:9000/console, or
@@ -50,13 +55,26 @@ Environment:
   NO_COLOR         No colors on a terminal either
 
 Exit status: 0 if all is well, 1 after an error, 2 if the arguments are wrong,
-3 from `status` if it is not ready, 4 if there is no such path.
+3 from `status` if it is not ready, 4 if there is no such path or slot.
 ";
 
 /// The commands, for the suggestion after a mistake.
-const COMMANDS: [&str; 10] =
-    ["status", "why", "tree", "timers", "events", "restart", "trigger", "cancel", "pause", "resume"];
-const OPTIONS: [&str; 7] = ["url", "socket", "timeout", "json", "help", "version", "follow"];
+const COMMANDS: [&str; 13] = [
+    "status",
+    "why",
+    "tree",
+    "timers",
+    "slots",
+    "events",
+    "restart",
+    "trigger",
+    "cancel",
+    "pause",
+    "resume",
+    "pause-slot",
+    "resume-slot",
+];
+const OPTIONS: [&str; 8] = ["url", "socket", "timeout", "json", "help", "version", "follow", "level"];
 
 /// The longest wait for an answer. A console itself waits for at most 5 s for the end of what it cancels.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +96,7 @@ struct Given {
     timeout: Option<Duration>,
     json: bool,
     follow: bool,
+    level: Option<Level>,
     words: Vec<String>,
 }
 
@@ -96,6 +115,7 @@ pub(crate) fn parse(
                 return Ok(Parsed::Print(concat!("taskvisor ", env!("CARGO_PKG_VERSION"), "\n").to_owned()));
             }
             Short('f') | Long("follow") => given.follow = true,
+            Long("level") => given.level = Some(level(&parser.value().map_err(said)?.string().map_err(said)?)?),
             Long("json") => given.json = true,
             Long("url") => given.url = Some(parser.value().map_err(said)?.string().map_err(said)?),
             Long("socket") => given.socket = Some(parser.value().map_err(said)?),
@@ -141,22 +161,37 @@ fn command(given: &Given) -> Result<Command, String> {
     if given.follow && name != "events" {
         return Err(format!("`--follow` is an option of `events`, not of `{}`", plain(name)));
     }
+    if given.level.is_some() && name != "events" {
+        return Err(format!("`--level` is an option of `events`, not of `{}`", plain(name)));
+    }
     let none = |command| path.map_or(Ok(command), |path| Err(unexpected(path, name)));
     let needed = || path.cloned().ok_or_else(|| format!("`{name}` needs a path, such as `{name} store/pool`"));
     let act = |action| Ok(Command::Act(action, needed()?));
+    let slot = || path.cloned().ok_or_else(|| format!("`{name}` needs a slot, such as `{name} deploy`"));
+    let act_on_slot = |action| Ok(Command::Act(action, slot()?));
     match &**name {
         "status" => Ok(Command::Status(path.cloned())),
         "why" => Ok(Command::Why(needed()?)),
         "tree" => none(Command::Tree),
         "timers" => none(Command::Timers),
-        "events" => none(Command::Events { follow: given.follow }),
+        "slots" => Ok(Command::Slots(path.cloned())),
+        "events" => none(Command::Events { follow: given.follow, level: given.level.unwrap_or(Level::Debug) }),
         "restart" => act(Action::Restart),
         "trigger" => act(Action::Trigger),
         "cancel" => act(Action::Cancel),
         "pause" => act(Action::Pause),
         "resume" => act(Action::Resume),
+        "pause-slot" => act_on_slot(Action::PauseSlot),
+        "resume-slot" => act_on_slot(Action::ResumeSlot),
         _ => Err(unknown("command", "", name, &COMMANDS)),
     }
+}
+
+fn level(name: &str) -> Result<Level, String> {
+    Level::of(&name.to_lowercase()).ok_or_else(|| {
+        let known = list(Level::ALL.map(|(name, _)| name), '`');
+        format!("`--level` is `{}`, expected {known}", plain(name))
+    })
 }
 
 fn unexpected(word: &str, command: &str) -> String {
@@ -208,14 +243,18 @@ mod tests {
             ("why store/pool", "Why(\"store/pool\")"),
             ("tree", "Tree"),
             ("timers", "Timers"),
-            ("events", "Events { follow: false }"),
-            ("events -f", "Events { follow: true }"),
-            ("--follow events", "Events { follow: true }"),
+            ("slots", "Slots(None)"),
+            ("slots jobs/acme", "Slots(Some(\"jobs/acme\"))"),
+            ("events", "Events { follow: false, level: Debug }"),
+            ("events -f", "Events { follow: true, level: Debug }"),
+            ("--follow events --level WARN", "Events { follow: true, level: Warn }"),
             ("restart a", "Act(Restart, \"a\")"),
             ("trigger a", "Act(Trigger, \"a\")"),
             ("cancel a", "Act(Cancel, \"a\")"),
             ("pause a", "Act(Pause, \"a\")"),
             ("resume -- -a", "Act(Resume, \"-a\")"),
+            ("pause-slot a", "Act(PauseSlot, \"a\")"),
+            ("resume-slot a", "Act(ResumeSlot, \"a\")"),
         ] {
             let read = shown(&format!("--url http://localhost:1/c {line}"));
             let Some((command_read, _)) = read.split_once(" http://") else { panic!("{line}: {read}") };

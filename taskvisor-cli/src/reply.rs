@@ -19,6 +19,8 @@ pub(crate) struct Full {
     pub(crate) ready: bool,
     /// Parents before their children.
     pub(crate) nodes: Vec<Node>,
+    #[serde(default)]
+    pub(crate) slots: Vec<Slot>,
     pub(crate) fleet: Option<Fleet>,
 }
 
@@ -56,9 +58,48 @@ pub(crate) struct Node {
     pub(crate) problem: Option<serde_json::Value>,
     #[serde(default)]
     pub(crate) paused: bool,
+    /// Only if it is paused by itself.
+    pub(crate) paused_since: Option<Time>,
     pub(crate) why: Option<Why>,
     #[serde(default)]
     pub(crate) recent: Vec<serde_json::Value>,
+}
+
+/// A slot, or that of a key.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) name: String,
+    pub(crate) phase: String,
+    #[serde(default)]
+    pub(crate) owners: Vec<Job>,
+    pub(crate) next: Option<Job>,
+    /// The first ones.
+    #[serde(default)]
+    pub(crate) queue: Vec<Job>,
+    #[serde(default)]
+    pub(crate) queued: u64,
+    pub(crate) capacity: Option<u64>,
+    #[serde(default)]
+    pub(crate) keyed: bool,
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// Only if it is paused by itself.
+    pub(crate) paused_since: Option<Time>,
+}
+
+/// A task in a slot.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) path: String,
+    #[serde(default)]
+    pub(crate) state: String,
+}
+
+/// The slots as they came.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Slots {
+    #[serde(default)]
+    pub(crate) slots: Vec<serde_json::Value>,
 }
 
 /// Why a node is in its state.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SupervisorHandle};
+use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SlotSnapshot, SupervisorHandle};
 use tokio::time::timeout;
 
 use crate::console::Console;
@@ -95,8 +95,10 @@ impl Action {
     }
 
     fn apply_to_slot(self, supervisor: &SupervisorHandle, name: &str) -> Answer {
-        let is_it = |slot: &str| slot == name || slot.strip_prefix(name).is_some_and(|key| key.starts_with('/'));
-        if !supervisor.slots().iter().any(|slot| is_it(&slot.name)) {
+        // A key of a slot is there also while it is idle.
+        let is_key = |slot: &str| name.strip_prefix(slot).is_some_and(|key| key.len() > 1 && key.starts_with('/'));
+        let is_it = |slot: &SlotSnapshot| slot.name == name || (slot.keyed && is_key(&slot.name));
+        if !supervisor.slots().iter().any(is_it) {
             return Err(NO_SUCH_SLOT);
         }
         let slot = supervisor.slot(name);

@@ -18,7 +18,7 @@
 //!     let console = Console::new(ctx.supervisor()).history(history).allow_actions();
 //!     let app = Router::new().route_service("/console", console);
 //!     let listener = TcpListener::bind(addr).await?;
-//!     axum::serve(listener, app).with_graceful_shutdown(async move { _ = ctx.cancelled().await }).await
+//!     axum::serve(listener, app).with_graceful_shutdown(ctx.token().cancelled_owned()).await
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -47,7 +47,7 @@
 //! | `GET ?timers` | what waits for a time, the soonest first |
 //! | `GET ?log` | the last events that were seen, and the last actions |
 //! | `POST ?restart=PATH`, `?trigger=`, `?cancel=`, `?pause=`, `?resume=` | acts on a task or group, and answers what has happened |
-//! | `POST ?pause_slot=NAME`, `?resume_slot=NAME` | the same for a slot |
+//! | `POST ?pause_slot=NAME`, `?resume_slot=NAME` | the same for a slot, declared, busy or paused, or for a key of one, `SLOT/KEY` |
 //! | `POST ?shutdown` | requests a shutdown |
 //!
 //! Nodes, slots, events and histories have the form of [`taskvisor::json`]. An error is `{"error": ".."}` with 400, 403,

@@ -82,8 +82,7 @@ async fn an_open_page_does_not_hold_a_graceful_shutdown_of_axum_up() {
         async move {
             let listener = listener.expect("it starts once");
             let app = Router::new().route_service("/console", Console::new(ctx.supervisor()));
-            let served =
-                axum::serve(listener, app).with_graceful_shutdown(async move { _ = ctx.cancelled().await }).await;
+            let served = axum::serve(listener, app).with_graceful_shutdown(ctx.token().cancelled_owned()).await;
             served.map_err(|error| taskvisor::TaskError::Fail { reason: error.to_string() })
         }
     });

@@ -167,6 +167,28 @@ async fn an_action_answers_what_has_really_happened() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slot_with_keys_can_be_paused_while_no_key_is_busy_and_so_can_a_key() {
+    let tree = started(builder().with_slot(SlotSpec::new("jobs").with_keys())).await;
+    let console = console(&tree).allow_actions();
+    let slots = get(&console, "?tree").await.json()["slots"].clone();
+    assert_eq!(slots, json!([{ "name": "jobs", "phase": "idle", "queued": 0, "capacity": 100, "keyed": true }]));
+    for (query, expected) in [
+        ("?pause_slot=jobs", "paused"),
+        ("?pause_slot=jobs/acme", "paused"),
+        ("?resume_slot=jobs/acme", "resumed, but what is above it is paused"),
+        ("?resume_slot=jobs/zeta", "not paused by itself, but by what is above it"),
+        ("?resume_slot=jobs", "resumed"),
+    ] {
+        assert_eq!(post(&console, query).await.json()["answer"], expected, "{query}");
+    }
+    // What is no slot, though a name in it is.
+    tree.slot("other/key").submit(runs("a")).await.expect("it is accepted");
+    for query in ["?pause_slot=jobs/", "?pause_slot=job", "?pause_slot=jobsite", "?pause_slot=other"] {
+        assert_eq!(post(&console, query).await.status, StatusCode::NOT_FOUND, "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_takes_long_to_stop_is_said_to_be_stopping() {
     let slow = TaskFn::arc("slow", |ctx: TaskContext| async move {
         ctx.cancelled().await;

@@ -67,7 +67,40 @@ async fn events() {
     let mut expected = documented.pop_front().unwrap();
     expected["id"] = to_value(moves.id).unwrap();
     assert_eq!(to_value(&moves).unwrap(), expected);
+
+    let mut lease = Event::new(EventKind::LeaseAcquired);
+    (lease.seq, lease.at, lease.task) = (19, then() + Duration::from_millis(2), Some("bill".into()));
+    (lease.id, lease.count, lease.reason) = (failed.id, Some(1_795_855_823_473_000), Some("eu/bill".into()));
+    let mut expected = documented.pop_front().unwrap();
+    expected["id"] = to_value(lease.id).unwrap();
+    assert_eq!(to_value(&lease).unwrap(), expected);
     assert!(documented.is_empty(), "an example that is not tested");
+    let text = include_str!("../../taskvisor/src/inspect/json.md");
+    for (kind, names) in [
+        (EventKind::ControllerSlotTransition, "task change waiting delay_ms timeout_ms"),
+        (EventKind::LeaseReleased, "task key token delay_ms timeout_ms"),
+        (EventKind::LeaseOverrun, "task key count delay_ms timeout_ms"),
+        (EventKind::GroupFailed, "task reason failures delay_ms timeout_ms"),
+        (EventKind::GroupRestarted, "task reason restarts delay_ms timeout_ms"),
+        (EventKind::ShutdownWaiting, "task reason waiting since_ms left_ms"),
+        (EventKind::SubscriberPanicked, "subscriber reason count delay_ms timeout_ms"),
+        (EventKind::SubscriberOverflow, "subscriber reason lost delay_ms timeout_ms"),
+    ] {
+        let mut event = Event::new(kind);
+        (event.task, event.reason, event.count) = (Some("t".into()), Some("r".into()), Some(1));
+        (event.delay_ms, event.timeout_ms) = (Some(1), Some(1));
+        let value = to_value(&event).unwrap();
+        let mut found: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        found.retain(|name| !matches!(*name, "kind" | "seq" | "at"));
+        found.sort_unstable();
+        let mut names: Vec<_> = names.split(' ').collect();
+        names.sort_unstable();
+        assert_eq!(found, names, "{kind}");
+        let usual = ["task", "reason", "count", "delay_ms", "timeout_ms"];
+        let row = text.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{kind}`"))).unwrap();
+        let mut others = names.iter().filter(|name| !usual.contains(name));
+        assert!(others.all(|name| row.contains(&format!("`{name}`"))), "{kind}");
+    }
 
     let mut waits = Event::new(EventKind::BackoffScheduled);
     (waits.at, waits.delay_ms, waits.timeout_ms) = (then(), Some(400), Some(5));
@@ -143,6 +176,9 @@ async fn slots() {
     expected["owners"][0]["id"] = to_value(snapshot.owners[0].id).unwrap();
     expected["queue"][0]["id"] = to_value(snapshot.queue[0].id).unwrap();
     assert_eq!(to_value(snapshot).unwrap(), expected);
+    let keyed = taskvisor::SlotSpec::new("jobs").with_keys();
+    let tree = Tree::builder(SupervisorConfig::default()).with_slot(keyed).build();
+    assert_eq!(to_value(tree.slot("jobs").snapshot()).unwrap(), documented("SlotSnapshot")[1]);
 }
 
 /// A tree with a task that fails and a task that waits for it.

@@ -15,6 +15,14 @@ pub(crate) enum Action {
     Cancel,
     Pause,
     Resume,
+    PauseSlot,
+    ResumeSlot,
+}
+
+impl Action {
+    pub(super) fn is_of_slot(self) -> bool {
+        matches!(self, Self::PauseSlot | Self::ResumeSlot)
+    }
 }
 
 pub(super) async fn run(
@@ -30,6 +38,8 @@ pub(super) async fn run(
         Action::Cancel => "cancel",
         Action::Pause => "pause",
         Action::Resume => "resume",
+        Action::PauseSlot => "pause_slot",
+        Action::ResumeSlot => "resume_slot",
     };
     let answer = client.post(&query(key, path)).await?;
     show(&answer, json, output, |Done { answer }, _| format!("{}: {}\n", plain(path), plain(answer)))

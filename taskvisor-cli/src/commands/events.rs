@@ -23,8 +23,34 @@ const UNNUMBERED: usize = 200;
 /// The longest message, in bytes. A snapshot of a large tree is one message.
 const LONGEST: usize = 256 * 1024 * 1024;
 
-pub(super) async fn run(follow: bool, client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
-    let mut follower = Follower { client, json, output, boot: String::new(), last: None, unnumbered: VecDeque::new() };
+/// How important an event is, as `LogLevel` of the library says. More important levels are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    pub(crate) const ALL: [(&'static str, Self); 4] =
+        [("debug", Self::Debug), ("info", Self::Info), ("warn", Self::Warn), ("error", Self::Error)];
+
+    /// Returns the level of that name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, level)| level)
+    }
+}
+
+pub(super) async fn run(
+    follow: bool,
+    level: Level,
+    client: &Client,
+    json: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let (boot, unnumbered) = (String::new(), VecDeque::new());
+    let mut follower = Follower { client, level, json, output, boot, last: None, unnumbered };
     if !follow {
         if !follower.past().await? {
             follower.output.remark("no events: a console looks at them while somebody follows, as `events -f` does");
@@ -45,6 +71,8 @@ pub(super) async fn run(follow: bool, client: &Client, json: bool, output: &mut 
 
 struct Follower<'a> {
     client: &'a Client,
+    /// What is less important is not printed.
+    level: Level,
     json: bool,
     output: &'a mut Output,
     /// The process whose events were printed, and the number of the last one.
@@ -128,7 +156,9 @@ impl Follower<'_> {
         for value in log {
             let line = value.to_string();
             let event: Event = self.read_value(value)?;
-            if !self.is_new(event.seq, &line) {
+            // What has a level of another name is printed.
+            let is_minor = Level::of(&event.level).is_some_and(|level| level < self.level);
+            if !self.is_new(event.seq, &line) || is_minor {
                 continue;
             }
             text.push_str(&if self.json { plain_json(&line) } else { self.line(&event) });

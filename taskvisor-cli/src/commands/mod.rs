@@ -1,15 +1,18 @@
 //! The commands: one request, and its answer as text. [`run`] is all that is used from outside; `node` has what several
-//! of them say about a task or group.
+//! of them say about a task or group, and `missing` what they say if there is none.
 
 mod act;
 mod events;
+mod missing;
 mod node;
+mod slots;
 mod status;
 mod timers;
 mod tree;
 mod why;
 
 pub(crate) use act::Action;
+pub(crate) use events::Level;
 
 use crate::client::{Answer, Client};
 use crate::failure::Failure;
@@ -23,7 +26,8 @@ pub(crate) enum Command {
     Why(String),
     Tree,
     Timers,
-    Events { follow: bool },
+    Slots(Option<String>),
+    Events { follow: bool, level: Level },
     Act(Action, String),
 }
 
@@ -42,13 +46,42 @@ pub(crate) async fn run(
     output: &mut Output,
 ) -> Result<Status, Failure> {
     let success = |()| Status::Success;
-    match command {
+    let ended = match command {
         Command::Status(path) => status::run(path.as_deref(), client, json, output).await,
         Command::Why(path) => why::run(path, client, json, output).await.map(success),
         Command::Tree => tree::run(client, json, output).await.map(success),
         Command::Timers => timers::run(client, json, output).await.map(success),
-        Command::Events { follow } => events::run(*follow, client, json, output).await.map(success),
+        Command::Slots(name) => slots::run(name.as_deref(), client, json, output).await.map(success),
+        Command::Events { follow, level } => events::run(*follow, *level, client, json, output).await.map(success),
         Command::Act(action, path) => act::run(*action, path, client, json, output).await.map(success),
+    };
+    match (ended, command.subject()) {
+        (Err(Failure::NoSuchPath { said }), Some((name, of_slot))) => {
+            Err(missing::named(said, name, of_slot, command.slot_command(), client).await)
+        }
+        (ended, _) => ended,
+    }
+}
+
+impl Command {
+    /// What it is about, and whether that is a slot.
+    fn subject(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::Status(path) => path.as_deref().map(|path| (path, false)),
+            Self::Why(path) => Some((path, false)),
+            Self::Slots(name) => name.as_deref().map(|name| (name, true)),
+            Self::Act(action, subject) => Some((subject, action.is_of_slot())),
+            Self::Tree | Self::Timers | Self::Events { .. } => None,
+        }
+    }
+
+    /// The command that does the like with a slot.
+    fn slot_command(&self) -> &'static str {
+        match self {
+            Self::Act(Action::Pause, _) => "pause-slot",
+            Self::Act(Action::Resume, _) => "resume-slot",
+            _ => "slots",
+        }
     }
 }
 

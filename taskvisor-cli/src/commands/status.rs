@@ -1,15 +1,15 @@
 //! `status`: whether all is well, and what is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Status, show};
 use crate::client::{Client, query};
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::reply::{Full, Node};
+use crate::reply::{Full, Node, Slot};
 use crate::table::{Table, cell, whole};
 use crate::text::plain;
-use crate::time::{ago, until};
+use crate::time::{Time, ago, until};
 
 pub(super) async fn run(
     path: Option<&str>,
@@ -18,11 +18,12 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<Status, Failure> {
     let answer = client.get::<Full>(&path.map_or_else(|| "tree".to_owned(), |path| query("tree", path))).await?;
-    show(&answer, json, output, |full, colored| match (path, full.nodes.first()) {
-        (Some(_), Some(node)) => {
-            format!("{}{}", of_node(node, full, colored), attention(&full.nodes[1..], full, colored))
-        }
-        _ => format!("{}{}", of_tree(full, colored), attention(&full.nodes, full, colored)),
+    show(&answer, json, output, |full, colored| {
+        let (head, nodes, slots) = match (path, full.nodes.split_first()) {
+            (Some(_), Some((node, below))) => (of_node(node, full, colored), below, &[][..]),
+            _ => (of_tree(full, colored), &full.nodes[..], &full.slots[..]),
+        };
+        format!("{head}{}{}", attention(nodes, full, colored), paused(nodes, slots, full, colored))
     })?;
     let ready = match (path, answer.value.nodes.first()) {
         (Some(_), Some(node)) => node.ready,
@@ -90,6 +91,8 @@ fn of_node(node: &Node, full: &Full, colored: bool) -> String {
     row("restarts", (node.restarts > 0).then(|| node.restarts.to_string()));
     row("failures", Some(node.failures().trim_start_matches("failures ").to_owned()));
     row("since", node.since.as_ref().map(|since| format!("{} ({})", since.seconds(), ago(since, now))));
+    let paused = node.paused_since.as_ref();
+    row("paused", paused.map(|since| format!("{} ({})", since.seconds(), ago(since, now))));
     row("next", node.next_at.as_ref().map(|next| format!("{} ({})", next.seconds(), until(next, now))));
     row("last", Some(recent(node)));
     if let Some(error) = &node.last_error {
@@ -126,5 +129,30 @@ fn attention(nodes: &[Node], full: &Full, colored: bool) -> String {
         ]);
     }
     let title = Style::Title.paint("needs attention", colored);
+    if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }
+}
+
+/// What is paused, without what is paused only with its group or with the slot of its key.
+fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String {
+    let paused: HashSet<_> = full.nodes.iter().filter(|node| node.paused).map(|node| &*node.path).collect();
+    let is_above = |node: &Node| node.parent.as_deref().is_some_and(|parent| paused.contains(parent));
+    let mut table = Table::default();
+    let since = |since: &Option<Time>| since.as_ref().map(|since| format!("paused {}", ago(since, &full.now)));
+    for node in nodes.iter().filter(|node| node.paused && (node.paused_since.is_some() || !is_above(node))) {
+        // The state of one that is due began when it became due.
+        let began = since(&node.paused_since).unwrap_or_default();
+        table.row([
+            cell(node.title()),
+            cell(node.word()).style(node.style()),
+            cell(began),
+            cell(node.reason(&full.now)),
+        ]);
+    }
+    for slot in slots.iter().filter(|slot| slot.paused_since.is_some()) {
+        let queued = format!("{} queued", slot.queue());
+        let began = since(&slot.paused_since).unwrap_or_default();
+        table.row([cell(format!("slot {}", slot.name)), cell(&slot.phase), cell(began), cell(queued)]);
+    }
+    let title = Style::Title.paint("paused", colored);
     if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }
 }

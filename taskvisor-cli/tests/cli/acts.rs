@@ -18,6 +18,16 @@ fn each_action_is_a_post_that_no_page_of_another_site_can_make() {
 }
 
 #[test]
+fn a_slot_is_paused_and_resumed_by_its_name() {
+    let mock = console();
+    for (command, action) in [("pause-slot", "pause_slot"), ("resume-slot", "resume_slot")] {
+        let done = printed(&format!("jobs/acme: {action} done\n"));
+        assert_eq!(run(&["--url", &mock.url, command, "jobs/acme"]), done);
+        assert_eq!(mock.requests().last().unwrap().asks(), ("POST", &*format!("{action}=jobs/acme")));
+    }
+}
+
+#[test]
 fn what_really_happened_is_printed() {
     assert_eq!(run(&["--url", &console().url, "trigger", "report"]), printed("report: not waiting\n"));
 }
@@ -42,5 +52,5 @@ fn a_refused_action_exits_with_1_and_an_unknown_path_with_4() {
     let failed = |status, said: String| Run { status, stdout: String::new(), stderr: format!("taskvisor: {said}\n") };
     let refused = failed(1, format!("{url} refuses: the supervisor shuts down (status 409)"));
     assert_eq!(run(&["--url", url, "restart", "late"]), refused);
-    assert_eq!(run(&["--url", url, "pause", "gone"]), failed(4, "no task or group `gone`".to_owned()));
+    assert_eq!(run(&["--url", url, "pause", "gone"]), failed(4, "no task, group or slot `gone`".to_owned()));
 }

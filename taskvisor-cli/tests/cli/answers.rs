@@ -7,7 +7,15 @@ use crate::mock::{Mock, Reply, Request};
 pub(crate) fn full() -> Value {
     json!({
         "boot": "ab12", "seq": 3, "now": "2026-11-23T08:15:30.000Z", "name": "app", "access": "read_only",
-        "shutdown_allowed": false, "phase": "running", "live": true, "ready": false, "slots": [], "leases": [],
+        "shutdown_allowed": false, "phase": "running", "live": true, "ready": false, "leases": [],
+        "slots": [
+            { "name": "deploy", "phase": "running", "owners": [{ "path": "api", "id": 5, "state": "running" }],
+              "queue": [{ "path": "web", "id": 6, "state": "queued" }], "queued": 1, "capacity": 100 },
+            { "name": "jobs", "phase": "idle", "queued": 0, "capacity": 100, "keyed": true, "paused": true,
+              "paused_since": "2026-11-23T08:05:30.000Z" },
+            { "name": "jobs/acme", "phase": "running", "queued": 0, "capacity": 100, "paused": true,
+              "owners": [{ "path": "jobs/acme/export", "id": 7, "state": "running" }] },
+        ],
         "nodes": [
             { "name": "app", "path": "", "kind": "group", "strategy": "one_for_one", "state": "running", "index": 0,
               "children": 3, "ready": false, "restarts": 0, "failures": 0, "why": { "text": "runs" } },
@@ -71,6 +79,7 @@ pub(crate) fn answer(request: &Request) -> Reply {
             _ => Reply::error(404, "no such query"),
         },
         ("POST", query) => match query.split_once('=') {
+            Some(("pause" | "resume", "jobs")) => Reply::error(404, "no such path"),
             Some((_, "gone")) => Reply::error(404, "no task or group `gone`"),
             Some((_, "late")) => Reply::error(409, "the supervisor shuts down"),
             Some(("trigger", _)) => Reply::json(json!({ "ok": true, "answer": "not waiting" })),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use taskvisor::{
-    BackoffPolicy, Group, Ready, RestartPolicy, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, TaskState,
-    Tree, TreeBuilder,
+    BackoffPolicy, Group, Ready, RestartPolicy, SlotSpec, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
+    TaskState, Tree, TreeBuilder,
 };
 use taskvisor_console::{Access, Console};
 
@@ -142,6 +142,28 @@ fn actions_on_a_real_tree_say_what_happened() {
     assert_eq!(act("restart", "gone").status, 4);
     let refused = act("trigger", "store");
     assert_eq!((refused.status, &*refused.stdout), (1, ""), "{refused:?}");
+    program.end();
+}
+
+#[test]
+fn slots_of_a_real_tree_are_shown_and_paused_also_while_they_are_idle() {
+    let slots = [SlotSpec::new("deploy"), SlotSpec::new("jobs").with_keys()];
+    let program = Program::start(slots.into_iter().fold(tree(), TreeBuilder::with_slot));
+    let url = program.url();
+    let ask = |arguments: &[&str]| run(&[&["--url", &url], arguments].concat());
+    let first = |run: Run| run.stdout.lines().map(|line| words(line)[..2].join(" ")).collect::<Vec<_>>();
+    assert_eq!(first(ask(&["slots"])), ["SLOT PHASE", "deploy idle", "jobs idle"]);
+    assert_eq!(ask(&["pause-slot", "jobs"]), printed("jobs: paused\n"));
+    assert_eq!(ask(&["pause-slot", "jobs/acme"]), printed("jobs/acme: paused\n"));
+    assert_eq!(first(ask(&["slots"])), ["SLOT PHASE", "deploy idle", "jobs paused", "jobs/acme paused"]);
+    assert!(ask(&["slots", "jobs"]).stdout.contains("\n  keys    acme\n"));
+    assert!(ask(&["status"]).stdout.contains("\n  slot jobs  "), "{:?}", ask(&["status"]));
+    assert_eq!(ask(&["resume-slot", "jobs"]), printed("jobs: resumed\n"));
+    assert_eq!(ask(&["pause", "sync"]), printed("sync: paused\n"));
+    let status = ask(&["status"]).stdout;
+    let paused = status.split("\npaused\n").nth(1).expect(&status);
+    assert!(paused.starts_with("  sync ") && paused.contains("  paused 0s ago  is paused, and "), "{status}");
+    assert_eq!(ask(&["why", "jobs/zeta"]).status, 4);
     program.end();
 }
 

@@ -18,6 +18,9 @@ app: running, live, not ready
 
 needs attention
   store/pool  backoff  #12  failures 3/6  waits after a failure, 3s left  \"cannot connect: connection refused\"
+
+paused
+  slot jobs  idle  paused 10m ago  0/100 queued
 ";
     assert_eq!(shown, Run { status: 3, ..printed(expected) });
 }
@@ -27,6 +30,7 @@ fn status_of_a_ready_tree_exits_with_0() {
     let mock = Mock::new(|_| {
         let mut full = full();
         full["ready"] = true.into();
+        full["slots"] = json!([]);
         full["nodes"].as_array_mut().unwrap().retain(|node| node["ready"] == true);
         full["access"] = "full".into();
         Reply::json(full)
@@ -140,9 +144,109 @@ fn json_is_the_answer_of_the_console_on_one_line() {
 fn a_path_that_is_not_there_exits_with_4() {
     let url = console().url;
     for command in ["status", "why"] {
-        let expected = Run { status: 4, stdout: String::new(), stderr: "taskvisor: no such path\n".to_owned() };
+        let expected =
+            Run { status: 4, stdout: String::new(), stderr: "taskvisor: no task, group or slot `gone`\n".to_owned() };
         assert_eq!(run(&["--url", &url, command, "gone"]), expected);
     }
+}
+
+#[test]
+fn what_is_near_a_path_that_is_not_there_is_named() {
+    let url = console().url;
+    for (path, near) in [("pool", "store/pool"), ("stroe", "store"), ("store/pol", "store/pool"), ("deplyo", "deploy")]
+    {
+        let shown = run(&["--url", &url, "why", path]);
+        let expected = format!("taskvisor: no task, group or slot `{path}`; near: `{near}`\n");
+        assert_eq!((shown.status, &*shown.stdout, shown.stderr), (4, "", expected));
+    }
+}
+
+#[test]
+fn a_slot_is_no_path_and_what_is_right_is_said() {
+    let url = console().url;
+    for (arguments, said) in [
+        (["why", "deploy"], "`deploy` is a slot: `taskvisor slots deploy`"),
+        (["status", "jobs/acme"], "`jobs/acme` is a slot: `taskvisor slots jobs/acme`"),
+        (["why", "jobs/zeta"], "`jobs/zeta` is an idle key of the slot `jobs`: `taskvisor slots jobs`"),
+        (["pause", "jobs"], "`jobs` is a slot: `taskvisor pause-slot jobs`"),
+        (["resume", "jobs"], "`jobs` is a slot: `taskvisor resume-slot jobs`"),
+        (["slots", "jobs/zeta"], "`jobs/zeta` is an idle key of the slot `jobs`"),
+        (["slots", "store"], "`store` is no slot, but a task or group: `taskvisor status store`"),
+        (["slots", "deploi"], "no task, group or slot `deploi`; near: `deploy`"),
+    ] {
+        let shown = run(&[&["--url", &url], &arguments[..]].concat());
+        assert_eq!((shown.status, &*shown.stdout, shown.stderr), (4, "", format!("taskvisor: {said}\n")));
+    }
+}
+
+#[test]
+fn slots_show_what_runs_and_waits_in_them() {
+    let expected = "\
+SLOT       PHASE    QUEUED  OWNER
+deploy     running  1/100   api
+jobs       paused   0/100   -                 has keys paused 10m ago
+jobs/acme  paused   0/100   jobs/acme/export
+";
+    let url = console().url;
+    assert_eq!(run(&["--url", &url, "slots"]), printed(expected));
+    let deploy = "deploy: running\n  queued  1/100\n  owner   api (running)\n  queue   web (queued)\n";
+    assert_eq!(run(&["--url", &url, "slots", "deploy"]), printed(deploy));
+    let jobs = "jobs: paused\n  phase   idle\n  since   paused 10m ago\n  keys    acme\n  queued  0/100\n";
+    assert_eq!(run(&["--url", &url, "slots", "jobs"]), printed(jobs));
+    let none = Mock::new(|_| {
+        let mut full = full();
+        full["slots"] = json!([]);
+        Reply::json(full)
+    });
+    assert_eq!(run(&["--url", &none.url, "slots"]), printed("no slots\n"));
+    let json = |arguments: &[&str]| {
+        let shown = run(&[&["--url", &url, "--json"], arguments].concat());
+        serde_json::from_str::<Value>(&shown.stdout).expect(&shown.stdout)
+    };
+    assert_eq!(json(&["slots"]), full()["slots"]);
+    assert_eq!(json(&["slots", "deploy"]), full()["slots"][0]);
+}
+
+#[test]
+fn status_shows_what_is_paused_also_if_it_is_not_due() {
+    let mock = Mock::new(|_| {
+        let mut full = full();
+        let nodes = full["nodes"].as_array_mut().unwrap();
+        nodes.retain(|node| node["ready"] == true || node["path"] == "store");
+        nodes.push(
+            json!({ "name": "poll", "path": "poll", "parent": "", "kind": "task", "state": "interval", "ready": true,
+            "paused": true, "paused_since": "2026-11-23T08:10:30.000Z",
+            "why": { "text": "is paused, and waits for its interval", "until": "2026-11-23T08:16:30.000Z" } }),
+        );
+        nodes[0]["paused"] = true.into();
+        nodes[1]["paused"] = true.into();
+        Reply::json(full)
+    });
+    let shown = run(&["--url", &mock.url, "status"]);
+    let expected = "
+paused
+  store      running                   waits for store/pool
+  poll       interval  paused 5m ago   is paused, and waits for its interval, 1m left
+  slot jobs  idle      paused 10m ago  0/100 queued
+";
+    let (_, paused) = shown.stdout.split_once("access  read-only\n").expect(&shown.stdout);
+    assert_eq!(paused, expected);
+    let of_path = run(&["--url", &mock.url, "status", "poll"]).stdout;
+    assert!(of_path.contains("paused"), "{of_path}");
+}
+
+#[test]
+fn events_below_the_level_are_left_out() {
+    let url = console().url;
+    let warn = "2026-11-23T08:15:28.000Z WARN  store/pool #12 failed: connection refused\n";
+    assert_eq!(run(&["--url", &url, "events", "--level", "warn"]), printed(warn));
+    assert_eq!(run(&["--url", &url, "events", "--level", "error"]), printed(""));
+    assert_eq!(run(&["--url", &url, "events", "--level", "debug"]).stdout.lines().count(), 2);
+    let json = run(&["--url", &url, "--json", "events", "--level", "info"]);
+    assert_eq!(json.stdout.lines().count(), 1, "{json:?}");
+    let wrong = run(&["--url", &url, "events", "--level", "loud"]);
+    let said = "taskvisor: `--level` is `loud`, expected `debug`, `info`, `warn` or `error`\n";
+    assert_eq!((wrong.status, &*wrong.stderr), (2, said));
 }
 
 #[test]

@@ -17,8 +17,7 @@ pub(crate) fn event(event: &Event, settings: &Settings) -> Arc<str> {
         LogLevel::Info => "info",
         LogLevel::Debug => "debug",
     };
-    let reason = event.reason.as_ref().map(|reason| settings.redacted(reason.as_str().to_owned()));
-    let text = text(event, reason.as_deref());
+    let text = text(event, settings);
     let mut json = match &settings.redact {
         Some(_) => redacted(event, settings),
         // It has texts and numbers only, which cannot fail.
@@ -32,7 +31,7 @@ pub(crate) fn event(event: &Event, settings: &Settings) -> Arc<str> {
 /// Writes an event with the texts of its error redacted.
 fn redacted(event: &Event, settings: &Settings) -> String {
     let mut value = serde_json::to_value(event).unwrap_or_default();
-    for name in ["reason", "error", "failure"] {
+    for name in ["reason", "key", "change", "error", "failure"] {
         if let Some(value) = value.get_mut(name) {
             redact(value, settings);
         }
@@ -63,33 +62,12 @@ fn redact(value: &mut Value, settings: &Settings) {
 }
 
 /// One line, as `LogWriter` writes it, without time and level.
-fn text(event: &Event, reason: Option<&str>) -> String {
-    let mut text = event.kind.to_string();
-    if let Some(task) = &event.task {
-        let _ = write!(text, " {}", name(task));
-    }
-    if let Some(attempt) = event.attempt {
-        let _ = write!(text, " attempt={attempt}");
-    }
-    let waits = event.kind == EventKind::ShutdownWaiting;
-    let (delay, timeout) = if waits { ("since", "left") } else { ("delay", "timeout") };
-    for (key, value) in [(delay, event.delay_ms), (timeout, event.timeout_ms)] {
-        if let Some(ms) = value {
-            let _ = write!(text, " {key}={ms}ms");
-        }
-    }
-    if let Some(slot) = &event.slot {
-        let _ = write!(text, " slot={}", name(slot));
-    }
-    if let Some(count) = event.count {
-        let _ = write!(text, " {}={count}", if waits || event.slot.is_some() { "waiting" } else { "count" });
-    }
-    match reason {
-        Some(reason) => _ = write!(text, " reason={reason:?}"),
-        None if event.kind == EventKind::ActorExhausted => text.push_str(" outcome=completed"),
-        None => {}
-    }
-    text
+fn text(event: &Event, settings: &Settings) -> String {
+    let reason = event.reason.as_ref().filter(|_| settings.redact.is_some());
+    let Some(reason) = reason else { return event.to_string() };
+    let mut event = event.clone();
+    event.reason = Some(settings.redacted(reason.as_str().to_owned()).into());
+    event.to_string()
 }
 
 /// Formats a name as one word, or quoted.

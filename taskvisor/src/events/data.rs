@@ -578,6 +578,7 @@ mod tests {
         ];
         for (kind, data) in expected {
             assert_eq!(format!("{:?}", full(kind).data()), data);
+            crate::events::line::tests::check(kind, data);
         }
         for (kind, _) in expected {
             let row = format!("/// | [`{kind}`](Self::{kind}) | ");

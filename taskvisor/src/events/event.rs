@@ -32,7 +32,10 @@ pub struct Event {
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
-    /// The reason as text.
+    /// `true` if the attempt is a further run of a periodic task, whose last attempt did not fail: of one with an interval or
+    /// a schedule. Set when it begins, and when it succeeds. A `LogLevel` puts these events at `DEBUG`.
+    pub routine: bool,
+    /// The reason as text; of a lease its key, and of a slot its change.
     pub reason: Option<Reason>,
     /// The reason of the stop request that ended the attempt.
     pub stop: Option<StopReason>,
@@ -40,7 +43,8 @@ pub struct Event {
     pub delay_ms: Option<u64>,
     /// The exceeded timeout, in milliseconds, rounded down.
     pub timeout_ms: Option<u64>,
-    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group.
+    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; of a lease its
+    /// token.
     pub count: Option<u64>,
     /// The sequence number, which increases from event to event.
     pub seq: u64,
@@ -63,6 +67,7 @@ impl Event {
             id: None,
             slot: None,
             attempt: None,
+            routine: false,
             reason: None,
             stop: None,
             delay_ms: None,

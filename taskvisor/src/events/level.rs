@@ -7,10 +7,10 @@ labels! {
     ///
     /// | level | events |
     /// |---|---|
-    /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GroupFailed` without a delay: it does not start again; `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
-    /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
-    /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
+    /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GroupFailed` without a delay: it does not start again; `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded`, `LeaseOverrun` |
+    /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `RunsMissed`, `LeaseLost`, `FleetUnreachable`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
+    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `LeaseAcquired`, `LeaseReleased`, `FleetReachable`, `ControllerRejected` with the reason `canceled` |
+    /// | [`Debug`](Self::Debug) | `TaskStarting` and `TaskStopped` of a [routine](Event::routine) run: the next one of a periodic task, which follows a success; `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum LogLevel: Display {
         /// Details.
@@ -35,6 +35,8 @@ impl LogLevel {
     /// ```
     pub fn of(event: &Event) -> Self {
         match event.kind {
+            // The run before it has succeeded, and so does this one.
+            EventKind::TaskStarting | EventKind::TaskStopped if event.routine => Self::Debug,
             // With a reason, no retry is left. Without one, the task completed.
             EventKind::ActorExhausted if event.reason.is_some() => Self::Error,
             // The group does not start again.

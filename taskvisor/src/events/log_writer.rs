@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
+use super::line::{name, write_fields};
 use super::{Event, EventKind, LogLevel, Often, Repeats, Subscribe, Tell};
 use crate::inspect::TimeOfDay;
 use crate::panics::catch;
@@ -234,34 +235,7 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
         write!(line, "{time} {level:<5}")?;
     }
     write!(line, " {:<24} {:<20}", event.kind.as_str(), event.task.as_deref().map(name).unwrap_or_default())?;
-    if let Some(attempt) = event.attempt {
-        write!(line, " attempt={attempt}")?;
-    }
-    let waits = event.kind == EventKind::ShutdownWaiting;
-    let (delay, timeout) = if waits { ("since", "left") } else { ("delay", "timeout") };
-    for (key, value) in [(delay, event.delay_ms), (timeout, event.timeout_ms)] {
-        if let Some(ms) = value {
-            write!(line, " {key}={ms}ms")?;
-        }
-    }
-    if let Some(slot) = &event.slot {
-        write!(line, " slot={}", name(slot))?;
-    }
-    if let Some(count) = event.count {
-        write!(line, " {}={count}", if waits || event.slot.is_some() { "waiting" } else { "count" })?;
-    }
-    match &event.reason {
-        Some(reason) => write!(line, " reason={:?}", reason.as_str()),
-        // The name of the event is also that of an end in failure.
-        None if event.kind == EventKind::ActorExhausted => write!(line, " outcome=completed"),
-        None => Ok(()),
-    }
-}
-
-/// Formats a name as one word, or quoted.
-fn name(name: &str) -> String {
-    let forges = |c: char| c.is_whitespace() || matches!(c, '=' | '"');
-    if name.contains(forges) { format!("{name:?}") } else { name.escape_debug().to_string() }
+    write_fields(line, event)
 }
 
 #[cfg(test)]
@@ -301,8 +275,8 @@ mod tests {
             r#"08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="refused"
 08:15:30.123 DEBUG BackoffScheduled         a-name-longer-than-its-column attempt=3 delay=400ms
 08:15:30.123 WARN  TimeoutHit               ping                 timeout=5000ms
-08:15:30.123 DEBUG ControllerSlotTransition up                   slot=up waiting=2 reason="idle -> running"
-08:15:30.123 WARN  SubscriberOverflow       metrics              count=7
+08:15:30.123 DEBUG ControllerSlotTransition up                   slot=up waiting=2 change="idle -> running"
+08:15:30.123 WARN  SubscriberOverflow       metrics              lost=7
 08:15:30.123 INFO  ShutdownRequested                             reason="SIGTERM"
 08:15:30.123 INFO  AllStoppedWithinGrace
 "#

@@ -1,6 +1,6 @@
 //! Events, and their way to subscribers and streams.
 //!
-//! `event` and `data` describe one event, `subscribe` and `stream` are the two ways to receive events. `bus` is the
+//! `event` and `data` describe one event, and `line` its text; `subscribe` and `stream` are the two ways to receive events. `bus` is the
 //! entrance for the runtime; `exchange`, `open`, `lane`, `crew` and `duty` move events without a runtime, and
 //! `models/` checks them with loom. Other modules publish through `Bus`. Nothing in the runtime reads events back.
 
@@ -14,6 +14,7 @@ mod exchange;
 mod lane;
 #[cfg(feature = "logging")]
 mod level;
+mod line;
 #[cfg(feature = "logging")]
 mod log_writer;
 mod open;
@@ -32,6 +33,8 @@ pub(crate) use event::millis;
 pub use event::{Event, Reason};
 #[cfg(feature = "logging")]
 pub use level::LogLevel;
+#[cfg(feature = "serde")]
+pub(crate) use line::Words;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
 #[cfg(any(feature = "logging", feature = "tracing"))]

@@ -14,7 +14,7 @@ use super::timestamp::Rfc3339;
 use super::waiting::WaitingFor;
 #[cfg(feature = "history")]
 use crate::events::millis;
-use crate::events::{Event, EventKind, Reason};
+use crate::events::{Event, EventKind, Reason, Words};
 #[cfg(feature = "fleet")]
 use crate::fleet::{FleetSnapshot, LeaseSnapshot};
 #[cfg(feature = "history")]
@@ -27,16 +27,18 @@ use crate::tree::Strategy;
 
 // Written by hand, so that no build needs the derive macros.
 
-/// Serializes the fields that are `Some`.
+/// Serializes the fields that are `Some`. A field is `name: value`, or `name(text): value` if it is called otherwise.
 macro_rules! fields {
-    ($serializer:expr, $name:expr, { $($field:ident: $value:expr),+ $(,)? }) => {{
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:expr) => { $name };
+    ($serializer:expr, $type:expr, { $($field:ident $(($name:expr))?: $value:expr),+ $(,)? }) => {{
         // One expression, so that no value can use an earlier field.
         let ($($field,)+) = ($($value,)+);
         let len = 0 $(+ usize::from($field.is_some()))+;
-        let mut out = $serializer.serialize_struct($name, len)?;
+        let mut out = $serializer.serialize_struct($type, len)?;
         $(match &$field {
-            Some(value) => out.serialize_field(stringify!($field), value)?,
-            None => out.skip_field(stringify!($field))?,
+            Some(value) => out.serialize_field(fields!(@name $field $($name)?), value)?,
+            None => out.skip_field(fields!(@name $field $($name)?))?,
         })+
         out.end()
     }};
@@ -101,24 +103,29 @@ impl Serialize for RuntimeError {
 }
 
 impl Serialize for Event {
-    // Without `..`, so that no new field is forgotten here.
-    object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, stop, delay_ms, timeout_ms, count } => {
-        kind: Some(kind),
-        seq: Some(seq),
-        at: Some(Rfc3339(*at)),
-        task: task.as_deref(),
-        id: id.as_ref(),
-        slot: slot.as_deref(),
-        attempt: attempt.as_ref(),
-        reason: reason.as_ref(),
-        error: event.error().map(|error| &**error),
-        stop: stop.as_ref().map(StopReason::as_label),
-        failed: stop.as_ref().and_then(failed),
-        failure: stop.as_ref().and_then(failure),
-        delay_ms: delay_ms.as_ref(),
-        timeout_ms: timeout_ms.as_ref(),
-        count: count.as_ref(),
-    });
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Without `..`, so that no new field is forgotten here.
+        let Self { kind, seq, at, task, id, slot, attempt, routine, reason, stop, delay_ms, timeout_ms, count } = self;
+        let words = Words::of(*kind);
+        fields!(serializer, "Event", {
+            kind: Some(kind),
+            seq: Some(seq),
+            at: Some(Rfc3339(*at)),
+            task(words.task): task.as_deref(),
+            id: id.as_ref(),
+            slot: slot.as_deref(),
+            attempt: attempt.as_ref(),
+            routine: routine.then_some(true),
+            reason(words.reason): reason.as_ref(),
+            error: self.error().map(|error| &**error),
+            stop: stop.as_ref().map(StopReason::as_label),
+            failed: stop.as_ref().and_then(failed),
+            failure: stop.as_ref().and_then(failure),
+            delay_ms(words.delay_ms): delay_ms.as_ref(),
+            timeout_ms(words.timeout_ms): timeout_ms.as_ref(),
+            count(words.count): count.as_ref(),
+        })
+    }
 }
 
 /// Returns the path of the task or group whose failure stops the task.
@@ -242,7 +249,9 @@ impl Serialize for SlotSnapshot {
         queue: list(&slot.queue),
         queued: Some(slot.queued),
         capacity: Some(slot.capacity),
+        keyed: slot.keyed.then_some(true),
         paused: slot.paused.then_some(true),
+        paused_since: slot.paused_since.map(Rfc3339),
     });
 }
 
@@ -297,6 +306,7 @@ impl Serialize for NodeSnapshot {
         next_run: node.next_run.map(Rfc3339),
         after: list(&node.after),
         paused: node.paused.then_some(true),
+        paused_since: node.paused_since.map(Rfc3339),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),
     });

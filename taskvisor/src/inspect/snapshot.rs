@@ -85,6 +85,8 @@ pub struct NodeSnapshot {
     /// `true` if it, or a group or slot above it, is paused: no attempt begins. `false` before the start, except under a
     /// root that was paused.
     pub paused: bool,
+    /// The time at which it was paused, if it is paused by itself.
+    pub paused_since: Option<SystemTime>,
     /// The children of a group: the declared ones in order, and then the added ones.
     pub children: Vec<NodeSnapshot>,
 }
@@ -122,6 +124,7 @@ impl NodeSnapshot {
             after,
             fresh: false,
             paused: false,
+            paused_since: None,
             children: Vec::new(),
         }
     }

@@ -39,6 +39,7 @@ impl Core {
         };
         node.children.extend(beside.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new(), &view)));
         drop_each(beside.into_iter().chain(shown));
+        self.date_pauses(&mut node);
         TreeSnapshot { root: node }
     }
 
@@ -49,12 +50,20 @@ impl Core {
             return Some(self.snapshot(&root));
         }
         let group = self.declared(&root, path)?.group?;
-        Some(TreeSnapshot { root: self.declared_node(&group, path, &self.view()) })
+        let mut root = self.declared_node(&group, path, &self.view());
+        self.date_pauses(&mut root);
+        Some(TreeSnapshot { root })
     }
 
     /// Builds the node of the task or group at the path, without the children of a group. `None` if a snapshot of the tree
     /// has none there.
     pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
+        let mut node = self.undated_node(path)?;
+        self.date_pauses(&mut node);
+        Some(node)
+    }
+
+    fn undated_node(&self, path: &str) -> Option<NodeSnapshot> {
         let view = View { permits: None, has_failures: self.has_failures() };
         if path.is_empty() {
             return Some(self.group_node(&self.root_or_none(), path, &view));
@@ -75,7 +84,9 @@ impl Core {
     pub(crate) fn node_of_cell(&self, cell: &Cell) -> NodeSnapshot {
         let view = View { permits: None, has_failures: self.has_failures() };
         let declared = self.declared_root().and_then(|root| self.declared(&root, cell.name()));
-        self.node_of(cell, declared.as_ref(), &view)
+        let mut node = self.node_of(cell, declared.as_ref(), &view);
+        self.date_pauses(&mut node);
+        node
     }
 
     fn node_of(&self, cell: &Cell, declared: Option<&DeclaredChild>, view: &View) -> NodeSnapshot {

@@ -4,9 +4,10 @@
 //! survives the registrations there. Each cell has a copy of what follows for it, which is changed in the same step. A
 //! new registration gets its copy when its name is entered. So no attempt begins after the step that pauses it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::iter::successors;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::core::Core;
 use super::failures::is_within;
@@ -15,14 +16,14 @@ use super::observe;
 use super::registry::{Admission, Registry};
 use super::task::{Cell, Stage};
 use crate::events::{Event, EventKind};
-use crate::inspect::TaskId;
+use crate::inspect::{NodeSnapshot, TaskId, now};
 use crate::panics::drop_each;
 
 /// The tasks and groups that are paused by themselves.
 #[derive(Default)]
 pub(super) struct Pauses {
-    /// By path. The path of the root is empty.
-    paths: HashSet<Arc<str>>,
+    /// By path, with the time of the pause. The path of the root is empty.
+    paths: HashMap<Arc<str>, SystemTime>,
     /// The number of pauses that the metrics know.
     counted: usize,
 }
@@ -34,12 +35,24 @@ impl Pauses {
 
     /// Returns `true` if the task or group, or a group around it, is paused.
     fn include(&self, path: &str) -> bool {
-        !self.is_empty() && successors(Some(path), |path| around(path)).any(|path| self.paths.contains(path))
+        !self.is_empty() && successors(Some(path), |path| around(path)).any(|path| self.paths.contains_key(path))
     }
 
     fn set(&mut self, path: &str, paused: bool) -> bool {
-        if paused { self.paths.insert(path.into()) } else { self.paths.remove(path) }
+        set(&mut self.paths, path, paused)
     }
+}
+
+/// Notes the time of a pause, or its end. Returns `false` if that changes nothing.
+pub(super) fn set(times: &mut HashMap<Arc<str>, SystemTime>, name: &str, paused: bool) -> bool {
+    if !paused {
+        return times.remove(name).is_some();
+    }
+    let is_new = !times.contains_key(name);
+    if is_new {
+        times.insert(name.into(), now());
+    }
+    is_new
 }
 
 /// Returns the path of the group around a task or group; `None` for the root.
@@ -174,6 +187,19 @@ impl Core {
         }
     }
 
+    /// Notes in the snapshots of a part of the tree since when each of its tasks and groups is paused by itself.
+    pub(super) fn date_pauses(&self, node: &mut NodeSnapshot) {
+        let registry = self.registry();
+        if registry.pauses.is_empty() {
+            return;
+        }
+        let mut next = vec![node];
+        while let Some(node) = next.pop() {
+            node.paused_since = registry.pauses.paths.get(&*node.path).filter(|_| node.paused).copied();
+            next.extend(&mut node.children);
+        }
+    }
+
     /// Counts the pauses for the metrics. Called with no lock held, after they have changed.
     #[cold]
     pub(super) fn count_pauses(&self) {
@@ -240,7 +266,7 @@ impl Registry {
     pub(super) fn is_paused(&self, cell: &Cell) -> bool {
         #[cfg(feature = "controller")]
         if let Some(slot) = cell.slot() {
-            return self.pauses.paths.contains(cell.name()) || self.slots.is_paused(slot, &cell.core().controller);
+            return self.pauses.paths.contains_key(cell.name()) || self.slots.is_paused(slot, &cell.core().controller);
         }
         self.pauses.include(cell.name())
     }

@@ -27,6 +27,12 @@ impl TestHooks {
         *lock(&self.seed) = Some(seed);
     }
 
+    /// Returns what `what` is drawn from, if there is a seed.
+    #[cfg(feature = "fleet")]
+    pub(super) fn random(&self, what: &str) -> Option<fastrand::Rng> {
+        (*lock(&self.seed)).map(|seed| fastrand::Rng::with_seed(mix(seed, what)))
+    }
+
     /// Draws the delay of a retry again, from the seed if there is one.
     ///
     /// The result depends only on the seed, the path and a counter, and not on the order of failures or on threads.

@@ -1,5 +1,7 @@
 //! Snapshots of slots.
 
+use std::time::SystemTime;
+
 use super::SlotPhase;
 use crate::inspect::{TaskId, TaskState};
 
@@ -40,10 +42,15 @@ pub struct SlotSnapshot {
     pub queue: Vec<SlotTask>,
     /// The number of submissions in the queue, also beyond the first 50.
     pub queued: usize,
-    /// The number of submissions that may wait in the queue.
+    /// The number of submissions that may wait in the queue; of a slot with keys, in that of each key.
     pub capacity: usize,
+    /// `true` if the slot is declared with [keys](crate::SlotSpec::with_keys). Each key has a slot of its own, so this one
+    /// is always idle.
+    pub keyed: bool,
     /// `true` if the slot is paused, by itself, with the slot whose keys it belongs to, or with the root.
     pub paused: bool,
+    /// The time at which the slot was paused, if it is paused by itself.
+    pub paused_since: Option<SystemTime>,
 }
 
 /// A task in a [`SlotSnapshot`].

@@ -184,9 +184,9 @@ impl SupervisorHandle {
         self.core.try_submit(spec).map(TaskHandle::new)
     }
 
-    /// Returns snapshots of all slots, in the order of their names: of the declared ones, except those with
-    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits, or that
-    /// are [paused](crate::SlotHandle::pause).
+    /// Returns snapshots of all slots, in the order of their names: of the declared ones, and of the others
+    /// in which a task runs or waits, or that are [paused](crate::SlotHandle::pause). One with
+    /// [keys](crate::SlotSpec::with_keys) is in the list beside its busy keys.
     #[cfg(feature = "controller")]
     pub fn slots(&self) -> Vec<SlotSnapshot> {
         self.core.slot_snapshots()

@@ -8,7 +8,8 @@ impl SupervisorHandle {
     ///
     /// A delay depends only on the seed, the path of the task or group, and the number of its attempt or run. It is the
     /// same on any runtime and in any order of events. [`BackoffPolicy::next`](crate::BackoffPolicy::next) itself stays
-    /// random.
+    /// random. In a [fleet](crate::guide::fleets), what is asked of the store has jitter as well: it is drawn from the
+    /// seed that is set before the start.
     ///
     /// # Examples
     /// ```

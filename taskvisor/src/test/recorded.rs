@@ -25,6 +25,8 @@ pub struct RecordedEvent {
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1.
     pub attempt: Option<u32>,
+    /// `true` for a further run of a periodic task, as in [`Event::routine`].
+    pub routine: bool,
     /// The reason.
     pub reason: Option<Reason>,
     /// The reason of the stop request that ended the attempt.
@@ -33,7 +35,7 @@ pub struct RecordedEvent {
     pub delay: Option<Duration>,
     /// The exceeded timeout, in whole milliseconds.
     pub timeout: Option<Duration>,
-    /// The number of lost events, of panics, or of waiting submissions.
+    /// The number of lost events, of panics, or of waiting submissions; of a lease its token.
     pub count: Option<u64>,
     /// The time since the creation of the recorder, by Tokio's clock.
     pub at: Duration,
@@ -42,10 +44,10 @@ pub struct RecordedEvent {
 impl RecordedEvent {
     pub(super) fn new(event: &Event, at: Duration) -> Self {
         // Without `..`, so that no new field is forgotten here.
-        let Event { seq: _, at: _, kind, task, id, slot, attempt, reason, stop, delay_ms, timeout_ms, count } =
+        let Event { seq: _, at: _, kind, task, id, slot, attempt, routine, reason, stop, delay_ms, timeout_ms, count } =
             event.clone();
         let [delay, timeout] = [delay_ms, timeout_ms].map(|ms| ms.map(Duration::from_millis));
-        Self { kind, task, id, slot, attempt, reason, stop, delay, timeout, count, at }
+        Self { kind, task, id, slot, attempt, routine, reason, stop, delay, timeout, count, at }
     }
 }
 
@@ -56,6 +58,7 @@ impl PartialEq for RecordedEvent {
             && self.task == other.task
             && self.slot == other.slot
             && self.stop == other.stop
+            && self.routine == other.routine
             && self.reason.as_deref() == other.reason.as_deref()
     }
 }
@@ -76,7 +79,10 @@ impl fmt::Display for RecordedEvent {
             write!(f, " +{delay:?}")?;
         }
         if let Some(count) = self.count {
-            write!(f, " x{count}")?;
+            match self.kind {
+                EventKind::LeaseAcquired | EventKind::LeaseReleased => write!(f, " token {count}")?,
+                _ => write!(f, " x{count}")?,
+            }
         }
         if let Some(reason) = &self.reason {
             write!(f, ": {}", reason.escape_debug())?;

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod dashboard;
+mod leases;
 mod log;
 mod metrics;
 mod repeats;

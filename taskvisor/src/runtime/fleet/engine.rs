@@ -219,6 +219,18 @@ fn first_that_wants(seats: &mut Vec<Waiting>) -> Option<Arc<Seat>> {
     Some(seat)
 }
 
+impl Engine {
+    /// Returns what the jitter of the machine is drawn from.
+    #[cfg_attr(not(feature = "test-util"), expect(clippy::unused_self, reason = "only tests have a seed"))]
+    fn random(&self) -> fastrand::Rng {
+        #[cfg(feature = "test-util")]
+        if let Some(seeded) = self.core.upgrade().and_then(|core| core.test_hooks.random("fleet")) {
+            return seeded;
+        }
+        fastrand::Rng::new()
+    }
+}
+
 /// Starts the driver. Called in the runtime of the first unit.
 fn start(engine: &Arc<Engine>) {
     let _ = engine.clock.set(LeaseClock::new());
@@ -307,7 +319,7 @@ async fn drive(engine: Arc<Engine>, store: Handle) {
     let clock = *engine.clock.get_or_init(LeaseClock::new);
     let mut hints = JoinSet::new();
     hints.spawn_on(hear(Arc::clone(&engine)), &store);
-    let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
+    let machine = Machine::new(engine.fleet.times(), engine.random());
     let mut live = Live {
         engine,
         store,
@@ -480,7 +492,7 @@ impl Live {
             Order::Released { key, token } => {
                 let unknown = || (key.as_str().into(), key.as_str().into());
                 let (path, label) = self.paths.remove(&key).unwrap_or_else(unknown);
-                observe::lease(&path, &label, LeaseChange::Released(token.number()));
+                observe::lease(&path, key.as_str(), &label, LeaseChange::Released(token.number()));
                 self.engine.publish(|| {
                     let (task, count) = (Some(path), Some(token.number()));
                     Event { task, count, ..Event::new(EventKind::LeaseReleased) }.because(key.as_str())
@@ -511,7 +523,7 @@ impl Live {
     fn observe(&mut self, seat: &Seat, change: LeaseChange<'_>) {
         let path = seat.path().unwrap_or_else(|| seat.key.as_str().into());
         let label = seat.label();
-        observe::lease(&path, &label, change);
+        observe::lease(&path, seat.key.as_str(), &label, change);
         self.paths.insert(seat.key.clone(), (path, label));
     }
 

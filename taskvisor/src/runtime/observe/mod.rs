@@ -112,28 +112,26 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
 /// Notes runs of a schedule that were missed.
 #[cfg(feature = "cron")]
 pub(super) fn runs_missed(cell: &Cell, count: u64, text: &str) {
-    trace::warned(cell.name(), Some(cell.id()), text);
+    trace::runs_missed(cell, count, text);
     meter::runs_missed(cell, count);
 }
 
-/// Notes a change of a lease.
+/// Notes a change of a lease. `label` is that of its metrics.
 #[cfg(feature = "fleet")]
-pub(super) fn lease(path: &str, label: &Arc<str>, change: LeaseChange<'_>) {
-    let (change, is_held, text) = match change {
-        LeaseChange::Acquired(token) => ("acquired", true, format!("lease acquired, token {token}")),
-        LeaseChange::Lost(why) => ("lost", false, format!("lease lost: {why}")),
-        LeaseChange::Released(token) => ("released", false, format!("lease released, token {token}")),
-        LeaseChange::Overrun => ("overrun", false, "the lease is over, and its work has not ended".to_owned()),
+pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange<'_>) {
+    trace::lease(path, key, change);
+    let (change, is_held) = match change {
+        LeaseChange::Acquired(_) => ("acquired", true),
+        LeaseChange::Lost(_) => ("lost", false),
+        LeaseChange::Released(_) => ("released", false),
+        LeaseChange::Overrun => ("overrun", false),
     };
-    match change {
-        "acquired" | "released" => trace::noted(path, &text),
-        _ => trace::warned(path, None, &text),
-    }
     meter::lease(label, change, is_held);
 }
 
 /// A change of a lease.
 #[cfg(feature = "fleet")]
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "metrics have no tokens and reasons"))]
 #[derive(Clone, Copy)]
 pub(super) enum LeaseChange<'a> {
     Acquired(u64),
@@ -145,10 +143,7 @@ pub(super) enum LeaseChange<'a> {
 /// Notes that the store of the fleet does not answer, or answers again.
 #[cfg(feature = "fleet")]
 pub(super) fn fleet(name: &Arc<str>, failure: Option<&str>) {
-    match failure {
-        Some(failure) => trace::warned(name, None, &format!("the store of the fleet is out of reach: {failure}")),
-        None => trace::noted(name, "the store of the fleet answers again"),
-    }
+    trace::fleet(name, failure);
 }
 
 /// Notes the end of a registration.

@@ -13,6 +13,8 @@ use tracing::{Level, Span};
 use super::super::group::GroupCell;
 use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
+#[cfg(feature = "fleet")]
+use super::LeaseChange;
 use crate::events::{Often, Repeats, Tell};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
@@ -285,8 +287,30 @@ pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) 
 }
 
 #[cfg(feature = "fleet")]
-pub(in crate::runtime) fn noted(path: &str, text: &str) {
-    tell(|| tracing::info!(target: TARGET, path, "{text}"));
+pub(super) fn lease(path: &str, key: &str, change: LeaseChange<'_>) {
+    tell(|| match change {
+        LeaseChange::Acquired(token) => tracing::info!(target: TARGET, path, key, token, "lease acquired"),
+        LeaseChange::Lost(reason) => tracing::warn!(target: TARGET, path, key, reason, "lease lost"),
+        LeaseChange::Released(token) => tracing::info!(target: TARGET, path, key, token, "lease released"),
+        LeaseChange::Overrun => tracing::error!(target: TARGET, path, key, "lease overrun"),
+    });
+}
+
+#[cfg(feature = "fleet")]
+pub(super) fn fleet(fleet: &str, failure: Option<&str>) {
+    tell(|| {
+        if let Some(reason) = failure {
+            tracing::warn!(target: TARGET, fleet, reason, "fleet unreachable");
+        } else {
+            tracing::info!(target: TARGET, fleet, "fleet reachable");
+        }
+    });
+}
+
+#[cfg(feature = "cron")]
+pub(super) fn runs_missed(cell: &Cell, count: u64, reason: &str) {
+    let (path, id) = (&**cell.name(), cell.id());
+    tell(|| tracing::warn!(target: TARGET, path, %id, count, reason, "runs missed"));
 }
 
 pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
@@ -308,7 +332,9 @@ pub(in crate::runtime) fn shutdown_requested(why: &str) {
 
 pub(in crate::runtime) fn shutdown_waits(waiting: &Waiting) {
     let Waiting { task, id, count, .. } = waiting;
-    tell(|| tracing::info!(target: TARGET, path = &**task, %id, count, reason = waiting.progress(), "shutdown waits"));
+    tell(
+        || tracing::info!(target: TARGET, path = &**task, %id, waiting = count, reason = waiting.progress(), "shutdown waits"),
+    );
 }
 
 pub(in crate::runtime) fn drain_ended(why: &str) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::super::group::GroupCell;
 use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
+#[cfg(feature = "fleet")]
+use super::LeaseChange;
 use crate::inspect::{TaskId, TaskOutcome};
 use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
@@ -56,7 +58,13 @@ pub(in crate::runtime) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32
 pub(in crate::runtime) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 
 #[cfg(feature = "fleet")]
-pub(in crate::runtime) fn noted(_: &str, _: &str) {}
+pub(super) fn lease(_: &str, _: &str, _: LeaseChange<'_>) {}
+
+#[cfg(feature = "fleet")]
+pub(super) fn fleet(_: &str, _: Option<&str>) {}
+
+#[cfg(feature = "cron")]
+pub(super) fn runs_missed(_: &Cell, _: u64, _: &str) {}
 
 pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 
@@ -18,7 +18,7 @@ use super::super::registry::Registry;
 use super::super::task::{Cell, Tie};
 use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
-use crate::inspect::{RejectReason, TaskOutcome};
+use crate::inspect::{RejectReason, TaskOutcome, now};
 use crate::slots::{
     AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Slot, SlotPhase, SlotSpec,
 };
@@ -65,8 +65,8 @@ pub(in crate::runtime) struct Slots {
     pub(super) pools: HashMap<Arc<str>, Pool<Arc<str>>>,
     /// The slots and pools that an alarm is set for.
     pub(super) alarms: HashSet<Arc<str>>,
-    /// The names of the paused slots; the empty name if the root is paused.
-    pub(super) paused: HashSet<Arc<str>>,
+    /// The names of the paused slots, with the times of the pauses; the empty name if the root is paused.
+    pub(super) paused: HashMap<Arc<str>, SystemTime>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
 }
@@ -104,7 +104,7 @@ impl Controller {
             registry.slots.pools.insert(Arc::clone(name), pool);
         }
         let paused = self.slots.iter().filter(|(_, slot)| slot.is_paused());
-        registry.slots.paused.extend(paused.map(|(name, _)| Arc::clone(name)));
+        registry.slots.paused.extend(paused.map(|(name, _)| (Arc::clone(name), now())));
     }
 
     /// Returns the declaration of a slot, which is that of all its keys.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::super::core::Core;
+use super::super::pause::set;
 use super::super::task::Cell;
 use super::aftermath::Aftermath;
 use super::hand_over::Handed;
@@ -25,18 +26,18 @@ impl Slots {
 
     #[cold]
     fn are_paused(&self, slot: &str, controller: &Controller) -> bool {
-        let is_paused = |name: &str| self.paused.contains(name);
+        let is_paused = |name: &str| self.paused.contains_key(name);
         is_paused("") || is_paused(slot) || controller.keyed_slot_of(slot).is_some_and(is_paused)
     }
 
     /// Notes that a slot, or with the empty name the root, is paused or not. Returns `false` if that changes nothing.
     pub(in crate::runtime) fn set_pause(&mut self, slot: &str, paused: bool) -> bool {
-        if paused { self.paused.insert(slot.into()) } else { self.paused.remove(slot) }
+        set(&mut self.paused, slot, paused)
     }
 
     /// Returns the number of paused slots.
     pub(in crate::runtime) fn pauses(&self) -> usize {
-        self.paused.iter().filter(|slot| !slot.is_empty()).count()
+        self.paused.keys().filter(|slot| !slot.is_empty()).count()
     }
 
     /// The shutdown is over.

@@ -1,6 +1,7 @@
 //! Builds the snapshots of slots from the cells of their tasks.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::super::core::Core;
 use super::super::registry::Registry;
@@ -18,6 +19,7 @@ struct Seen {
     queue: Vec<Arc<Cell>>,
     queued: usize,
     paused: bool,
+    paused_since: Option<SystemTime>,
 }
 
 impl Core {
@@ -27,13 +29,13 @@ impl Core {
         self.shown(seen)
     }
 
-    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle or are
-    /// paused, in the order of their names.
+    /// Returns snapshots of the declared slots, and of the other slots that are not idle or are paused, in the order of
+    /// their names.
     pub(crate) fn slot_snapshots(&self) -> Vec<SlotSnapshot> {
         let registry = self.registry();
-        let declared = self.controller.all().filter(|(_, slot)| !slot.is_keyed()).map(|(name, _)| name);
+        let declared = self.controller.all().map(|(name, _)| name);
         let owned = registry.names.iter().filter_map(|cell| cell.slot());
-        let paused = registry.slots.paused.iter().filter(|slot| !slot.is_empty() && !self.has_keys(slot));
+        let paused = registry.slots.paused.keys().filter(|slot| !slot.is_empty());
         let busy = registry.slots.busy.keys();
         let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
         names.sort_unstable();
@@ -52,11 +54,12 @@ impl Core {
     }
 
     fn shown(&self, seen: Seen) -> SlotSnapshot {
-        let Seen { name, phase, owners, next, queue, queued, paused } = seen;
+        let Seen { name, phase, owners, next, queue, queued, paused, paused_since } = seen;
         let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.status().state);
         let all = |cells: &[Arc<Cell>]| cells.iter().map(task).collect();
         let snapshot = SlotSnapshot {
             capacity: self.controller.capacity(&name),
+            keyed: self.has_keys(&name),
             name: name.to_string(),
             phase,
             owners: all(&owners),
@@ -64,6 +67,7 @@ impl Core {
             queue: all(&queue),
             queued,
             paused,
+            paused_since,
         };
         // A cell can have the last reference to a user value.
         drop_each(owners.into_iter().chain(next).chain(queue));
@@ -87,6 +91,7 @@ fn see(registry: &Registry, name: Arc<str>, controller: &Controller) -> Seen {
         queue: queue.map(|job| Arc::clone(&job.cell)).collect(),
         queued: slot.map_or(0, Slot::queued),
         paused: registry.slots.is_paused(&name, controller),
+        paused_since: registry.slots.paused.get(&name).copied(),
         name,
     }
 }

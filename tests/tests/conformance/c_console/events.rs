@@ -165,3 +165,38 @@ async fn c03_the_root_has_no_failure_and_no_end() -> Result {
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn c03_a_further_run_of_a_periodic_task_is_of_a_lower_level_unless_it_failed_before() -> Result {
+    use EventKind::{TaskFailed, TaskStarting, TaskStopped};
+    use taskvisor::LogLevel::{self, Debug, Info, Warn};
+    let poll = Script::new([OK, OK, FAIL, OK, OK]).spec("poll").with_backoff(constant(secs(1)));
+    let poll = poll.with_restart(RestartPolicy::Always { interval: Some(secs(10)) });
+    let once = Script::new([FAIL, OK]).spec("once").with_backoff(constant(secs(1)));
+    let tree = Tree::builder(taskvisor::SupervisorConfig::default()).task(poll).task(once).build();
+    let recorder = taskvisor::test::Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(secs(35)).await;
+    let of = |path: &str| {
+        let ran = [TaskStarting, TaskStopped, TaskFailed];
+        let mut seen = recorder.events();
+        seen.retain(|seen| seen.task.as_deref() == Some(path) && ran.contains(&seen.kind));
+        let level = |kind, routine| {
+            let mut event = Event::new(kind);
+            event.routine = routine;
+            LogLevel::of(&event)
+        };
+        seen.into_iter().map(|seen| (seen.kind, level(seen.kind, seen.routine))).collect::<Vec<_>>()
+    };
+    let run = |starts: LogLevel, end, ends: LogLevel| [(TaskStarting, starts), (end, ends)];
+    let polls = [
+        run(Info, TaskStopped, Info),
+        run(Debug, TaskStopped, Debug),
+        run(Debug, TaskFailed, Warn),
+        run(Info, TaskStopped, Info),
+        run(Debug, TaskStopped, Debug),
+    ];
+    assert_eq!(of("poll"), polls.concat());
+    assert_eq!(of("once"), [run(Info, TaskFailed, Warn), run(Info, TaskStopped, Info)].concat());
+    tree.shutdown().await
+}

@@ -88,12 +88,13 @@ async fn o31_keys_have_slots_of_their_own_and_equal_names_in_them_are_no_conflic
     assert_eq!((acme.len(), zeta.len(), slot.len()), (2, 1, 3));
     assert_eq!((acme.name(), acme.snapshot().capacity), ("jobs/acme", 1));
     let names: Vec<_> = tree.supervisor().slots().into_iter().map(|slot| slot.name).collect();
-    assert_eq!(names, ["jobs/acme", "jobs/zeta/eu"]);
+    assert_eq!(names, ["jobs", "jobs/acme", "jobs/zeta/eu"]);
     assert!(handles[0].cancel().await?);
     settle().await;
     assert_eq!(handles[2].status().state, TaskState::Running);
     assert_eq!(slot.cancel_all().await?, 2);
-    assert!(slot.is_idle() && tree.supervisor().slots().is_empty());
+    assert!(slot.is_idle());
+    assert_eq!(tree.supervisor().slots(), [slot.snapshot()], "an idle key is not stored");
     tree.shutdown().await?;
     Ok(())
 }

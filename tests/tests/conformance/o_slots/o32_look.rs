@@ -62,6 +62,7 @@ async fn o32_all_slots_are_shown_by_name() -> Result {
         seen,
         [
             ("b", SlotPhase::Idle, vec![]),
+            ("keyed", SlotPhase::Idle, vec![]),
             ("keyed/k", SlotPhase::Running, vec!["keyed/k/t"]),
             ("own", SlotPhase::Running, vec!["own"]),
             ("z", SlotPhase::Running, vec!["other"]),
@@ -70,6 +71,30 @@ async fn o32_all_slots_are_shown_by_name() -> Result {
     assert_eq!(supervisor.slot("own").snapshot().capacity, 100);
     assert_eq!((SlotPhase::Waiting.to_string(), SlotPhase::Stopping.as_label()), ("waiting".into(), "stopping"));
     tree.shutdown().await?;
-    assert_eq!(supervisor.slots().len(), 1, "the declared one stays");
+    assert_eq!(supervisor.slots().len(), 2, "the declared ones stay");
+    Ok(())
+}
+
+/// Also while no key of it is busy.
+#[tokio::test(start_paused = true)]
+async fn o32_a_slot_with_keys_is_shown_from_the_first_moment_to_the_last() -> Result {
+    let tree = Tree::builder(SupervisorConfig::default())
+        .with_slot(SlotSpec::new("jobs").with_keys().with_capacity(7))
+        .with_slot(SlotSpec::new("plain"))
+        .build();
+    let supervisor = tree.supervisor();
+    let seen = || supervisor.slots().into_iter().map(|slot| (slot.name, slot.keyed, slot.paused)).collect::<Vec<_>>();
+    let is = |paused| [("jobs".to_owned(), true, paused), ("plain".to_owned(), false, false)];
+    assert_eq!(seen(), is(false), "before the start");
+    tree.start().await?;
+    let jobs = supervisor.slots().remove(0);
+    assert_eq!(jobs, tree.slot("jobs").snapshot());
+    assert_eq!((jobs.phase, jobs.owners.len(), jobs.queued, jobs.capacity), (SlotPhase::Idle, 0, 0, 7));
+    assert!(tree.slot("jobs").pause());
+    assert_eq!(seen(), is(true));
+    assert!(tree.slot("jobs").resume());
+    assert_eq!(seen(), is(false));
+    tree.shutdown().await?;
+    assert_eq!(seen(), is(false), "after the shutdown");
     Ok(())
 }

@@ -94,3 +94,32 @@ async fn t2_the_root_has_an_empty_path_in_events() -> Result {
     assert_eq!(seen, [(EventKind::TaskPaused, root.clone(), None), (EventKind::TaskResumed, root, None)]);
     tree.shutdown().await
 }
+
+/// Of what is paused by itself: also of a task that is not due.
+#[tokio::test(start_paused = true)]
+async fn t2_snapshots_show_since_when_it_is_paused() -> Result {
+    let poll =
+        Script::new([OK]).spec("poll").with_restart(taskvisor::RestartPolicy::Always { interval: Some(secs(60)) });
+    let group = Group::one_for_one("g").task(poll).task(cooperative("runs"));
+    let (tree, _) = started(|tree| tree.group(group)).await?;
+    let supervisor = tree.supervisor();
+    let since = |path: &str| supervisor.node(path).unwrap().paused_since;
+    let ago = |path: &str| taskvisor::Event::new(EventKind::Warning).at.duration_since(since(path).unwrap()).unwrap();
+    assert_eq!(since("g/poll"), None);
+    assert!(tree.child("g/poll").pause());
+    advance(secs(5)).await;
+    assert!(tree.group("g").pause() && tree.slot("s").pause() && !tree.child("g/poll").pause());
+    advance(secs(2)).await;
+    let node = supervisor.node("g/poll").unwrap();
+    assert_eq!((node.state, node.paused), (TaskState::Interval, true));
+    assert_eq!((ago("g/poll"), ago("g"), since("g/runs")), (secs(7), secs(2), None));
+    let tree_of = tree.snapshot().root;
+    let group = &tree_of.children[0];
+    assert_eq!((tree_of.paused_since, group.paused_since), (None, since("g")));
+    assert_eq!(group.children.iter().map(|node| node.paused_since).collect::<Vec<_>>(), [since("g/poll"), None]);
+    assert_eq!(tree.group("g").snapshot().unwrap().root.paused_since, since("g"));
+    assert_eq!(tree.slot("s").snapshot().paused_since, since("g"));
+    assert!(tree.child("g/poll").resume() && tree.group("g").resume() && tree.slot("s").resume());
+    assert_eq!((since("g/poll"), since("g"), tree.slot("s").snapshot().paused_since), (None, None, None));
+    tree.shutdown().await
+}

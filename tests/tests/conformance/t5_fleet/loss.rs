@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use taskvisor::fleet::LocalStore;
-use taskvisor::{EventKind, StopReason, TaskContext, TaskFn, TaskSpec, TaskState};
+use taskvisor::fleet::{Fleet, LocalStore};
+use taskvisor::{EventKind, StopReason, SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree};
 use tokio::time::sleep;
 
-use super::{Log, Result, TTL, replica, secs, three};
+use super::{Log, Net, Result, TTL, replica, secs, three};
 
 #[tokio::test(start_paused = true)]
 async fn t5_work_is_told_before_its_lease_ends_and_others_begin_after() -> Result {
@@ -188,4 +188,37 @@ async fn t5_a_store_that_panics_is_a_store_that_does_not_answer() -> Result {
     assert_eq!(told.len(), 1);
     assert!(told[0].reason.as_deref().is_some_and(|reason| reason.contains("no store")), "{:?}", told[0].reason);
     tree.shutdown().await
+}
+
+/// The jitter of what is asked of the store comes from the seed.
+#[tokio::test(start_paused = true)]
+async fn t5_a_seed_gives_the_same_story() -> Result {
+    async fn story(seed: u64) -> std::result::Result<Vec<String>, taskvisor::RuntimeError> {
+        let net = Net::new(&LocalStore::new());
+        let task = TaskFn::arc("ledger", |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            Ok(())
+        });
+        let tree = Tree::builder(SupervisorConfig::default())
+            .with_fleet(Fleet::new(net.clone()).ttl(TTL))
+            .task(TaskSpec::inherit(task).with_singleton())
+            .build();
+        tree.supervisor().seed_jitter(seed);
+        let recorder = taskvisor::test::Recorder::attach(tree.supervisor());
+        tree.start().await?;
+        for _ in 0..3 {
+            sleep(secs(60.0)).await;
+            net.cut(true);
+            sleep(secs(40.0)).await;
+            net.cut(false);
+        }
+        tree.shutdown().await?;
+        let leases = recorder.events().into_iter().filter(|event| event.kind == EventKind::LeaseLost);
+        Ok(leases.map(|event| format!("{:?} {event}", event.at)).collect())
+    }
+    let told = story(7).await?;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told, story(7).await?);
+    assert_ne!(told, story(8).await?);
+    Ok(())
 }

@@ -211,7 +211,8 @@ impl Cell {
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
-            self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
+            let event = self.event_of_attempt(&state, EventKind::TaskStarting);
+            self.core.bus.publish(Event { routine: self.is_routine(&state), ..event });
         }
         drop(state);
         self.tell_readiness(epoch, unready, note);
@@ -343,7 +344,10 @@ impl Cell {
         // This is one step, with one time for all its events.
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
-        let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let tell = |kind, why: Option<Reason>| {
+            let routine = kind == EventKind::TaskStopped && self.is_routine(state);
+            bus.publish(Event { reason: why, routine, ..event(kind) });
+        };
         let ready = || {
             if self.policy.ready == Ready::FirstSuccess && !state.machine.ready {
                 tell(EventKind::TaskReady, None);
