@@ -81,6 +81,12 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("subscribers", "it is a key of `supervise!`"),
 ];
 
+/// Options of the leases of a fleet.
+pub(crate) const OF_FLEET: &Misplaced = &[
+    ("ttl", "a lease has that of its fleet, as in `Fleet::new(store).ttl(..)`, and an attempt has its `timeout`"),
+    ("lease", "the leases are those of the fleet, as in `Fleet::new(store).ttl(..)`"),
+];
+
 const IN_GROUP: &Misplaced = &[
     ("dynamic", "it is an option of `group(..)`"),
     ("fresh", "it is an option of `group(..)`"),
@@ -148,7 +154,8 @@ impl Place {
     ) {
         let elsewhere = self.elsewhere();
         let misplaced =
-            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
+            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, &elsewhere, OF_FUNCTION]]
+                .concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 

@@ -5,7 +5,6 @@ mod expand;
 mod fallback;
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::Type;
 
 use crate::argument;
@@ -41,7 +40,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }
-    let mut tokens = function.to_token_stream();
+    let mut tokens = function.to_refused_tokens();
     if shape.is_free {
         tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
     }
