@@ -122,7 +122,7 @@ fn internal_names() -> Vec<String> {
             names.extend(parts.next().filter(|_| is_item).map(str::to_owned));
         }
     }
-    names.retain(|name| name.contains('_') || name.chars().any(|c| c.is_uppercase()));
+    names.retain(|name| name.contains('_') || name.chars().any(char::is_uppercase));
     names.retain(|name| !words(&public).any(|word| word == name) || name.starts_with("Function"));
     // Words of messages, such as the option `any_end`.
     names.retain(|name| name != "any_end" && !name.starts_with("words_of_"));
