@@ -442,6 +442,17 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `name` takes a constant; `queue` a literal, or any expression, which is evaluated when the supervisor is built.
 ///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[subscriber(name = "printer", queue = 64, crate = "taskvisor")]
+/// async fn print(event: &Event) {
+///     println!("{event:?}");
+/// }
+///
+/// assert_eq!(print::NAME, "printer");
+/// ```
+///
 /// # Errors
 /// The same as for `#[task]`.
 ///
@@ -744,6 +755,35 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `fresh` | function | none | makes the tasks anew at each start of the group, in place of `tasks` |
 /// | `start_timeout` | duration | the config's | how long the future of `fresh` may take |
 /// | `limit` | the name of a limit | none | the limit of `limits = [limit(db, 4)]` whose permits the attempts in the group need |
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn pool() {}
+///
+/// #[task]
+/// async fn import(part: u8) {
+///     println!("part {part}");
+/// }
+///
+/// let tree = supervise!(
+///     tasks = [
+///         pool {},
+///         // Runs once: the tree ends when all parts are there, and serves meanwhile.
+///         imports = group(
+///             after = [pool],
+///             restart = "never",
+///             significant,
+///             readiness = false,
+///             max_concurrent = 4,
+///             max_starting = 2,
+///             tasks = [..(0..100).map(|part| import { part }.with_name(format!("part-{part}")))],
+///         ),
+///     ],
+/// );
+/// assert_eq!(tree.groups.imports.path(), "imports");
+/// ```
 ///
 /// # Tasks that are made at each start
 /// `fresh = make` makes the tasks of a group anew, at its first start and at each restart. So a restart heals what they
@@ -1054,6 +1094,27 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// | option | takes | default | what it does |
 /// |---|---|---|---|
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// In a crate that knows taskvisor only through another, both macros take the path:
+///
+/// ```
+/// mod facade {
+///     pub use taskvisor;
+/// }
+/// use facade::taskvisor::{supervise, supervisor, task};
+///
+/// #[task(crate = "facade::taskvisor")]
+/// async fn ping() {}
+///
+/// #[supervisor(crate = "facade::taskvisor")]
+/// fn app() -> App {
+///     supervise!(crate = "facade::taskvisor", tasks = [ping {}])
+/// }
+///
+/// # fn main() {
+/// assert_eq!(app().tasks.ping.path(), "ping");
+/// # }
+/// ```
 ///
 /// # Errors
 /// The errors of `supervise!`. The function and the type always exist.

@@ -34,7 +34,7 @@ synonyms! {
         "overrun": "on_overrun" "on_lease_lost" "fencing";
         "ticks": "delivery" "delivery_guarantee" "guarantee" "semantics" "acks_late" "ack_late" "at_most_once" "at_least_once";
         "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
-        "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "ttl" "expires";
+        "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "expires";
         "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after";
         "stop_timeout": "shutdown_timeout" "shutdown" "kill_timeout" "timeout_stop" "timeout_stop_sec" "grace_period" "brutal_kill" "kill_after";
         "cleanup": "cleanup_timeout" "clean_up" "teardown";
@@ -80,6 +80,10 @@ synonyms! {
         "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
         "fleet": "cluster" "distributed" "unique" "leader" "single";
         "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "max";
+        "concurrency": "parallelism" "parallel" "workers" "max_parallel" "permits" "places";
+        "debounce": "delay" "wait" "settle" "quiet_period" "coalesce";
+        "keyed": "keys" "key" "key_by" "by_key" "per_key" "partitioned" "partition_by" "sharded" "per_tenant";
+        "rate": "rate_limit" "throttle" "max_rate" "limiter";
         "paused": "suspended" "suspend" "disabled" "on_hold" "hold" "frozen" "inactive" "stopped";
     }
     "`restart`" {

@@ -1,33 +1,13 @@
 //! Types that only the compiler knows.
 
-use std::sync::Arc;
-
 use taskvisor::prelude::*;
-use taskvisor::{BoxTaskFuture, CancellationToken, Task};
 use tokio::sync::mpsc::Receiver;
 
 #[task]
 async fn ping() {}
 
-struct Worker;
-
-impl Task for Worker {
-    fn name(&self) -> &str {
-        "worker"
-    }
-
-    fn spawn(&self, _: CancellationToken) -> BoxTaskFuture {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 fn m01() -> taskvisor::Tree {
     supervise!(tasks = [ping {}])
-}
-
-fn m02() {
-    let _ = supervise!(tasks = [Worker]);
-    let _ = supervise!(tasks = [Arc::new(Worker)]);
 }
 
 #[task]

@@ -26,4 +26,8 @@ mod subscribers {
     }
 }
 
+// Why there is more than one E0428: a function and a struct are in two namespaces, and the compiler tells both as one only
+// where both have the same span, as a tuple struct has. That of the function is code of the user, to which his lints apply.
+// The compiler goes on after E0428, as it does with a `derive` on two structs of one name, and an expansion does not know
+// what other expansions are in its module.
 fn main() {}

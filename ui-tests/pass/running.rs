@@ -91,6 +91,34 @@ async fn inherits_what_the_builder_would() -> Result<(), RuntimeError> {
     Ok(())
 }
 
+/// What `run_until` takes: as its message says, and what has no type of its own.
+async fn runs_until() -> Result<(), RuntimeError> {
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let tree = supervise!(tasks = [serve { stopped: stopped.clone() }]);
+    let (send, stop) = tokio::sync::oneshot::channel::<()>();
+    let never = [
+        tree.run_until(async { tokio::signal::ctrl_c().await.ok(); }).boxed(),
+        tree.run_until(std::future::pending()).boxed(),
+        tree.run_until(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        })
+        .boxed(),
+    ];
+    drop((never, send));
+    tree.run_until(async { stop.await.ok(); }).await
+}
+
+/// Gives futures one type.
+trait Boxed<'a>: Future<Output = Result<(), RuntimeError>> + Sized + 'a {
+    fn boxed(self) -> std::pin::Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + 'a>> {
+        Box::pin(self)
+    }
+}
+
+impl<'a, F: Future<Output = Result<(), RuntimeError>> + 'a> Boxed<'a> for F {}
+
 fn settings(spec: &TaskSpec) -> String {
     let (restart, backoff) = (spec.restart(), spec.backoff());
     let times = (spec.timeout(), spec.stop_timeout(), spec.every(), spec.initial_delay(), spec.reset_after());
@@ -100,5 +128,6 @@ fn settings(spec: &TaskSpec) -> String {
 #[tokio::main]
 async fn main() -> Result<(), RuntimeError> {
     runs_to_the_end().await?;
+    runs_until().await?;
     inherits_what_the_builder_would().await
 }

@@ -55,6 +55,18 @@ impl Function {
         name
     }
 
+    /// Returns the function beside an error, with types that the compiler accepts in place of those that were refused: it
+    /// would report them again.
+    pub(crate) fn to_refused_tokens(&self) -> TokenStream {
+        let mut signature = self.signature.clone();
+        for argument in &mut signature.inputs {
+            if let FnArg::Typed(argument) = argument {
+                types::accepted(&mut argument.ty);
+            }
+        }
+        self.to_tokens_with(signature)
+    }
+
     /// Returns the name as text, without `r#`.
     pub(crate) fn title(&self) -> String {
         self.signature.ident.unraw().to_string()
@@ -151,6 +163,13 @@ impl Function {
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.to_tokens_with(self.signature.clone()));
+    }
+}
+
+impl Function {
+    fn to_tokens_with(&self, mut signature: Signature) -> TokenStream {
+        let mut tokens = TokenStream::new();
         // The macro requires `async`, or owned arguments.
         tokens.extend(if self.signature.asyncness.is_some() {
             quote!(#[allow(clippy::unused_async)])
@@ -158,17 +177,17 @@ impl ToTokens for Function {
             quote!(#[allow(clippy::needless_pass_by_value)])
         });
         for attribute in &self.attributes {
-            attribute.to_tokens(tokens);
+            attribute.to_tokens(&mut tokens);
         }
-        self.visibility.to_tokens(tokens);
-        let mut signature = self.signature.clone();
+        self.visibility.to_tokens(&mut tokens);
         for argument in &mut signature.inputs {
             if let FnArg::Typed(argument) = argument {
                 argument.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
             }
         }
-        signature.to_tokens(tokens);
-        self.body.to_tokens(tokens);
+        signature.to_tokens(&mut tokens);
+        self.body.to_tokens(&mut tokens);
+        tokens
     }
 }
 

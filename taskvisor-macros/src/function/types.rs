@@ -1,12 +1,15 @@
 //! The types of arguments: the context of an attempt, and types that cannot be stored.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, Type, TypeParamBound, TypeReference,
+    AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, PathSegment, Type, TypeParamBound,
+    TypeReference,
 };
 
 use super::Kind;
+use crate::path::hygienic;
 
 /// Returns `true` if the type is `TaskContext` or `CancellationToken`, by the last segment of its path.
 pub(crate) fn is_context(ty: &Type) -> bool {
@@ -25,6 +28,38 @@ pub(super) fn problems(ty: &Type, kind: Kind) -> Vec<(TokenStream, String)> {
     problems.check_sized(ty);
     problems.visit(ty);
     problems.found
+}
+
+/// Replaces a type without a size by a reference to it, and completes a `Cow` without a lifetime.
+pub(super) fn accepted(ty: &mut Type) {
+    match ty {
+        Type::Group(group) => return accepted(&mut group.elem),
+        Type::Paren(paren) => return accepted(&mut paren.elem),
+        _ => {}
+    }
+    if is_unsized(ty) {
+        let span = hygienic(ty.span());
+        *ty = Type::Verbatim(quote_spanned!(span=> &'static (#ty)));
+    } else if let Type::Path(path) = ty {
+        if let Some(arguments) = path.path.segments.last_mut().and_then(arguments_without_lifetime) {
+            arguments.args.insert(0, GenericArgument::Lifetime(syn::parse_quote!('static)));
+        }
+    }
+}
+
+fn is_unsized(ty: &Type) -> bool {
+    match ty {
+        Type::Slice(_) | Type::TraitObject(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    }
+}
+
+/// Returns the arguments of a `Cow` without a lifetime.
+fn arguments_without_lifetime(segment: &mut PathSegment) -> Option<&mut AngleBracketedGenericArguments> {
+    let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else { return None };
+    let has_lifetime = arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)));
+    (segment.ident == "Cow" && !has_lifetime).then_some(arguments)
 }
 
 struct Problems {

@@ -23,7 +23,7 @@ pub(crate) use expand::{chosen, duration, is_set, lower, plain};
 pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
 pub(crate) use limit::Limit;
 pub(crate) use of_group::{OfGroup, check_max_starting, max_starting};
-pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
+pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FLEET, OF_FUNCTION, in_defaults, in_its_list, parse_crate};
 pub(crate) use table::{Options, options_of_entries, options_of_tasks, places_of_options};
 
 /// The kind of list, which decides the valid options.

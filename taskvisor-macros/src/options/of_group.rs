@@ -76,11 +76,16 @@ fn parse_fresh(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Ident> 
             _ => format!("`{key}` is a function that makes the tasks of the group: write for example `{key} = make`"),
         },
         Expr::Async(_) => format!("`{key}` is called at each start of the group: write `{key} = || async {{ .. }}`"),
-        Expr::Array(_) => format!("`{key}` makes the tasks at each start: write `{key} = || async {{ Ok([..]) }}`"),
+        Expr::Macro(call) if call.mac.path.is_ident("vec") => list_is_no_maker(key),
+        Expr::Array(_) => list_is_no_maker(key),
         _ => return Some(reader.bind(Purpose::Maker, value)),
     };
     reader.errors.push(value, message);
     None
+}
+
+fn list_is_no_maker(key: &Ident) -> String {
+    format!("`{key}` makes the tasks at each start: write `{key} = || async {{ Ok([..]) }}`")
 }
 
 impl OfGroup {

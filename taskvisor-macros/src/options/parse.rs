@@ -81,6 +81,19 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("subscribers", "it is a key of `supervise!`"),
 ];
 
+/// Returns `backoff(first = ..)` for a field of a list, and `timeout = ..` for an option.
+pub(crate) fn in_its_list(key: &str) -> String {
+    let advice = [IN_BACKOFF, IN_LIMIT].into_iter().flatten().find(|(name, _)| *name == key);
+    let advice = advice.and_then(|(_, advice)| advice.split('`').nth(1));
+    advice.map_or_else(|| format!("{key} = .."), ToOwned::to_owned)
+}
+
+/// Options of the leases of a fleet.
+pub(crate) const OF_FLEET: &Misplaced = &[
+    ("ttl", "a lease has that of its fleet, as in `Fleet::new(store).ttl(..)`, and an attempt has its `timeout`"),
+    ("lease", "the leases are those of the fleet, as in `Fleet::new(store).ttl(..)`"),
+];
+
 const IN_GROUP: &Misplaced = &[
     ("dynamic", "it is an option of `group(..)`"),
     ("fresh", "it is an option of `group(..)`"),
@@ -148,7 +161,8 @@ impl Place {
     ) {
         let elsewhere = self.elsewhere();
         let misplaced =
-            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
+            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, &elsewhere, OF_FUNCTION]]
+                .concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 

@@ -8,7 +8,6 @@ mod parse;
 #[cfg(test)]
 pub(crate) use self::parse::names;
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::{LitStr, Path, Type};
 
 use crate::argument;
@@ -43,7 +42,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     if let (true, Some(event)) = (reader.errors.is_empty(), &shape.event) {
         return expand::expand(&function, event, &shape.state, &options, &reader.bindings);
     }
-    let mut tokens = function.to_token_stream();
+    let mut tokens = function.to_refused_tokens();
     if shape.is_free {
         tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
     }

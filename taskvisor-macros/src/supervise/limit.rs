@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr};
 
 use super::{Child, ChildKind, Declaration, Group, entry};
-use crate::argument::{self, as_ident};
+use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
 use crate::options::{LimitName, plain};
 use crate::path::is_name;
-use crate::reader::{Given, Reader};
+use crate::reader::{Given, Reader, Value};
 use crate::suggest;
 use crate::table::{Key, Read};
 
@@ -44,8 +44,24 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
     let entry::Before { expr, cfgs, .. } = entry::Before::of(expr, reader);
     let list = argument::call_of(&expr, "limit").map(|list| list.iter().collect::<Vec<_>>());
     let Some([first, number]) = list.as_deref() else {
-        reader.errors.push(&expr, USAGE);
-        return None;
+        let assigned = match (list.as_deref(), peel(&expr)) {
+            (Some([Expr::Assign(assign)]), _) | (None, Expr::Assign(assign)) => {
+                as_ident(&assign.left).zip(Some(assign))
+            }
+            _ => None,
+        };
+        let Some((name, assign)) = assigned.filter(|(name, _)| is_name(name)) else {
+            reader.errors.push(&expr, USAGE);
+            return None;
+        };
+        // The limit exists, so that its uses cause no further errors.
+        let number = match peel(&assign.right) {
+            Expr::Lit(number) => number.to_token_stream().to_string(),
+            _ => "4".to_owned(),
+        };
+        reader.errors.push(&expr, format!("a limit is declared without `=`: write `limit({name}, {number})`"));
+        let max_concurrent = Given::new(&name, Value::Refused);
+        return Some(Limit { name, cfgs: [&*reader.key_cfgs, &cfgs].concat(), max_concurrent });
     };
     let Some(name) = as_ident(first).filter(is_name) else {
         if !reader.is_unread(first) {

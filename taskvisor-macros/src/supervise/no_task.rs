@@ -9,7 +9,7 @@ use super::{Label, repeated};
 use crate::argument::{self, List, as_ident, peel};
 use crate::options::Place;
 use crate::reader::Reader;
-use crate::{path, suggest};
+use crate::{path, suggest, synonyms};
 
 /// Returns `true` for an expression that cannot be a task, and reports it.
 pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
@@ -54,6 +54,7 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "limit") && !has_keys(call) => {
             "a limit with a name stands in `limits = [..]`, and not among the tasks".to_owned()
         }
+        Expr::Call(call) if option_around(call).is_some() => option_around(call).unwrap_or_default(),
         Expr::If(choice) if choice.else_branch.is_none() => {
             "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
         }
@@ -83,6 +84,16 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
 /// Returns `true` for a struct literal like those of tasks.
 fn is_entry(expr: &Expr) -> bool {
     repeated::literal_type(expr).is_some()
+}
+
+/// Returns the message for an option, or a word of others for one, that is called with an entry: `critical(ping {})`.
+fn option_around(call: &ExprCall) -> Option<String> {
+    let word = as_ident(&call.func)?.to_string();
+    let entry = path::text(&repeated::literal_type(call.args.first()?)?);
+    let option =
+        if is_option(&word) { Some(&*word) } else { synonyms::ours(&["option"], &word).find(|word| is_option(word)) }?;
+    let value = if call.args.len() > 1 { " = .." } else { "" };
+    Some(format!("`{option}` is an option of an entry: write `task({entry} {{ .. }}, {option}{value})`"))
 }
 
 /// Returns `true` for `word(key = ..)`.

@@ -6,7 +6,7 @@ use syn::Expr;
 use super::group::IN_LIMIT;
 use super::{Declaration, Group, Subscriber, entry};
 use crate::argument::{self, peel};
-use crate::options::{OF_FUNCTION, Options, Place, in_defaults, parse_crate};
+use crate::options::{OF_FLEET, OF_FUNCTION, Options, Place, in_defaults, parse_crate};
 use crate::reader::{Purpose, Reader};
 use crate::table::{self, Key, Read, Table};
 
@@ -87,6 +87,7 @@ const KEYS: Table<Declaration> = Table {
     ],
     misplaced: &[
         IN_LIMIT,
+        OF_FLEET,
         &[
             ("backoff", "write `defaults(backoff(..))`"),
             (

@@ -11,7 +11,7 @@ use syn::{Attribute, Expr, ExprLit, Lit};
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
-use crate::options::{Flag, LimitName, NameOfLimit, duration, is_set, lower, plain, singleton, zero};
+use crate::options::{Flag, LimitName, NameOfLimit, OF_FLEET, duration, is_set, lower, plain, singleton, zero};
 use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::table::{Key, Read, Table};
@@ -95,25 +95,28 @@ const OPTIONS: Table<Options> = Table {
         &Key::new("paused", "paused", Read::Held(|options| &mut options.paused)),
         &Key::new("fleet", "fleet", Read::Held(|options| &mut options.fleet)),
     ],
-    misplaced: &[&[
-        ("policy", "write `admission = ..`"),
-        ("singleton", "write `fleet`: one of its tasks runs in the whole fleet"),
-        ("slot_capacity", "write `capacity = ..`"),
-        ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
-        ("tasks", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
-        ("task", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
-        ("after", "an entry of the tree can be after a slot"),
-        ("restart", OF_SUBMITTED),
-        ("interval", OF_SUBMITTED),
-        ("every", OF_SUBMITTED),
-        ("cron", OF_SUBMITTED),
-        ("timeout", OF_SUBMITTED),
-        ("stop_timeout", OF_SUBMITTED),
-        ("start_timeout", OF_SUBMITTED),
-        ("max_retries", OF_SUBMITTED),
-        ("backoff", OF_SUBMITTED),
-        ("watchdog", OF_SUBMITTED),
-    ]],
+    misplaced: &[
+        OF_FLEET,
+        &[
+            ("policy", "write `admission = ..`"),
+            ("singleton", "write `fleet`: one of its tasks runs in the whole fleet"),
+            ("slot_capacity", "write `capacity = ..`"),
+            ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
+            ("tasks", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
+            ("task", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
+            ("after", "an entry of the tree can be after a slot"),
+            ("restart", OF_SUBMITTED),
+            ("interval", OF_SUBMITTED),
+            ("every", OF_SUBMITTED),
+            ("cron", OF_SUBMITTED),
+            ("timeout", OF_SUBMITTED),
+            ("stop_timeout", OF_SUBMITTED),
+            ("start_timeout", OF_SUBMITTED),
+            ("max_retries", OF_SUBMITTED),
+            ("backoff", OF_SUBMITTED),
+            ("watchdog", OF_SUBMITTED),
+        ],
+    ],
 };
 
 const OF_SUBMITTED: &str = "it is an option of the task that is submitted, in its `#[task(..)]`";
@@ -134,18 +137,36 @@ impl Key<Declaration> {
     );
 }
 
+/// Reports what is not `slot(..)`, and returns the name that it shows, so that uses of the slot cause no further errors.
+fn refuse(expr: &Expr, reader: &mut Reader) -> Option<Ident> {
+    let (name, list) = match peel(expr) {
+        Expr::Assign(assign) => (as_ident(&assign.left), argument::call_of(&assign.right, "slot")),
+        bare => (as_ident(bare), None),
+    };
+    let name = name.filter(is_name);
+    let message = match (&name, list) {
+        (Some(name), None) => format!("write `slot({name})`"),
+        (Some(name), Some(list)) => {
+            let options = if list.is_empty() { "" } else { ", .." };
+            format!("the name of a slot stands in its list: write `slot({name}{options})`")
+        }
+        (None, _) => {
+            "a slot is declared as `slot(name)`, or `slot(name, admission = \"replace\", capacity = 5)`".into()
+        }
+    };
+    reader.errors.push(expr, message);
+    name
+}
+
 fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     if reader.is_unread(expr) {
         return None;
     }
     let entry::Before { expr, cfgs, docs } = entry::Before::of(expr, reader);
     let Some(list) = argument::call_of(&expr, "slot") else {
-        let message = match as_ident(&expr) {
-            Some(name) => format!("write `slot({name})`"),
-            None => "a slot is declared as `slot(name)`, or `slot(name, admission = \"replace\", capacity = 5)`".into(),
-        };
-        reader.errors.push(&expr, message);
-        return None;
+        let name = refuse(&expr, reader)?;
+        let cfgs = [&*reader.key_cfgs, &cfgs].concat();
+        return Some(Slot { name, cfgs, docs, options: Options::default() });
     };
     let outer = reader.cfgs.len();
     reader.cfgs.extend(cfgs.iter().cloned());

@@ -7,7 +7,7 @@ use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Signature, Typ
 use super::Shape;
 use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
-use crate::options::{Choice, Options, Ready, chosen, is_set};
+use crate::options::{Choice, Options, Ready, chosen, in_its_list, is_set};
 use crate::reader::{Given, Purpose, Reader, Value};
 
 /// Reports every error of the function, and returns the shape of its struct.
@@ -38,16 +38,27 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
 }
 
 /// Reports an option that uses an argument of the function.
-pub(super) fn check_arguments_in_options(function: &Function, reader: &mut Reader) {
+pub(super) fn check_arguments_in_options(function: &Function, options: &mut Options, reader: &mut Reader) {
     let Signature { ident: task, inputs, .. } = &function.signature;
     let names: Vec<&Ident> = inputs.iter().filter_map(name_of).collect();
+    let used_in = |tokens: &TokenStream| names.iter().find(|name| uses(tokens.clone(), name));
+    let message = |used: &Ident, option: &str| {
+        format!(
+            "an option cannot see the argument `{used}`: give it in the tree, as in `task({task} {{ .. }}, {option})`"
+        )
+    };
+    if let Some(Given { value: value @ Value::Constant(_), .. }) = &mut options.name {
+        if let Value::Constant(name) = &*value {
+            if let Some(used) = used_in(name) {
+                reader.errors.push(name, message(used, "name = .."));
+                *value = Value::Refused;
+            }
+        }
+    }
     for binding in &mut reader.bindings {
-        let Some(used) = names.iter().find(|name| uses(binding.expr.to_token_stream(), name)) else { continue };
-        let message = format!(
-            "an option cannot see the argument `{used}`: give it in the tree, as in `task({task} {{ .. }}, {} = ..)`",
-            binding.key.as_ref().map_or_else(String::new, ToString::to_string)
-        );
-        reader.errors.push(&binding.expr, message);
+        let Some(used) = used_in(&binding.expr.to_token_stream()) else { continue };
+        let option = binding.key.as_ref().map_or_else(String::new, |key| in_its_list(&key.to_string()));
+        reader.errors.push(&binding.expr, message(used, &option));
         // It would be a second error.
         binding.expr = match binding.purpose {
             Purpose::Duration => syn::parse_quote!(::core::time::Duration::ZERO),

@@ -5,7 +5,6 @@ mod expand;
 mod fallback;
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::Type;
 
 use crate::argument;
@@ -22,7 +21,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 
 fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> TokenStream {
     let list = argument::parse_list(options, reader);
-    let options = Options::parse(Place::Attribute, &list, reader);
+    let mut options = Options::parse(Place::Attribute, &list, reader);
     options.check(Place::Attribute, &mut reader.errors);
 
     reader.krate.clone_from(&options.krate);
@@ -37,11 +36,11 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
     let shape = check::check(&function, &options, &mut reader.errors);
-    check::check_arguments_in_options(&function, reader);
+    check::check_arguments_in_options(&function, &mut options, reader);
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }
-    let mut tokens = function.to_token_stream();
+    let mut tokens = function.to_refused_tokens();
     if shape.is_free {
         tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
     }

@@ -1,5 +1,7 @@
 //! Tests of the parsers and checks, on token streams.
 
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod advice;
 mod compared;
 mod docs;
 mod editor;

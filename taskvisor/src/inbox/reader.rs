@@ -61,6 +61,7 @@ impl<T> Inbox<T> {
     /// # sender.try_send("one".to_owned()).unwrap();
     /// # let _ = print { lines };
     /// ```
+    #[doc(alias = "recv")]
     pub async fn next(&self, ctx: &TaskContext) -> Option<T> {
         // A final attempt is not canceled.
         if ctx.stop_reason().is_some() {
@@ -73,6 +74,7 @@ impl<T> Inbox<T> {
 
     /// Takes the next message if there is one, also after a stop request. `None` if none is queued, or all of them are
     /// promised to readers that wait.
+    #[doc(alias = "try_recv")]
     pub fn try_next(&self) -> Option<T> {
         self.channel().try_promise()?.take()
     }
@@ -98,6 +100,7 @@ impl<T> Inbox<T> {
     /// # sender.try_send("one".to_owned()).unwrap();
     /// # let _ = compress { files };
     /// ```
+    #[doc(alias = "blocking_recv")]
     pub fn blocking_next(&self, ctx: &TaskContext) -> Option<T> {
         block_on(self.next(ctx))
     }

@@ -102,7 +102,12 @@ impl Supervisor {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
+    // The comment beside the bound stands in the compiler's message for a future with a result.
+    pub async fn run_until(
+        &self,
+        specs: Vec<TaskSpec>,
+        future: impl Future<Output = ()>, // to ignore its result: `run_until(specs, async { ctrl_c().await.ok(); })`
+    ) -> Result<(), RuntimeError> {
         let stays = specs.is_empty();
         self.claim(specs, false)?.wait_until(stays, future).await
     }

@@ -177,7 +177,11 @@ impl Tree {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(&self, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
+    // The comment beside the bound stands in the compiler's message for a future with a result.
+    pub async fn run_until(
+        &self,
+        future: impl Future<Output = ()>, // to ignore its result: `run_until(async { ctrl_c().await.ok(); })`
+    ) -> Result<(), RuntimeError> {
         self.claim(false)?.wait_until(self.root.children.is_empty(), future).await
     }
 
