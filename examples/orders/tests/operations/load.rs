@@ -18,6 +18,18 @@ pub(crate) struct Seen {
     pub(crate) accepted: HashSet<String>,
     /// Requests that got no answer.
     pub(crate) unanswered: u64,
+    /// Orders that got no answer, or a failure of the server: they may be accepted.
+    pub(crate) doubtful: HashSet<String>,
+}
+
+impl Seen {
+    /// Checks that the broker has what was accepted, and nothing else but what may be.
+    pub(crate) fn check(&self, acknowledged: &HashSet<String>, log: &str) {
+        let missing = self.accepted.difference(acknowledged).count();
+        let more = acknowledged.difference(&self.accepted);
+        let unknown: Vec<_> = more.filter(|id| !self.doubtful.contains(*id)).collect();
+        assert!(missing == 0 && unknown.is_empty(), "{missing} are missing, {unknown:?} were not accepted\n{log}");
+    }
 }
 
 /// Customers who order until they are told to finish.
@@ -80,18 +92,21 @@ async fn run(
             let id = format!("{:032x}", fastrand::u128(..));
             let body = format!(r#"{{"tenant": "tenant-{}", "item": "a book", "cents": 1200}}"#, number % 10);
             let answer = client.send(&target, "PUT", &format!("/orders/{id}"), body).await;
-            answer.map(|(status, _)| {
-                let is_accepted = status == 201;
-                count.send_modify(|count| *count += usize::from(is_accepted));
-                is_accepted.then_some(id)
-            })
+            if answer.as_ref().is_ok_and(|(status, _)| *status == 201) {
+                count.send_modify(|count| *count += 1);
+            }
+            (id, answer.map(|(status, _)| status))
         });
     }
     let mut seen = Seen::default();
     while let Some(order) = orders.join_next().await {
         match order.unwrap() {
-            Ok(accepted) => seen.accepted.extend(accepted),
-            Err(_) => seen.unanswered += 1,
+            (id, Ok(201)) => drop(seen.accepted.insert(id)),
+            (id, Ok(_)) => drop(seen.doubtful.insert(id)),
+            (id, Err(_)) => {
+                seen.unanswered += 1;
+                seen.doubtful.insert(id);
+            }
         }
     }
     seen

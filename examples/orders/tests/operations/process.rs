@@ -308,3 +308,9 @@ pub(crate) fn ended(log: &str) -> Vec<String> {
     let ended = lines.filter(|line| line["fields"]["message"] == "task ended");
     ended.filter_map(|line| line["fields"]["path"].as_str().map(str::to_owned)).collect()
 }
+
+/// Returns how often a relay may not have noted an acknowledgement, because the database took too long: never, unless the
+/// machine is far too busy.
+pub(crate) fn not_noted(log: &str) -> u64 {
+    log.matches("the database does not answer").count() as u64
+}

@@ -93,6 +93,7 @@ async fn systemd_hears_of_the_start_the_watchdog_and_the_stop_within_the_times_o
     assert_eq!((service.page("/readyz").await.0, service.page("/livez").await.0), (503, 200));
     let log = service.exit(Some(0)).await;
     assert!(stop.elapsed() < seconds("TimeoutStopSec"), "systemd would have killed it\n{log}");
+    manager.times("STATUS=stopped", 1).await;
     let once = (manager.times("READY=1", 1).await.len(), manager.times("STOPPING=1", 1).await.len());
     assert_eq!(once, (1, 1));
 }
