@@ -89,13 +89,18 @@ impl Service {
         assert_eq!(line, "ready\n");
     }
 
-    fn stop(mut self) {
+    fn stop(self) {
+        assert_eq!(self.stop_and_read(), "told\n");
+    }
+
+    /// Returns what it prints while it stops.
+    fn stop_and_read(mut self) -> String {
         let kill = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(kill.success());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "told\n");
         assert!(self.process.wait().unwrap().success());
+        rest
     }
 }
 
@@ -130,6 +135,20 @@ fn systemd_hears_of_the_start_the_watchdog_and_the_end() {
     assert!(told[stopping..].contains(&"STATUS=shutting down, 1 left".to_owned()), "{told:?}");
     let once = told.iter().filter(|line| matches!(&***line, "READY=1" | "STOPPING=1"));
     assert_eq!(once.collect::<Vec<_>>(), ["READY=1", "STOPPING=1"]);
+}
+
+/// Each time, because the process ends as soon as the tree has stopped.
+#[test]
+fn systemd_hears_of_the_result_from_a_process_that_run_to_exit_ends() {
+    for _ in 0..20 {
+        let manager = Manager::new();
+        let mut command = manager.service();
+        command.arg("exits");
+        let mut service = Service::start(command);
+        service.become_ready();
+        assert_eq!(service.stop_and_read(), "");
+        manager.until("STATUS=stopped");
+    }
 }
 
 #[test]

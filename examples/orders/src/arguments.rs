@@ -3,6 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hyper::http::uri::Authority;
+
+/// Longer than a message takes, and a margin.
+const LEAST_CLAIM: Duration = Duration::from_secs(5);
+
 pub(crate) const HELP: &str = "\
 orders: a service under supervision
 
@@ -12,9 +17,11 @@ usage: orders [OPTION VALUE]..            runs the service until Ctrl+C or SIGTE
   --listen ADDR     where to serve (127.0.0.1:8080)
   --sqlite FILE     the database (taskvisor-orders.sqlite among the temporary files)
   --postgres URL    a server of PostgreSQL, for several replicas
-  --broker ADDR     the broker (one within this process)
+  --postgres-variable NAME
+                    the variable that has its URL, whose password is then in no list of processes
+  --broker ADDR     the broker, as in `broker:9000` (one within this process)
   --replica NAME    the name of this replica, which no other has at the same time (its process id)
-  --claim SECONDS   how long a message is kept from the other replicas (10)
+  --claim SECONDS   how long a message is kept from the other replicas, at least 5 (10)
   --ttl SECONDS     how long a lease lives without a renewal (15)
 
   --load N          customers who send N orders a second
@@ -33,7 +40,7 @@ pub(crate) struct Arguments {
     pub(crate) listen: SocketAddr,
     pub(crate) sqlite: Option<String>,
     pub(crate) postgres: Option<String>,
-    pub(crate) broker: Option<SocketAddr>,
+    pub(crate) broker: Option<Authority>,
     pub(crate) replica: String,
     pub(crate) claim: Duration,
     pub(crate) ttl: Duration,
@@ -64,7 +71,11 @@ impl Default for Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Self, String> {
+    /// Reads the arguments, and the variables that they name.
+    pub(crate) fn parse(
+        given: impl Iterator<Item = String>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let (mut arguments, mut given) = (Self::default(), given.peekable());
         arguments.only_broker = given.next_if(|first| first == "broker").is_some();
         while let Some(name) = given.next() {
@@ -83,9 +94,22 @@ impl Arguments {
                 "--listen" => arguments.listen = address()?,
                 "--sqlite" => arguments.sqlite = Some(value),
                 "--postgres" => arguments.postgres = Some(value),
-                "--broker" => arguments.broker = Some(address()?),
+                "--postgres-variable" => {
+                    let url = variable(&value).filter(|url| !url.is_empty());
+                    arguments.postgres =
+                        Some(url.ok_or_else(|| format!("`{name} {value}`: there is no such variable"))?);
+                }
+                "--broker" => {
+                    let broker = value.parse().ok().filter(|broker: &Authority| broker.port().is_some());
+                    arguments.broker = Some(broker.ok_or_else(|| wrong("a host and a port"))?);
+                }
                 "--replica" => arguments.replica = value,
-                "--claim" => arguments.claim = seconds()?,
+                "--claim" => {
+                    arguments.claim = seconds()?;
+                    if arguments.claim < LEAST_CLAIM {
+                        return Err(wrong("at least 5"));
+                    }
+                }
                 "--ttl" => arguments.ttl = seconds()?,
                 "--load" => arguments.load = Some(value.parse().map_err(|_| wrong("a number"))?),
                 "--seconds" => arguments.seconds = Some(seconds()?),

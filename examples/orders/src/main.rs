@@ -50,14 +50,14 @@ use crate::chaos::{Brittle, Luck, monkey};
 use crate::http::Server;
 use crate::load::{Tally, closing_time, customers};
 use crate::relay::Route;
-use crate::store::{SqlStore, Store, pool};
+use crate::store::{Durability, Patient, SqlStore, Store, pool};
 use crate::tree::{Parts, tree};
 
 type Failure = Box<dyn Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+    let arguments = match Arguments::parse(std::env::args().skip(1), |name| std::env::var(name).ok()) {
         Ok(arguments) => arguments,
         Err(wrong) => {
             eprintln!("orders: {wrong}, see `--help`");
@@ -89,9 +89,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (store, fleet) = database(&arguments)?;
     let fake = FakeBroker::new(luck.clone());
     fake.fail_for(arguments.outage);
-    let broker = match arguments.broker {
-        Some(address) => address,
-        None => fake.start(SocketAddr::from(([127, 0, 0, 1], 0))).await?,
+    let broker = match &arguments.broker {
+        Some(broker) => broker.clone(),
+        None => fake.start(SocketAddr::from(([127, 0, 0, 1], 0))).await?.to_string().parse()?,
     };
     let broker: Arc<dyn Broker> = Arc::new(Brittle { inner: HttpBroker::new(broker), luck: luck.clone() });
 
@@ -111,6 +111,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         metrics,
         history: History::new(),
         places: Arc::new(Semaphore::new(32)),
+        connections: Arc::new(Semaphore::new(1024)),
         patience: Duration::from_secs(5),
     };
     let overrides = Overrides::env("ORDERS");
@@ -132,11 +133,15 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 /// Returns the store, and where its replicas keep their leases: a database of one process has none of others.
 fn database(arguments: &Arguments) -> Result<(Arc<dyn Store>, Fleet), Failure> {
-    let store = SqlStore::new(arguments.database());
-    let Some(url) = &arguments.postgres else { return Ok((Arc::new(store), Fleet::local().name("orders"))) };
+    // The default file is for a demonstration.
+    let durability = if arguments.sqlite.is_some() { Durability::PowerCut } else { Durability::Kill };
+    let store = SqlStore::new(arguments.database(), durability);
+    let Some(url) = &arguments.postgres else {
+        return Ok((Arc::new(Patient(Arc::new(store))), Fleet::local().name("orders")));
+    };
     let leases = PostgresStore::new(url.parse()?);
     let fleet = Fleet::new(leases.clone()).name("orders").label(arguments.replica.as_str()).ttl(arguments.ttl);
-    Ok((Arc::new(store.with_leases(leases, "orders")), fleet))
+    Ok((Arc::new(Patient(Arc::new(store.with_leases(leases, "orders")))), fleet))
 }
 
 /// Runs the broker until Ctrl+C or SIGTERM.

@@ -20,7 +20,7 @@ use crate::store::{Message, Settled, Store, StoreError};
 const BATCH: u32 = 16;
 /// How long the broker may take for a message. Then it is not known whether it has it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The time before the end of a stop in which no message is begun: longer than one takes.
+/// The time before the end of a stop, or of a claim, in which no message is begun: longer than one takes.
 const MARGIN: Duration = Duration::from_secs(3);
 /// The time between two looks at the outbox, which other replicas write to as well.
 const WAIT: Duration = Duration::from_millis(200);
@@ -105,9 +105,15 @@ impl Route {
     /// Delivers some messages that are due, and returns their number.
     async fn batch(&self, ctx: &TaskContext) -> Result<usize, RelayError> {
         ctx.heartbeat();
+        let claimed_until = Instant::now() + self.claim;
         let messages = self.store.claim(&self.replica, self.claim, BATCH).await?;
         for message in &messages {
             if is_over(ctx) {
+                break;
+            }
+            // A slow broker: what is left could be claimed by another replica, and sent by both.
+            if Instant::now() + MARGIN > claimed_until {
+                self.store.release(&self.replica).await?;
                 break;
             }
             let span = info_span!("publish", messaging.message.id = message.id, attempt = message.attempts);

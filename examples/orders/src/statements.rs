@@ -16,8 +16,8 @@ type Reply = Arc<std::sync::Mutex<Option<oneshot::Sender<Statement>>>>;
 pub(crate) enum NoStatement {
     /// Too many are waiting, or the service stops.
     Later(String),
-    /// The job has failed for good.
-    Failed(String),
+    /// The job has failed for good. The log says why.
+    Failed,
 }
 
 /// Makes one statement. It takes a context, so that a stop lets it finish.
@@ -47,10 +47,10 @@ pub(crate) async fn request(
     let refused = |error: ControllerError| NoStatement::Later(error.to_string());
     let job = slot.try_submit(statement { store, tenant, reply }).map_err(refused)?;
     match job.outcome().await {
-        TaskOutcome::Completed => answer.await.map_err(|gone| NoStatement::Failed(gone.to_string())),
+        TaskOutcome::Completed => answer.await.map_err(|_| NoStatement::Failed),
         outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Rejected { .. }) => {
             Err(NoStatement::Later(outcome.to_string()))
         }
-        outcome => Err(NoStatement::Failed(outcome.to_string())),
+        _ => Err(NoStatement::Failed),
     }
 }

@@ -72,6 +72,8 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// child processes inherit it; systemd ignores their messages unless the unit has `NotifyAccess=all`. Start a program
 /// that notifies systemd itself with `env_remove("NOTIFY_SOCKET")`.
 ///
+/// [`run_to_exit`](crate::Tree::run_to_exit) waits for the message with the result, for 250 ms at most.
+///
 /// It spawns nothing and does not keep the supervisor alive. Messages are sent from the thread that polls it, and wait
 /// while the socket of systemd is full, as in `sd_notify(3)`. A message that cannot be sent is dropped. The socket must
 /// be a path; abstract sockets of Linux, with `@`, are not supported.
@@ -83,7 +85,9 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// If it is polled outside a Tokio runtime with time enabled.
 pub fn notify(supervisor: &SupervisorHandle) -> impl Future<Output = ()> + Send + 'static + use<> {
     let core = Arc::clone(&supervisor.core);
+    let until_told = core.notifiers.subscribe();
     async move {
+        let _until_told = until_told;
         if env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty()) {
             let watchdog = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
             // A failed message cannot be reported.

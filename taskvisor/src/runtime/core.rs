@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
+#[cfg(all(feature = "systemd", unix))]
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::clock::Clock;
@@ -87,6 +89,9 @@ pub(crate) struct Core {
     pub(super) fleet: Option<Arc<Engine>>,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
+    /// Has a receiver for each [`notify`](crate::systemd::notify), which `run_to_exit` gives time for the last message.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) notifiers: watch::Sender<()>,
     #[cfg(feature = "test-util")]
     pub(crate) test_hooks: super::test_hooks::TestHooks,
 }
@@ -175,6 +180,8 @@ impl Core {
             fleet: parts.fleet.map(|fleet| Engine::new(fleet, core.clone())),
             #[cfg(feature = "controller")]
             controller,
+            #[cfg(all(feature = "systemd", unix))]
+            notifiers: watch::Sender::default(),
             #[cfg(feature = "test-util")]
             test_hooks: super::test_hooks::TestHooks::default(),
             config,

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+#[cfg(all(feature = "systemd", unix))]
+use tokio::time::timeout;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::Core;
@@ -27,7 +29,7 @@ use crate::supervisor::{Exit, RuntimeError, StopLimit, left};
 const SPARE: Duration = Duration::from_secs(1);
 /// The time that a forced shutdown may take.
 const FORCED: Duration = Duration::from_millis(500);
-/// The time that the last message may take. A full pipe does not keep the process alive.
+/// The time that a last message may take: to standard error, or to systemd. A full pipe does not keep the process alive.
 const MESSAGE: Duration = Duration::from_millis(250);
 
 /// The thread that ends the process if `run` does not return in time. It ends when this value is dropped.
@@ -65,13 +67,16 @@ impl Core {
         let result = match ExitGuard::new(self, &state, listens) {
             Ok(guard) => {
                 // The thread listens to signals.
-                let running = claim(false);
-                let result = match running {
-                    Ok(running) => running.wait(stays).await,
+                match claim(false) {
+                    Ok(running) => {
+                        let result = running.wait(stays).await;
+                        drop(guard);
+                        #[cfg(all(feature = "systemd", unix))]
+                        let _ = timeout(MESSAGE, self.notifiers.closed()).await;
+                        result
+                    }
                     Err(error) => Err(error),
-                };
-                drop(guard);
-                result
+                }
             }
             Err(error) => Err(error),
         };

@@ -1,5 +1,6 @@
 //! A process that reports its state to systemd. Its one task becomes ready when it reads a line from stdin. The process
-//! prints `ready` when the tree is ready, and `told` when the notifier has ended.
+//! prints `ready` when the tree is ready, and `told` when the notifier has ended. With the argument `exits`, `run_to_exit`
+//! ends it.
 
 use std::time::Duration;
 
@@ -26,7 +27,11 @@ async fn main() -> Result<(), RuntimeError> {
         tree.wait_ready().await;
         println!("ready");
     };
-    let result = tokio::join!(ready, tree.run()).1;
+    let result = if std::env::args().nth(1).is_some_and(|argument| argument == "exits") {
+        tokio::join!(ready, async { tree.run_to_exit().await }).1
+    } else {
+        tokio::join!(ready, tree.run()).1
+    };
     #[cfg(unix)]
     if telling.await.is_ok() {
         println!("told");

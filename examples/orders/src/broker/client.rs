@@ -1,7 +1,8 @@
 //! A broker over HTTP.
 
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use hyper::http::uri::Authority;
 
 use super::{Answer, Broker};
 use crate::http::Client;
@@ -13,11 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) struct HttpBroker {
     client: Client,
-    address: SocketAddr,
+    address: Authority,
 }
 
 impl HttpBroker {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: Authority) -> Self {
         Self { client: Client::new(PATIENCE), address }
     }
 }
@@ -26,10 +27,13 @@ impl HttpBroker {
 impl Broker for HttpBroker {
     async fn send(&self, message: &Message) -> Answer {
         let path = format!("/messages/{}", message.id);
-        match self.client.send(self.address, "PUT", &path, message.payload.clone()).await {
+        match self.client.send(&self.address, "PUT", &path, message.payload.clone()).await {
             Ok((200, _)) => Answer::Acknowledged,
-            Ok((422, _)) => Answer::Refused,
-            Ok((503, _)) => Answer::Down,
+            // It is busy, or behind a proxy that has lost it.
+            Ok((429 | 502 | 503, _)) => Answer::Down,
+            Ok((408, _)) => Answer::Unknown,
+            // It will say the same of this message each time: to send it again for ever would help nobody.
+            Ok((400..=499, _)) => Answer::Refused,
             Err(error) if error.is_connect => Answer::Down,
             Ok(_) | Err(_) => Answer::Unknown,
         }

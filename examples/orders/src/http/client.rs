@@ -1,6 +1,6 @@
 //! A client.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -38,10 +38,10 @@ impl Client {
         Self { client, patience }
     }
 
-    /// Sends a request, and returns the status and the body of the answer.
+    /// Sends a request to a host and a port, and returns the status and the body of the answer.
     pub(crate) async fn send(
         &self,
-        address: SocketAddr,
+        address: &(impl Display + Sync),
         method: &str,
         path: &str,
         body: String,

@@ -2,19 +2,23 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use taskvisor::prelude::*;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::{Server, routes};
 
+/// How long a client may take for the head of a request, and be idle before the next.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long a connection is read after the stop request.
 const LAST: Duration = Duration::from_millis(50);
 
@@ -23,9 +27,10 @@ const LAST: Duration = Duration::from_millis(50);
 #[task(restart = "always", critical, max_retries = 5, stop_timeout = "10s")]
 pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
     let app = routes::router(&ctx, &server);
-    while let Some(accepted) = ctx.run_until_cancelled(server.listener.accept()).await {
+    let accept = async || (Arc::clone(&server.connections).acquire_owned().await, server.listener.accept().await);
+    while let Some((place, accepted)) = ctx.run_until_cancelled(accept()).await {
         match accepted {
-            Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), server.patience)),
+            Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), server.patience, place.ok())),
             // A client that is gone is no failure of the server, and a lack of file descriptors passes.
             Err(error) => {
                 warn!(%error, "accept");
@@ -36,8 +41,17 @@ pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
     Ok(())
 }
 
-async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, patience: Duration) {
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+async fn connection(
+    stream: TcpStream,
+    app: Router,
+    ctx: TaskContext,
+    patience: Duration,
+    _place: Option<OwnedSemaphorePermit>,
+) {
+    let mut http = http1::Builder::new();
+    // A client that sends the head of a request slowly, or none at all, keeps no place for ever.
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     let mut connection = pin!(connection);
     // A first request can be on its way to a connection that was accepted: a graceful shutdown would close it unread.
     if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()

@@ -1,9 +1,10 @@
 //! The HTTP API: `routes` has what customers call, `pages` what operators and orchestrators look at, and `connection` has
-//! the task. `client` is for the other side: the load and the broker.
+//! the task. `problem` is an answer that is no success. `client` is for the other side: the load and the broker.
 
 mod client;
 mod connection;
 mod pages;
+mod problem;
 mod routes;
 
 pub(crate) use client::Client;
@@ -30,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) history: History,
     /// One for each request that is answered at a time.
     pub(crate) places: Arc<Semaphore>,
+    /// One for each connection. More wait in the queue of the socket, and use up no file descriptors.
+    pub(crate) connections: Arc<Semaphore>,
     /// How long a request may take.
     pub(crate) patience: Duration,
 }

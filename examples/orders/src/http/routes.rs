@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use taskvisor::SupervisorHandle;
 use taskvisor::prelude::*;
 use tokio::time::timeout;
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, info_span};
 
+use super::problem::Problem;
 use super::{Server, pages};
 use crate::statements::{self, NoStatement};
-use crate::store::{Order, Store, StoreError};
+use crate::store::{Accepted, Order, Store};
+
+/// The longest body of a request, in bytes.
+const LONGEST: usize = 16 * 1024;
 
 /// What handlers use.
 #[derive(Clone)]
@@ -31,56 +36,68 @@ pub(super) fn router(ctx: &TaskContext, server: &Server) -> Router {
     Router::new()
         .route("/orders/{id}", put(accept).get(state))
         .route("/tenants/{tenant}/statement", post(statement))
+        .layer(DefaultBodyLimit::max(LONGEST))
         .layer(middleware::from_fn_with_state(app.clone(), admit))
         .merge(pages::router(&app))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not for this page"))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
 
-/// An answer that is no success.
-struct Problem(StatusCode, String);
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.0, self.1 + "\n").into_response()
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        debug!(error = %ErrorChain(&error), "the store");
-        Self(StatusCode::SERVICE_UNAVAILABLE, "come again".into())
-    }
-}
-
-/// Accepts an order. The answer says that it is written, and not that it is delivered: a failure afterwards loses nothing.
+/// Accepts an order. The answer says that it is written, and not that it is delivered: a failure afterwards loses nothing. A
+/// customer who got no answer sends it again, with its id.
 async fn accept(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Json(order): Json<Order>,
+    id: Result<Path<String>, PathRejection>,
+    order: Result<Json<Order>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Order>), Problem> {
-    if id.len() > 100 || order.tenant.is_empty() || order.cents < 0 {
-        let why = "an order has a short id, a tenant and an amount";
-        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, why.into()));
-    }
+    let (Path(id), Json(order)) = (id?, order?);
     let order = Order { id, ..order };
-    app.server.store.accept(&order).await?;
-    metrics::counter!("orders_accepted_total").increment(1);
-    Ok((StatusCode::CREATED, Json(order)))
+    if let Err(why) = check(&order) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    let status = match app.server.store.accept(&order).await? {
+        Accepted::New => StatusCode::CREATED,
+        Accepted::Known => StatusCode::OK,
+        Accepted::Conflict => return Err(Problem::new(StatusCode::CONFLICT, "another order has this id")),
+    };
+    if status == StatusCode::CREATED {
+        metrics::counter!("orders_accepted_total").increment(1);
+    }
+    Ok((status, Json(order)))
+}
+
+/// An id becomes part of a path at the broker, so it is made of letters, digits, `-` and `_`.
+fn check(order: &Order) -> Result<(), &'static str> {
+    let is_in_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !(1..=100).contains(&order.id.len()) || !order.id.bytes().all(is_in_path) {
+        return Err("an id has 1 to 100 letters, digits, `-` and `_`");
+    }
+    if !(1..=100).contains(&order.tenant.len()) || !(1..=1000).contains(&order.item.len()) {
+        return Err("a tenant has 1 to 100 bytes, and an item 1 to 1000");
+    }
+    if order.tenant.contains('\0') || order.item.contains('\0') {
+        return Err("PostgreSQL has no text with a zero byte");
+    }
+    if order.cents < 0 { Err("an amount is not negative") } else { Ok(()) }
 }
 
 /// Returns `pending`, `delivered` or `parked`.
-async fn state(State(app): State<App>, Path(id): Path<String>) -> Result<String, Problem> {
+async fn state(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let Path(id) = id?;
     let state = app.server.store.state(&id).await?;
-    state.ok_or_else(|| Problem(StatusCode::NOT_FOUND, "no such order".into()))
+    state.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such order"))
 }
 
-async fn statement(State(app): State<App>, Path(tenant): Path<Arc<str>>) -> Result<Response, Problem> {
-    let store: Arc<dyn Store> = app.server.store;
+async fn statement(State(app): State<App>, tenant: Result<Path<Arc<str>>, PathRejection>) -> Result<Response, Problem> {
+    let (Path(tenant), store): (_, Arc<dyn Store>) = (tenant?, app.server.store);
     match statements::request(&app.supervisor, store, tenant).await {
         Ok(statement) => Ok(Json(statement).into_response()),
-        Err(NoStatement::Later(why)) => Err(Problem(StatusCode::TOO_MANY_REQUESTS, why)),
-        Err(NoStatement::Failed(why)) => Err(Problem(StatusCode::INTERNAL_SERVER_ERROR, why)),
+        Err(NoStatement::Later(why)) => Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, why)),
+        Err(NoStatement::Failed) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the statement cannot be made"))
+        }
     }
 }
 
@@ -89,7 +106,7 @@ async fn statement(State(app): State<App>, Path(tenant): Path<Arc<str>>) -> Resu
 async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     let Ok(_place) = app.server.places.try_acquire() else {
         metrics::counter!("orders_refused_total").increment(1);
-        return Problem(StatusCode::SERVICE_UNAVAILABLE, "come again".into()).into_response();
+        return Problem::later().into_response();
     };
     next.run(request).await
 }
@@ -107,23 +124,10 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
         http.response.status_code = status,
     );
     let answer = timeout(app.server.patience, next.run(request)).instrument(span.clone()).await;
-    let answer = answer.unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response());
+    let slow = || Problem::new(StatusCode::GATEWAY_TIMEOUT, "it is not known whether the request had an effect");
+    let answer = answer.unwrap_or_else(|_| slow().into_response());
     span.record("http.response.status_code", answer.status().as_u16());
-    metrics::histogram!("orders_request_seconds", "method" => method).record(begin.elapsed().as_secs_f64());
+    let (status, time) = (answer.status().as_u16().to_string(), begin.elapsed().as_secs_f64());
+    metrics::histogram!("orders_request_seconds", "method" => method, "status" => status).record(time);
     answer
-}
-
-/// An error with its causes.
-struct ErrorChain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for ErrorChain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

@@ -1,13 +1,16 @@
 //! What the service keeps: orders, the outbox and reports.
 //!
 //! [`Store`] is a trait, so that the tests run the tree over a store in memory, on paused time. `sql` is the real one, for
-//! `SQLite` and PostgreSQL; `migrations` has its tables, and `tasks` what is done to it in the background.
+//! `SQLite` and PostgreSQL, `patient` limits its calls, `migrations` has its tables, and `tasks` what is done to it in the
+//! background.
 
 mod migrations;
+mod patient;
 mod sql;
 mod tasks;
 
-pub(crate) use sql::SqlStore;
+pub(crate) use patient::Patient;
+pub(crate) use sql::{Durability, SqlStore};
 pub(crate) use tasks::{backlog, cleanup, migrate, pool};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,13 +18,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// An order. Its id comes from the customer, who can send the order again without ordering twice.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     #[serde(default)]
     pub(crate) id: String,
     pub(crate) tenant: String,
     pub(crate) item: String,
     pub(crate) cents: i64,
+}
+
+/// Whether an order was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It is written.
+    New,
+    /// It was sent before, with the same content: its customer may have lost the answer.
+    Known,
+    /// Another order has its id. Nothing is written.
+    Conflict,
 }
 
 /// A message of the outbox, which the caller has claimed.
@@ -71,10 +85,14 @@ pub(crate) struct Report<'a> {
 pub(crate) enum StoreError {
     #[error("the pool is closed")]
     Closed,
+    #[error("the database does not answer")]
+    Silent,
     #[error("another replica makes the reports now")]
     Stale,
     #[error("the database failed")]
     Sql(#[from] sqlx::Error),
+    #[error("the order has no form as JSON")]
+    Payload(#[from] serde_json::Error),
     #[error("the tables cannot be made")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("the tables of the leases cannot be made")]
@@ -98,7 +116,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn migrate(&self) -> Result<()>;
 
     /// Writes the order and its message, or neither. An order that is there already stays as it is.
-    async fn accept(&self, order: &Order) -> Result<()>;
+    async fn accept(&self, order: &Order) -> Result<Accepted>;
     /// Returns the state of the message of an order.
     async fn state(&self, id: &str) -> Result<Option<String>>;
     /// Sums up the orders of a tenant.
@@ -121,8 +139,8 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Writes a report, unless there is one for its tick.
     async fn report(&self, report: Report<'_>) -> Result<()>;
-    /// Removes the messages that were delivered before this time, and returns their number.
-    async fn clean(&self, before: SystemTime) -> Result<u64>;
+    /// Removes so many messages, at most, that were delivered before this time, and returns their number.
+    async fn clean(&self, before: SystemTime, most: u32) -> Result<u64>;
 }
 
 /// Milliseconds since 1970, which both databases store as they are.

@@ -4,27 +4,37 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Executor as _, Row as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 use taskvisor_postgres::{Fence, PostgresStore};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::migrations::migrator;
-use super::{Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError, millis};
+use super::{Accepted, Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError, millis};
+
+/// What an order survives in a file of `SQLite`, once it is accepted. A server of PostgreSQL has a setting for that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Durability {
+    /// The end of the machine. Each commit waits for the disk.
+    PowerCut,
+    /// The end of the process.
+    Kill,
+}
 
 /// A pool that can be closed and opened again. The task `pool` is the only one that does.
 #[derive(Debug)]
 pub(crate) struct SqlStore {
     url: String,
+    durability: Durability,
     pool: RwLock<Option<AnyPool>>,
     accepted: Notify,
     leases: Option<(PostgresStore, String, Fence)>,
 }
 
 impl SqlStore {
-    pub(crate) fn new(url: impl Into<String>) -> Self {
+    pub(crate) fn new(url: impl Into<String>, durability: Durability) -> Self {
         sqlx::any::install_default_drivers();
-        Self { url: url.into(), pool: RwLock::default(), accepted: Notify::new(), leases: None }
+        Self { url: url.into(), durability, pool: RwLock::default(), accepted: Notify::new(), leases: None }
     }
 
     /// Also makes the tables of the leases of a fleet, and refuses the reports of owners that have lost theirs.
@@ -39,6 +49,19 @@ impl SqlStore {
         pool.clone().ok_or(StoreError::Closed)
     }
 
+    /// Runs a statement of a test.
+    #[cfg(test)]
+    pub(crate) async fn run(&self, statement: &str) -> Result<()> {
+        sqlx::query(statement).execute(&self.pool()?).await?;
+        Ok(())
+    }
+
+    /// Returns the text that a statement of a test asks for.
+    #[cfg(test)]
+    pub(crate) async fn ask(&self, statement: &str) -> Result<String> {
+        Ok(sqlx::query(statement).fetch_one(&self.pool()?).await?.try_get(0)?)
+    }
+
     fn replace(&self, pool: Option<AnyPool>) -> Option<AnyPool> {
         std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), pool)
     }
@@ -47,17 +70,19 @@ impl SqlStore {
 #[async_trait::async_trait]
 impl Store for SqlStore {
     async fn open(&self) -> Result<()> {
-        // SQLite has one writer. Several connections would wait for each other blindly, and one pool waits in order.
-        let is_sqlite = self.url.starts_with("sqlite:");
+        let (is_sqlite, durability) = (self.url.starts_with("sqlite:"), self.durability);
+        // SQLite has one writer. Several connections would wait for each other blindly, and one pool waits in order. A
+        // server of PostgreSQL has 100 connections for all replicas, unless it is told otherwise.
         let options = AnyPoolOptions::new().max_connections(if is_sqlite { 1 } else { 8 });
-        let options = options.acquire_timeout(Duration::from_secs(5)).after_connect(move |connection, _| {
-            Box::pin(async move {
-                if is_sqlite {
-                    // A commit survives the process without a wait for the disk.
-                    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL").await?;
-                }
-                Ok(())
-            })
+        // Shorter than the time of a request. The server ends what nobody waits for anymore, and a transaction that was
+        // left open keeps its locks no longer.
+        let options = options.acquire_timeout(Duration::from_secs(3)).after_connect(move |connection, _| {
+            let settings = match durability {
+                _ if !is_sqlite => "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'",
+                Durability::PowerCut => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+                Durability::Kill => "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+            };
+            Box::pin(async move { connection.execute(settings).await.map(drop) })
         });
         let pool = options.connect(&self.url).await?;
         if let Some(old) = self.replace(Some(pool)) {
@@ -74,21 +99,26 @@ impl Store for SqlStore {
 
     async fn ping(&self) -> Result<()> {
         match sqlx::query("SELECT 1").execute(&self.pool()?).await {
-            // All connections are in use. To close a pool because of that would make it worse.
-            Ok(_) | Err(sqlx::Error::PoolTimedOut) => Ok(()),
-            Err(error) => Err(error.into()),
+            // All connections are in use. To close a pool because of that would make it worse, unless they wait for a
+            // database that is away.
+            Err(sqlx::Error::PoolTimedOut) => Ok(AnyConnection::connect(&self.url).await?.close().await?),
+            answer => Ok(answer.map(drop)?),
         }
     }
 
     async fn migrate(&self) -> Result<()> {
-        migrator().await?.run(&self.pool()?).await?;
+        // A connection of its own, because a migration may take longer than a statement of the pool, and so may the wait
+        // for the replica that has the lock.
+        let connection = AnyPoolOptions::new().max_connections(1).connect(&self.url).await?;
+        migrator().await?.run(&connection).await?;
+        connection.close().await;
         if let Some((leases, ..)) = &self.leases {
             leases.migrate().await?;
         }
         Ok(())
     }
 
-    async fn accept(&self, order: &Order) -> Result<()> {
+    async fn accept(&self, order: &Order) -> Result<Accepted> {
         let now = millis(SystemTime::now());
         let mut tx = self.pool()?.begin().await?;
         let written = sqlx::query(
@@ -101,18 +131,22 @@ impl Store for SqlStore {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-        if written.rows_affected() == 1 {
-            let payload = serde_json::to_string(order).unwrap_or_default();
-            sqlx::query("INSERT INTO outbox VALUES ($1, $2, 'pending', 0, $3, '', 0, 0)")
-                .bind(&order.id)
-                .bind(payload)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
+        if written.rows_affected() == 0 {
+            let row = sqlx::query("SELECT tenant, item, cents FROM orders WHERE id = $1").bind(&order.id);
+            let row = row.fetch_one(&mut *tx).await?;
+            let there =
+                Order { id: order.id.clone(), tenant: row.try_get(0)?, item: row.try_get(1)?, cents: row.try_get(2)? };
+            return Ok(if there == *order { Accepted::Known } else { Accepted::Conflict });
         }
+        sqlx::query("INSERT INTO outbox VALUES ($1, $2, 'pending', 0, $3, '', 0, 0)")
+            .bind(&order.id)
+            .bind(serde_json::to_string(order)?)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         self.accepted.notify_one();
-        Ok(())
+        Ok(Accepted::New)
     }
 
     async fn state(&self, id: &str) -> Result<Option<String>> {
@@ -225,11 +259,15 @@ impl Store for SqlStore {
         Ok(tx.commit().await?)
     }
 
-    async fn clean(&self, before: SystemTime) -> Result<u64> {
-        let removed = sqlx::query("DELETE FROM outbox WHERE state = 'delivered' AND settled_at < $1")
-            .bind(millis(before))
-            .execute(&self.pool()?)
-            .await?;
+    async fn clean(&self, before: SystemTime, most: u32) -> Result<u64> {
+        let removed = sqlx::query(
+            "DELETE FROM outbox WHERE order_id IN \
+             (SELECT order_id FROM outbox WHERE state = 'delivered' AND settled_at < $1 LIMIT $2)",
+        )
+        .bind(millis(before))
+        .bind(i64::from(most))
+        .execute(&self.pool()?)
+        .await?;
         Ok(removed.rows_affected())
     }
 }

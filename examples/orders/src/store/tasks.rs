@@ -11,6 +11,8 @@ use super::{Result, Store};
 
 /// How long delivered messages are kept.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How many are removed at once, so that no other waits long for its turn.
+const BATCH: u32 = 1000;
 
 /// Opens the pool, and closes it when it is requested to stop: then all that use it have stopped.
 ///
@@ -37,9 +39,15 @@ pub(crate) async fn migrate(store: Arc<dyn Store>) -> Result<()> {
 /// Removes old messages each night. A run that was missed, because the service was down, is made up for in the morning.
 #[task(restart = "always", cron = "30 3 * * *", missed = "once", late = "6h", timeout = "10m", max_retries = 3)]
 pub(crate) async fn cleanup(store: Arc<dyn Store>) -> Result<()> {
-    let removed = store.clean(SystemTime::now() - KEPT).await?;
-    info!(removed, "old messages are removed");
-    Ok(())
+    let (before, mut removed) = (SystemTime::now() - KEPT, 0);
+    loop {
+        let batch = store.clean(before, BATCH).await?;
+        removed += batch;
+        if batch < u64::from(BATCH) {
+            info!(removed, "old messages are removed");
+            return Ok(());
+        }
+    }
 }
 
 /// Counts the messages of the outbox for `/metrics`. After three failures in a row, `/readyz` answers 503.

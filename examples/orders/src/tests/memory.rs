@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::store::{Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError};
+use crate::store::{Accepted, Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError};
 
 #[derive(Default)]
 pub(super) struct MemoryStore {
@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) is_open: bool,
     /// Fails each call, as a database that is away.
     pub(super) is_away: bool,
+    /// Answers no call that begins, as a network that drops all packets.
+    pub(super) is_silent: bool,
     pub(super) outbox: BTreeMap<String, Row>,
     pub(super) reports: Vec<SystemTime>,
     pub(super) cleaned: Vec<SystemTime>,
@@ -29,14 +31,15 @@ pub(super) struct State {
 pub(super) struct Row {
     pub(super) state: &'static str,
     payload: String,
+    order: Order,
     attempts: u32,
-    claimed_until: Option<Instant>,
+    claimed: Option<(String, Instant)>,
     next_at: Instant,
 }
 
 impl Row {
     fn is_claimed(&self) -> bool {
-        self.claimed_until.is_some_and(|until| until > Instant::now())
+        self.claimed.as_ref().is_some_and(|(_, until)| *until > Instant::now())
     }
 
     fn is_due(&self) -> bool {
@@ -55,6 +58,9 @@ impl MemoryStore {
     }
 
     async fn call<T>(&self, call: impl FnOnce(&mut State) -> T) -> Result<T> {
+        if self.state().is_silent {
+            std::future::pending::<()>().await;
+        }
         sleep(Duration::from_millis(1)).await;
         let mut state = self.state();
         match *state {
@@ -86,12 +92,21 @@ impl Store for MemoryStore {
         self.call(|_| ()).await
     }
 
-    async fn accept(&self, order: &Order) -> Result<()> {
-        let payload = serde_json::to_string(order).unwrap();
-        let row = Row { state: "pending", payload, attempts: 0, claimed_until: None, next_at: Instant::now() };
-        self.call(|state| drop(state.outbox.insert(order.id.clone(), row))).await?;
+    async fn accept(&self, order: &Order) -> Result<Accepted> {
+        let payload = serde_json::to_string(order)?;
+        let order = order.clone();
+        let row = Row { state: "pending", payload, order, attempts: 0, claimed: None, next_at: Instant::now() };
+        let accept = |state: &mut State| match state.outbox.get(&row.order.id) {
+            None => {
+                state.outbox.insert(row.order.id.clone(), row);
+                Accepted::New
+            }
+            Some(there) if there.order == row.order => Accepted::Known,
+            Some(_) => Accepted::Conflict,
+        };
+        let accepted = self.call(accept).await?;
         self.accepted.notify_one();
-        Ok(())
+        Ok(accepted)
     }
 
     async fn state(&self, id: &str) -> Result<Option<String>> {
@@ -106,11 +121,11 @@ impl Store for MemoryStore {
         let _ = timeout(at_most, self.accepted.notified()).await;
     }
 
-    async fn claim(&self, _by: &str, lasts: Duration, most: u32) -> Result<Vec<Message>> {
+    async fn claim(&self, by: &str, lasts: Duration, most: u32) -> Result<Vec<Message>> {
         self.call(|state| {
             let due = state.outbox.iter_mut().filter(|(_, row)| row.is_due()).take(most as usize);
             let claim = |(id, row): (&String, &mut Row)| {
-                row.claimed_until = Some(Instant::now() + lasts);
+                row.claimed = Some((by.to_owned(), Instant::now() + lasts));
                 row.attempts += 1;
                 Message { id: id.clone(), payload: row.payload.clone(), attempts: row.attempts }
             };
@@ -119,14 +134,18 @@ impl Store for MemoryStore {
         .await
     }
 
-    async fn release(&self, _by: &str) -> Result<()> {
-        self.call(|state| state.outbox.values_mut().for_each(|row| row.claimed_until = None)).await
+    async fn release(&self, by: &str) -> Result<()> {
+        self.call(|state| {
+            let claimed = |row: &&mut Row| row.claimed.as_ref().is_some_and(|(claimant, _)| claimant == by);
+            state.outbox.values_mut().filter(claimed).for_each(|row| row.claimed = None);
+        })
+        .await
     }
 
     async fn settle(&self, id: &str, settled: Settled) -> Result<()> {
         self.call(|state| {
             let Some(row) = state.outbox.get_mut(id) else { return };
-            row.claimed_until = None;
+            row.claimed = None;
             match settled {
                 Settled::Delivered => row.state = "delivered",
                 Settled::Parked => row.state = "parked",
@@ -152,7 +171,7 @@ impl Store for MemoryStore {
         self.call(|state| state.reports.push(report.tick)).await
     }
 
-    async fn clean(&self, before: SystemTime) -> Result<u64> {
+    async fn clean(&self, before: SystemTime, _most: u32) -> Result<u64> {
         self.call(|state| state.cleaned.push(before)).await?;
         Ok(0)
     }

@@ -13,6 +13,7 @@ mod lines;
 mod memory;
 mod order;
 mod simulation;
+mod sql;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 use crate::broker::{Answer, Broker};
 use crate::http::Server;
 use crate::relay::Route;
-use crate::store::{Message, Order, Store, pool};
+use crate::store::{Message, Order, Patient, Store, pool};
 use crate::tree::{Parts, tree};
 
 use memory::MemoryStore;
@@ -36,12 +37,18 @@ use memory::MemoryStore;
 #[derive(Default)]
 struct ToldBroker {
     is_down: Mutex<bool>,
+    /// How long it takes for a message beside the way to it and back.
+    takes: Mutex<Duration>,
     messages: Mutex<Vec<String>>,
 }
 
 impl ToldBroker {
     fn is_down(&self, is_down: bool) {
         *self.is_down.lock().unwrap() = is_down;
+    }
+
+    fn takes(&self, time: Duration) {
+        *self.takes.lock().unwrap() = time;
     }
 
     fn messages(&self) -> Vec<String> {
@@ -56,6 +63,8 @@ impl Broker for ToldBroker {
         if *self.is_down.lock().unwrap() {
             return Answer::Down;
         }
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         self.messages.lock().unwrap().push(message.id.clone());
         // The way back takes time, too: an attempt can end before the answer is there.
         tokio::time::sleep(Duration::from_millis(3)).await;
@@ -74,8 +83,13 @@ impl World {
         Self { store: Arc::default(), broker: Arc::default() }
     }
 
+    /// The store as the service has it: with a limit for each call.
+    fn patient(&self) -> Arc<dyn Store> {
+        Arc::new(Patient(self.store.clone()))
+    }
+
     fn pool(&self) -> TaskSpec {
-        pool::spec(self.store.clone())
+        pool::spec(self.patient())
     }
 
     async fn tree(&self, pool: TaskSpec) -> Tree {
@@ -84,12 +98,12 @@ impl World {
 
     /// Returns the parts of the service. Its server listens to nobody.
     async fn parts(&self) -> Parts {
-        let store: Arc<dyn Store> = self.store.clone();
+        let store = self.patient();
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let (places, patience) = (Arc::new(Semaphore::new(8)), Duration::from_secs(5));
-        let history = History::new();
-        let server = Server { listener, store: Arc::clone(&store), metrics, history, places, patience };
+        let (history, connections) = (History::new(), Arc::new(Semaphore::new(64)));
+        let server = Server { listener, store: Arc::clone(&store), metrics, history, places, connections, patience };
         let claim = Duration::from_secs(10);
         let route = Route { store: Arc::clone(&store), broker: self.broker.clone(), replica: "test".into(), claim };
         let (fleet, overrides) = (Fleet::local().name("orders"), Overrides::from([("drain", "0s")]));

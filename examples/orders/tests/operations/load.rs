@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 use crate::client::Client;
+use crate::process::PATIENCE;
 
 /// What the customers have seen.
 #[derive(Debug, Default)]
@@ -17,11 +18,24 @@ pub(crate) struct Seen {
     pub(crate) accepted: HashSet<String>,
     /// Requests that got no answer.
     pub(crate) unanswered: u64,
+    /// Orders that got no answer, or a failure of the server: they may be accepted.
+    pub(crate) doubtful: HashSet<String>,
+}
+
+impl Seen {
+    /// Checks that the broker has what was accepted, and nothing else but what may be.
+    pub(crate) fn check(&self, acknowledged: &HashSet<String>, log: &str) {
+        let missing = self.accepted.difference(acknowledged).count();
+        let more = acknowledged.difference(&self.accepted);
+        let unknown: Vec<_> = more.filter(|id| !self.doubtful.contains(*id)).collect();
+        assert!(missing == 0 && unknown.is_empty(), "{missing} are missing, {unknown:?} were not accepted\n{log}");
+    }
 }
 
 /// Customers who order until they are told to finish.
 pub(crate) struct Load {
     stop: watch::Sender<bool>,
+    accepted: watch::Receiver<usize>,
     customers: JoinHandle<Seen>,
 }
 
@@ -29,7 +43,16 @@ impl Load {
     /// So many orders a second, each to a replica that is ready.
     pub(crate) fn start(replicas: Vec<SocketAddr>, a_second: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { stop, customers: tokio::spawn(run(replicas, a_second, stopped)) }
+        let (count, accepted) = watch::channel(0);
+        Self { stop, accepted, customers: tokio::spawn(run(replicas, a_second, stopped, count)) }
+    }
+
+    /// Waits until so many more orders are accepted.
+    pub(crate) async fn until_accepted(&self, more: usize) {
+        let mut accepted = self.accepted.clone();
+        let enough = *accepted.borrow() + more;
+        let waited = timeout(PATIENCE, accepted.wait_for(|count| *count >= enough)).await;
+        assert!(waited.is_ok(), "{} of {enough} orders are accepted", *self.accepted.borrow());
     }
 
     /// Sends no further order, waits for the answers, and returns what was seen.
@@ -39,11 +62,16 @@ impl Load {
     }
 }
 
-async fn run(replicas: Vec<SocketAddr>, a_second: u32, mut stopped: watch::Receiver<bool>) -> Seen {
+async fn run(
+    replicas: Vec<SocketAddr>,
+    a_second: u32,
+    mut stopped: watch::Receiver<bool>,
+    count: watch::Sender<usize>,
+) -> Seen {
     let client = Client::without_keep_alive(Duration::from_secs(20));
     let ready = Arc::new(Mutex::new(replicas.clone()));
     let mut helpers = JoinSet::new();
-    for replica in replicas.into_iter().filter(|_| !*stopped.borrow()) {
+    for replica in replicas {
         helpers.spawn(probe(client.clone(), replica, Arc::clone(&ready)));
     }
     let mut orders = JoinSet::new();
@@ -59,19 +87,26 @@ async fn run(replicas: Vec<SocketAddr>, a_second: u32, mut stopped: watch::Recei
         };
         // Nobody is ready: a customer who is sent away is none that waits for an answer.
         let Some(target) = target else { continue };
-        let client = client.clone();
+        let (client, count) = (client.clone(), count.clone());
         orders.spawn(async move {
             let id = format!("{:032x}", fastrand::u128(..));
             let body = format!(r#"{{"tenant": "tenant-{}", "item": "a book", "cents": 1200}}"#, number % 10);
-            let answer = client.send(target, "PUT", &format!("/orders/{id}"), body).await;
-            answer.map(|(status, _)| (status == 201).then_some(id))
+            let answer = client.send(&target, "PUT", &format!("/orders/{id}"), body).await;
+            if answer.as_ref().is_ok_and(|(status, _)| *status == 201) {
+                count.send_modify(|count| *count += 1);
+            }
+            (id, answer.map(|(status, _)| status))
         });
     }
     let mut seen = Seen::default();
     while let Some(order) = orders.join_next().await {
         match order.unwrap() {
-            Ok(accepted) => seen.accepted.extend(accepted),
-            Err(_) => seen.unanswered += 1,
+            (id, Ok(201)) => drop(seen.accepted.insert(id)),
+            (id, Ok(_)) => drop(seen.doubtful.insert(id)),
+            (id, Err(_)) => {
+                seen.unanswered += 1;
+                seen.doubtful.insert(id);
+            }
         }
     }
     seen
@@ -81,7 +116,7 @@ async fn run(replicas: Vec<SocketAddr>, a_second: u32, mut stopped: watch::Recei
 async fn probe(client: Client, replica: SocketAddr, ready: Arc<Mutex<Vec<SocketAddr>>>) {
     loop {
         let is_ready =
-            client.send(replica, "GET", "/readyz", String::new()).await.is_ok_and(|(status, _)| status == 200);
+            client.send(&replica, "GET", "/readyz", String::new()).await.is_ok_and(|(status, _)| status == 200);
         {
             let mut ready = ready.lock().unwrap();
             ready.retain(|other| *other != replica);

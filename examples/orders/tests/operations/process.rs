@@ -17,7 +17,9 @@ use tokio::time::sleep;
 use crate::client::Client;
 
 /// No step takes that long. So a test that waits for one fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_orders");
 
 fn client() -> Client {
     Client::without_keep_alive(Duration::from_secs(20))
@@ -36,6 +38,10 @@ impl Folder {
             memory.unwrap_or_else(std::env::temp_dir).join(format!("taskvisor-orders-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -98,7 +104,6 @@ impl Drop for Program {
 pub(crate) struct Service {
     command: Command,
     log: PathBuf,
-    name: String,
     program: Option<Program>,
     output: String,
 }
@@ -108,9 +113,9 @@ impl Service {
     pub(crate) fn alone(folder: &Folder) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let log = folder.0.join(format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        let mut command = Command::new(PROGRAM);
         command.arg("--sqlite").arg(folder.database());
-        Self { command, log, name: String::new(), program: None, output: String::new() }.arg("--listen", "127.0.0.1:0")
+        Self { command, log, program: None, output: String::new() }.arg("--listen", "127.0.0.1:0")
     }
 
     /// With the broker that is given, and the database of the folder.
@@ -118,18 +123,20 @@ impl Service {
         Self::alone(folder).arg("--broker", &broker.0.address.to_string()).arg("--replica", "one")
     }
 
+    /// By this command.
+    pub(crate) fn by(folder: &Folder, command: Command) -> Self {
+        Self { command, ..Self::alone(folder) }
+    }
+
     /// With the broker that is given, and a database that arguments say.
     pub(crate) fn on(folder: &Folder, broker: &Broker) -> Self {
-        let mut service = Self::alone(folder);
-        service.command = Command::new(env!("CARGO_BIN_EXE_orders"));
-        service.arg("--listen", "127.0.0.1:0").arg("--broker", &broker.0.address.to_string())
+        Self::by(folder, Command::new(PROGRAM))
+            .arg("--listen", "127.0.0.1:0")
+            .arg("--broker", &broker.0.address.to_string())
     }
 
     fn arg(mut self, name: &str, value: &str) -> Self {
         self.command.args([name, value]);
-        if name == "--replica" {
-            value.clone_into(&mut self.name);
-        }
         self
     }
 
@@ -151,7 +158,7 @@ impl Service {
         self
     }
 
-    pub(crate) fn envs<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
+    pub(crate) fn envs<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.command.envs(pairs);
         self
     }
@@ -174,10 +181,6 @@ impl Service {
 
     fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -207,7 +210,7 @@ impl Service {
 
     /// Returns the status and the body of a page; zero if there is no answer.
     pub(crate) async fn page(&self, path: &str) -> (u16, String) {
-        client().send(self.address(), "GET", path, String::new()).await.unwrap_or_default()
+        client().send(&self.address(), "GET", path, String::new()).await.unwrap_or_default()
     }
 
     /// Waits until a page says something.
@@ -225,7 +228,7 @@ impl Service {
 
     pub(crate) async fn order(&self, id: &str, tenant: &str, cents: i64) -> u16 {
         let body = format!(r#"{{"tenant": "{tenant}", "item": "a book", "cents": {cents}}}"#);
-        let answer = client().send(self.address(), "PUT", &format!("/orders/{id}"), body).await;
+        let answer = client().send(&self.address(), "PUT", &format!("/orders/{id}"), body).await;
         answer.expect("it answers").0
     }
 
@@ -240,7 +243,7 @@ pub(crate) struct Customer(SocketAddr);
 impl Customer {
     pub(crate) async fn statement(self, tenant: &'static str) -> (u16, String) {
         let path = format!("/tenants/{tenant}/statement");
-        client().send(self.0, "POST", &path, String::new()).await.expect("it answers")
+        client().send(&self.0, "POST", &path, String::new()).await.expect("it answers")
     }
 }
 
@@ -257,21 +260,25 @@ pub(crate) struct Ledger {
 impl Broker {
     pub(crate) async fn start(seed: u64) -> Self {
         let folder = Folder::new();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        let mut command = Command::new(PROGRAM);
         command.args(["broker", "--listen", "127.0.0.1:0", "--chaos", &seed.to_string()]);
         let broker = Self(Program::start(command, &folder.0.join("log")), folder);
         broker.ledger().await;
         broker
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
     pub(crate) async fn fail_for(&self, time: Duration) {
         let path = format!("/down/{}", time.as_millis());
-        let answer = client().send(self.0.address, "POST", &path, String::new()).await;
+        let answer = client().send(&self.0.address, "POST", &path, String::new()).await;
         assert_eq!(answer.expect("it answers").0, 200);
     }
 
     pub(crate) async fn ledger(&self) -> Ledger {
-        let answer = client().send(self.0.address, "GET", "/ledger", String::new()).await;
+        let answer = client().send(&self.0.address, "GET", "/ledger", String::new()).await;
         let ledger: Value = serde_json::from_str(&answer.expect("it answers").1).unwrap();
         let ids = ledger["acknowledged"].as_array().unwrap().iter();
         Ledger {
@@ -300,4 +307,10 @@ pub(crate) fn ended(log: &str) -> Vec<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let ended = lines.filter(|line| line["fields"]["message"] == "task ended");
     ended.filter_map(|line| line["fields"]["path"].as_str().map(str::to_owned)).collect()
+}
+
+/// Returns how often a relay may not have noted an acknowledgement, because the database took too long: never, unless the
+/// machine is far too busy.
+pub(crate) fn not_noted(log: &str) -> u64 {
+    log.matches("the database does not answer").count() as u64
 }
