@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) is_open: bool,
     /// Fails each call, as a database that is away.
     pub(super) is_away: bool,
+    /// Fails the count of the messages, and no other call.
+    pub(super) is_uncounted: bool,
     /// Answers no call that begins, as a network that drops all packets.
     pub(super) is_silent: bool,
     pub(super) outbox: BTreeMap<String, Row>,
@@ -160,6 +162,9 @@ impl Store for MemoryStore {
     }
 
     async fn backlog(&self) -> Result<Backlog> {
+        if self.state().is_uncounted {
+            return Err(StoreError::Planted("the messages cannot be counted"));
+        }
         let count = |state: &State, of: &str| {
             let rows = state.outbox.values().filter(|row| row.state == of);
             i64::try_from(rows.count()).unwrap()
