@@ -164,7 +164,7 @@ impl Subscribe for Ledger {
     }
 }
 
-/// A subscriber that is too slow, and loses events.
+/// A subscriber that is too slow at times, and then loses events.
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
     pub(crate) seen: Seen,
@@ -178,7 +178,9 @@ impl Slow {
 impl Subscribe for Slow {
     async fn on_event(&self, event: &Event) {
         self.seen.note(event);
-        sleep(ms(2)).await;
+        if fastrand::u8(..200) == 0 {
+            sleep(ms(500)).await;
+        }
     }
 
     fn name(&self) -> &'static str {

@@ -199,7 +199,11 @@ impl Soak {
             }
         };
         let is_settled = timeout(Duration::from_secs(10), are_settled).await.is_ok();
-        println!("outcomes: {} accepted, {} settled", accepted.load(Ordering::Relaxed), settled.load(Ordering::Relaxed));
+        println!(
+            "outcomes: {} accepted, {} settled",
+            accepted.load(Ordering::Relaxed),
+            settled.load(Ordering::Relaxed)
+        );
         if !is_settled {
             self.world.violated("an outcome did not come after the shutdown");
         }

@@ -124,7 +124,13 @@ pub(crate) fn long(works: &Works, store: &LocalStore, subscribers: [Arc<dyn Subs
         .group(group(Group::one_for_one("tenants")).with_max_starting(3))
         .group(group(Group::one_for_all("guests")).with_dynamic(Dynamic::Drop).with_limit(10, ms(2000)))
         .group(leaders(works))
-        .task(works.plain("poll", Kind::Job).with_restart(ALWAYS).with_every(ms(150)).with_timeout(ms(500)))
+        .task(
+            works
+                .plain("poll", Kind::Job)
+                .with_restart(RestartPolicy::Always { interval: None })
+                .with_every(ms(150))
+                .with_timeout(ms(500)),
+        )
         .task(configure(works))
         .task(serve { works: works.clone() })
         .task(own_thread { works: works.clone() }.into_task_spec().with_name("own-0"))
