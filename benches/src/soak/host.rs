@@ -1,11 +1,19 @@
-//! What the process uses, as `/proc` of Linux shows it. Elsewhere the numbers are zero.
+//! What the process uses: its heap, and what `/proc` of Linux shows. Elsewhere those numbers are zero.
 
+use std::alloc::System;
 use std::fs;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Use {
-    /// Resident memory in KiB.
+    /// Resident memory in KiB. Allocators keep what they have once used, for each thread.
     pub(crate) rss: u64,
+    /// The part of it that is allocated, in KiB.
+    pub(crate) heap: u64,
     pub(crate) threads: u64,
     pub(crate) files: u64,
 }
@@ -18,5 +26,9 @@ pub(crate) fn measure() -> Use {
     };
     // One of them is the folder that is read.
     let files = fs::read_dir("/proc/self/fd").map_or(0, |folder| folder.count().saturating_sub(1) as u64);
-    Use { rss: number("VmRSS:"), threads: number("Threads:"), files }
+    let heap = ALLOCATOR.stats();
+    // Reallocation can shrink the heap, and a thread may free between two of these reads.
+    let freed = heap.bytes_deallocated.saturating_add_signed(-heap.bytes_reallocated);
+    let heap = heap.bytes_allocated.saturating_sub(freed) as u64 / 1024;
+    Use { heap, rss: number("VmRSS:"), threads: number("Threads:"), files }
 }
