@@ -26,9 +26,8 @@ pub(crate) fn measure() -> Use {
     };
     // One of them is the folder that is read.
     let files = fs::read_dir("/proc/self/fd").map_or(0, |folder| folder.count().saturating_sub(1) as u64);
-    let heap = ALLOCATOR.stats();
-    // Reallocation can shrink the heap, and a thread may free between two of these reads.
-    let freed = heap.bytes_deallocated.saturating_add_signed(-heap.bytes_reallocated);
-    let heap = heap.bytes_allocated.saturating_sub(freed) as u64 / 1024;
+    let stats = ALLOCATOR.stats();
+    // A thread may free between the reads of the two numbers.
+    let heap = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) as u64 / 1024;
     Use { heap, rss: number("VmRSS:"), threads: number("Threads:"), files }
 }
