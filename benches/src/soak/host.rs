@@ -26,8 +26,8 @@ pub(crate) fn measure() -> Use {
     };
     // One of them is the folder that is read.
     let files = fs::read_dir("/proc/self/fd").map_or(0, |folder| folder.count().saturating_sub(1) as u64);
-    let stats = ALLOCATOR.stats();
+    let counted = ALLOCATOR.stats();
     // A thread may free between the reads of the two numbers.
-    let heap = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) as u64 / 1024;
+    let heap = counted.bytes_allocated.saturating_sub(counted.bytes_deallocated) as u64 / 1024;
     Use { heap, rss: number("VmRSS:"), threads: number("Threads:"), files }
 }
