@@ -5,11 +5,10 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, flock};
 use taskvisor::async_trait;
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, Leases};
 use taskvisor::fleet::{SessionId, SessionSpec, StoreTime};
@@ -21,9 +20,8 @@ struct FileStore(PathBuf);
 impl FileStore {
     /// Reads the leases, lets `act` change them, and replaces the file: one call at a time.
     fn with<T>(&self, act: impl FnOnce(&mut Leases, StoreTime) -> Result<T>) -> Result<T> {
-        // The system unlocks it if the process is killed.
         let lock = File::create(self.0.with_extension("lock")).map_err(LeaseError::unreachable)?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(LeaseError::unreachable)?;
+        lock_file(&lock).map_err(LeaseError::unreachable)?;
         let mut leases: Leases = match fs::read_to_string(&self.0) {
             Ok(text) => text.parse().map_err(LeaseError::misconfigured)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Leases::default(),
@@ -34,6 +32,19 @@ impl FileStore {
         let replaced = fs::write(&next, leases.to_string()).and_then(|()| fs::rename(&next, &self.0));
         replaced.map_err(LeaseError::unreachable).map(|()| done)
     }
+}
+
+/// Locks the file until it is dropped. The system unlocks it if the process is killed.
+#[cfg(unix)]
+fn lock_file(file: &File) -> io::Result<()> {
+    use rustix::fs::{FlockOperation, flock};
+    Ok(flock(file, FlockOperation::LockExclusive)?)
+}
+
+/// Rust 1.89 has `File::lock` for every system.
+#[cfg(not(unix))]
+fn lock_file(_: &File) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 #[async_trait]

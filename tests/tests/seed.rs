@@ -6,8 +6,6 @@
     reason = "the blocks stand as they are"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +23,9 @@ type Anyhow = Result<(), Box<dyn std::error::Error>>;
 #[test]
 #[cfg(unix)]
 fn quick_start() -> Anyhow {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
     let mut child = Command::new(env!("CARGO_BIN_EXE_seed_quick_start")).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line)?;

@@ -7,7 +7,8 @@ mod reference;
 use super::*;
 use crate::tree::Order;
 
-const TREES: u64 = 12_000;
+// Miri takes 100 times as long.
+const TREES: u64 = if cfg!(miri) { 60 } else { 12_000 };
 
 fn count_of(key: Key) -> usize {
     usize::try_from(key).unwrap()
@@ -446,8 +447,12 @@ fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> 
     Plan::new(&rules(strategy, None, &order, &vec![Role::default(); count]), 0)
 }
 
+fn numbered(index: usize) -> u32 {
+    u32::try_from(index).unwrap()
+}
+
 fn chain(index: usize) -> Vec<u32> {
-    u32::try_from(index).unwrap().checked_sub(1).into_iter().collect()
+    numbered(index).checked_sub(1).into_iter().collect()
 }
 
 /// Performs the actions of a plan, with children that obey at once, until the plan has no more.
@@ -479,6 +484,9 @@ fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
     epochs.max().unwrap()
 }
 
+/// Miri takes 100 times as long.
+const CHILDREN: usize = if cfg!(miri) { 40 } else { 1_000 };
+
 /// Starts, restarts and stops a group of this many children. Returns the number of steps.
 fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> u64 {
     let mut plan = plan(strategy, count, after);
@@ -498,19 +506,19 @@ fn k1b_start_restart_and_stop_are_linear() {
     for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
         for ordered in [false, true] {
             let after = |index| if ordered || strategy == Strategy::RestForOne { chain(index) } else { Vec::new() };
-            let [small, large] = [1_000, 8_000].map(|count| steps_of_a_life(strategy, count, after));
-            assert!(large <= small * 8 + 64, "{strategy:?}: {small} steps for 1,000, {large} for 8,000");
-            assert!(large <= 16 * 8_000, "{strategy:?}: {large}");
+            let [small, large] = [CHILDREN, CHILDREN * 8].map(|count| steps_of_a_life(strategy, count, after));
+            assert!(large <= small * 8 + 64, "{strategy:?}: {small} steps for {CHILDREN}, {large} for 8 times as many");
+            assert!(large <= 16 * 8 * CHILDREN as u64, "{strategy:?}: {large}");
         }
     }
     // One child that many come after, and that itself comes after many.
     let hub = |index: usize| match index {
-        4_000 => (0..4_000).collect(),
-        4_001.. => vec![4_000],
+        index if index == 4 * CHILDREN => (0..numbered(index)).collect(),
+        index if index > 4 * CHILDREN => vec![numbered(4 * CHILDREN)],
         _ => Vec::new(),
     };
-    let steps = steps_of_a_life(Strategy::OneForAll, 8_000, hub);
-    assert!(steps <= 16 * 8_000, "{steps}");
+    let steps = steps_of_a_life(Strategy::OneForAll, 8 * CHILDREN, hub);
+    assert!(steps <= 16 * 8 * CHILDREN as u64, "{steps}");
 }
 
 #[test]
@@ -519,7 +527,8 @@ fn k1a_an_added_child_that_has_ended_leaves_nothing() {
         let mut plan = plan(strategy, 3, |index| if strategy == Strategy::RestForOne { chain(index) } else { vec![] });
         start(&mut plan);
         let before = plan.steps;
-        for key in 3..25_003 {
+        let added = 25 * CHILDREN as u64;
+        for key in 3..3 + added {
             plan.add(key, Role::default());
             let actions = plan.proceed(Duration::ZERO);
             assert!(matches!(actions[..], [Action::Start(started, _)] if started == key));
@@ -527,7 +536,7 @@ fn k1a_an_added_child_that_has_ended_leaves_nothing() {
             assert!(plan.roster.added.is_empty());
         }
         let room = plan.startable.capacity() + plan.stoppable.capacity() + plan.actions.capacity();
-        assert!(room < 64 && plan.steps - before <= 4 * 25_000, "{strategy:?}: {room}, {} steps", plan.steps - before);
+        assert!(room < 64 && plan.steps - before <= 4 * added, "{strategy:?}: {room}, {} steps", plan.steps - before);
     }
 }
 

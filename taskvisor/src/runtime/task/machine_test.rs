@@ -475,7 +475,8 @@ fn all_policies() -> Vec<ResolvedPolicy> {
 #[test]
 fn every_input_in_every_reachable_state() {
     let (mut states, mut steps) = (0, 0);
-    for policy in all_policies() {
+    // Miri takes 100 times as long.
+    for policy in all_policies().into_iter().step_by(if cfg!(miri) { 25 } else { 1 }) {
         for (managed, gate, queued) in [
             (false, Gate::Open, false),
             (false, Gate::Open, true),
@@ -493,7 +494,7 @@ fn every_input_in_every_reachable_state() {
         }
     }
     println!("{states} states, {steps} steps");
-    assert!(states > 10_000, "{states}");
+    assert!(states > 10_000 || cfg!(miri), "{states}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use taskvisor::{
 use tests::{constant, deaf, ms, secs, settle, supervisor};
 use tokio::time::{Instant, advance};
 
+#[cfg(unix)]
 use crate::e_stop::signals::{LONG, Victim};
 
 type Result = std::result::Result<(), RuntimeError>;
