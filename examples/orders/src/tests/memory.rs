@@ -16,6 +16,7 @@ pub(super) struct MemoryStore {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of a test, and any of them may be on")]
 pub(super) struct State {
     pub(super) is_open: bool,
     /// Fails each call, as a database that is away.
