@@ -34,6 +34,9 @@
 //! # }
 //! ```
 //!
+//! `route_service("/console", ..)` answers at `/console` alone: axum answers `/console/` with 404. `nest_service` answers
+//! at both.
+//!
 //! # Queries
 //! Everything is a query of the path that it is mounted at. A path of a task is percent-encoded.
 //!
@@ -88,3 +91,8 @@ pub use access::Access;
 pub use console::Console;
 pub use reply::Body;
 pub use service::Answer;
+
+/// The program of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -869,8 +869,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Fleets
 /// `fleet = Fleet::new(store)` says that this process is one of several replicas, which share a store. What is a
 /// `singleton` then runs in one of them at a time, and stands by in the others: a task, or a group with one lease for all of
-/// it. A slot with `fleet` runs one of its tasks in all replicas together. `Fleet::local()` is a fleet of one machine. The
-/// guide explains [fleets][guide-fleets].
+/// it. A slot with `fleet` runs one of its tasks in all replicas together. `Fleet::local()` is a fleet of one process: two
+/// trees that are given clones of it are two replicas. The guide explains [fleets][guide-fleets].
 ///
 /// ```
 /// use std::time::Duration;

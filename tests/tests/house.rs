@@ -131,3 +131,18 @@ fn the_readme_is_an_introduction() {
     assert!(after.trim_start().starts_with("| "), "a table");
     assert!(after.contains("taskvisor/src/guide/"), "where to read on");
 }
+
+/// The guide's table of states has each state of a task.
+#[test]
+fn the_guide_lists_each_state_of_a_task() {
+    let source = read(&root().join("taskvisor/src/inspect/status.rs"));
+    let states =
+        source.split("pub enum TaskState").nth(1).and_then(|text| text.split('}').next()).expect("it is there");
+    let states: Vec<_> = states.lines().filter_map(|line| Some(line.trim().split_once(" = \"")?.0)).collect();
+    let guide = read(&root().join("taskvisor/src/guide/tasks.md"));
+    let table = guide.split("| [`TaskState`] |").nth(1).and_then(|text| text.split("\n\n").next()).expect("a table");
+    assert!(states.len() > 10, "{states:?}");
+    for state in states {
+        assert!(table.contains(&format!("\n| `{state}` | ")), "`{state}` is not in the table");
+    }
+}

@@ -30,7 +30,7 @@ impl Held for Option<Fleet> {
         let is_literal = |value: &Expr| matches!(peel(value), Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_));
         let message = format!(
             "`{key}` is a value of the type `Fleet`: write `{key} = Fleet::new(store)`, or `{key} = Fleet::local()` for \
-             one machine"
+             one process"
         );
         let local = match form {
             Form::Value(value) if is_literal(value) => {
@@ -71,7 +71,7 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
     }
     if declaration.fleet.is_none() && !declaration.is_partial {
         // One error, because one key is missing.
-        let write = "write `fleet = Fleet::local()` in `supervise!` for one machine, or `fleet = Fleet::new(store)` with \
+        let write = "write `fleet = Fleet::local()` in `supervise!` for one process, or `fleet = Fleet::new(store)` with \
                      the store that the replicas share";
         match (first_singleton(&declaration.root), of_slots()) {
             (Some(key), _) => errors.push(key, format!("`{key}` needs a fleet: {write}")),

@@ -39,7 +39,9 @@ use crate::sync::lock;
 /// which is the only thread of a current-thread runtime. If that can happen, write to a file or to a writer with its
 /// own thread. Output that cannot be written is dropped, for example after standard error is closed.
 ///
-/// [`LogLevel`] lists the level of each kind of event. For `tracing` subscribers use the feature `tracing` instead; the
+/// [`LogLevel`] lists the level of each kind of event. A further run of a periodic task is
+/// [routine](crate::Event::routine), and its events are at `DEBUG`. Which events come in which order is told in
+/// [outcomes and events](crate::guide::outcomes_and_events). For `tracing` subscribers use the feature `tracing` instead; the
 /// guide lists [its spans and lines](crate::guide::observing).
 ///
 /// # Examples

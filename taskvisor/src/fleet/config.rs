@@ -15,6 +15,8 @@ use crate::supervisor::InvalidOption;
 /// `supervise!`. What is a [singleton](crate::TaskSpec::with_singleton) then runs in one replica at a time, and the others
 /// stand by. The guide explains [fleets](crate::guide::fleets), and what they guarantee.
 ///
+/// A clone of a fleet shares its store. So supervisors that are given clones of one fleet are replicas of each other.
+///
 /// # Examples
 /// Two replicas in one process, as in a test:
 /// ```
@@ -59,7 +61,8 @@ impl Fleet {
     }
 
     /// Creates a fleet of this process alone: a singleton runs as any other task does, but no two units with one key run
-    /// at once. To test several replicas, give them clones of one [`LocalStore`].
+    /// at once. Two calls are two fleets, also in one process. To test several replicas, give them clones of one fleet, or
+    /// fleets over clones of one [`LocalStore`].
     pub fn local() -> Self {
         Self::new(LocalStore::new())
     }

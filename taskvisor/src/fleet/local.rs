@@ -13,7 +13,7 @@ use super::leases::Leases;
 use super::store::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use crate::sync::lock;
 
-/// A store within the process: for one machine, and for tests.
+/// A store within the process: for a service that is one process, and for tests. Two processes have two stores.
 ///
 /// Clones share their leases, so the replicas of a test are supervisors whose fleets have clones of one store. Its time
 /// is that of Tokio, so it works with paused time. A process that ends loses its tokens: the first token of a key is the

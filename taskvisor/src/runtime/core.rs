@@ -553,7 +553,7 @@ impl Parts {
         #[cfg(all(feature = "controller", feature = "fleet"))]
         if let (None, Some(slot)) = (&self.fleet, self.controller.slots.iter().find(|slot| slot.is_fleet())) {
             let expected =
-                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine";
+                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one process";
             return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "fleet", "set", expected).into());
         }
         let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {

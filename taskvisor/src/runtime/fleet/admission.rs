@@ -41,7 +41,7 @@ impl Core {
         let subject = || subject.to_string();
         let Some(engine) = &self.fleet else {
             let expected =
-                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine";
+                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one process";
             return Err(InvalidOption::new(subject(), "singleton", "set", expected));
         };
         if let Some(Err(error)) = singleton.key.as_ref().map(|key| LeaseKey::new(Arc::clone(key))) {

@@ -22,11 +22,11 @@ async fn t5_a_singleton_needs_a_fleet_and_stops_in_a_fifth_of_its_time() {
     for (tree, expected) in [
         (
             builder().task(task()),
-            "task `ledger`: `singleton` is set, expected a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine",
+            "task `ledger`: `singleton` is set, expected a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one process",
         ),
         (
             builder().group(Group::one_for_one("feeds").with_singleton().task(serve(&log, 0, "a"))),
-            "group `feeds`: `singleton` is set, expected a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine",
+            "group `feeds`: `singleton` is set, expected a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one process",
         ),
         (
             builder().with_fleet(Fleet::local()).task(task().with_stop_timeout(Duration::from_secs(4))),

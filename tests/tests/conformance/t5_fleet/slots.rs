@@ -124,7 +124,7 @@ async fn t5_what_a_slot_of_the_fleet_refuses() -> Result {
     assert_eq!(
         refused(slot(), None),
         "slot `deploy`: `fleet` is set, expected a supervisor with a fleet: `fleet = Fleet::new(store)`, or \
-         `Fleet::local()` for one machine"
+         `Fleet::local()` for one process"
     );
     assert_eq!(
         refused(slot().with_concurrency(2), Some(Fleet::local())),
