@@ -299,8 +299,7 @@ class Work:
         names = {str(m.number): [m.name, m.file] for m in mutants}
         self.file('mutants.json').write_text(json.dumps({'names': names, 'fate': fate}, indent=1))
         print(f'{len(mutants)} mutants, {collections.Counter(fate.values())}')
-        self.build_tests(features)
-        self.reach()
+        self.tests()
 
     def synchronize(self, source, mutated):
         """Copies what has changed, so that cargo builds no more than that."""
@@ -331,8 +330,11 @@ class Work:
                   if mark == WHOLE and end <= span['byte_start'] and set(of) <= self.bodies]
         return [(n, 'plain') for n in max(bodies)[1]] if bodies else []
 
-    def build_tests(self, features):
-        binaries = []
+    def tests(self):
+        """Builds test binaries, and learns what each reaches."""
+        path = self.file('binaries.json')
+        binaries = {b['path']: b for b in json.loads(path.read_text())} if path.exists() else {}
+        features = ['--all-features'] if self.args.all_features else []
         for test in self.args.test:
             name, _, options = test.partition(':')
             done, messages = self.cargo(['test', '--no-run', *features, *options.split()])
@@ -341,39 +343,39 @@ class Work:
                 raise SystemExit(done.stderr)
             for artifact in built:
                 folder = str(pathlib.Path(artifact['manifest_path']).parent)
-                kept = self.file(f'{name}.{artifact["target"]["name"]}.bin')
+                kept = str(self.file(f'{name}.{artifact["target"]["name"]}.bin'))
                 shutil.copy2(artifact['executable'], kept)
-                binaries.append({'name': name, 'path': str(kept), 'folder': folder})
-            print(f'built {name}', flush=True)
-        self.file('binaries.json').write_text(json.dumps(binaries, indent=1))
+                binaries[kept] = {'name': name, 'path': kept, 'folder': folder}
+                print(f'built {name}', flush=True)
+                self.reach(binaries[kept])
+                path.write_text(json.dumps(list(binaries.values()), indent=1))
 
-    def reach(self):
-        """Runs each binary without a mutant, and notes what each of its tests reaches and about how long it takes."""
-        for binary_ in json.loads(self.file('binaries.json').read_text()):
-            path = self.file(f'{binary_["name"]}.reach')
-            path.unlink(missing_ok=True)
-            tests, last, took = {}, time.monotonic(), time.monotonic()
-            process = self.start(binary_, ['--test-threads', '2'], {'MUTANT_REACH': str(path)})
-            for line in process.stdout:
-                if result := re.match(r'test (\S+)(?: - should panic)? \.\.\. (\w+)', line):
-                    if result[2] == 'FAILED':
-                        print(f'{binary_["name"]}: {line.strip()} without a mutant')
-                    elif result[2] == 'ok':
-                        tests[result[1]] = round(time.monotonic() - last, 2)
-                    last = time.monotonic()
-            process.wait()
-            reached = collections.defaultdict(lambda: {'tests': set(), 'more': False})
-            for line in path.read_text().splitlines() if path.exists() else []:
-                number, _, thread = line.partition('\t')
-                if thread in tests:
-                    reached[number]['tests'].add(thread)
-                elif thread != 'main':
-                    reached[number]['more'] = True
-            out = {n: {'tests': sorted(r['tests']), 'more': r['more']} for n, r in reached.items()}
-            self.file(f'{binary_["name"]}.reach.json').write_text(json.dumps({'tests': tests, 'reached': out}))
-            path.unlink(missing_ok=True)
-            print(f'{binary_["name"]}: {len(tests)} tests in {time.monotonic() - took:.0f} s reach {len(out)} mutants',
-                  flush=True)
+    def reach(self, binary_):
+        """Runs a binary without a mutant, and notes what each of its tests reaches and about how long it takes."""
+        path = self.file(f'{binary_["name"]}.reach')
+        path.unlink(missing_ok=True)
+        tests, last, took = {}, time.monotonic(), time.monotonic()
+        process = self.start(binary_, ['--test-threads', '2'], {'MUTANT_REACH': str(path)})
+        for line in process.stdout:
+            if result := re.match(r'test (\S+)(?: - should panic)? \.\.\. (\w+)', line):
+                if result[2] == 'FAILED':
+                    print(f'{binary_["name"]}: {line.strip()} without a mutant')
+                elif result[2] == 'ok':
+                    tests[result[1]] = round(time.monotonic() - last, 2)
+                last = time.monotonic()
+        process.wait()
+        reached = collections.defaultdict(lambda: {'tests': set(), 'more': False})
+        for line in path.read_text().splitlines() if path.exists() else []:
+            number, _, thread = line.partition('\t')
+            if thread in tests:
+                reached[number]['tests'].add(thread)
+            elif thread != 'main':
+                reached[number]['more'] = True
+        out = {n: {'tests': sorted(r['tests']), 'more': r['more']} for n, r in reached.items()}
+        self.file(f'{binary_["name"]}.reach.json').write_text(json.dumps({'tests': tests, 'reached': out}))
+        path.unlink(missing_ok=True)
+        print(f'{binary_["name"]}: {len(tests)} tests in {time.monotonic() - took:.0f} s reach {len(out)} mutants',
+              flush=True)
 
     # --- run
 
@@ -386,7 +388,7 @@ class Work:
 
     def fails(self, binary_, tests, number, seconds):
         """Returns the test that fails with the mutant, or `timeout`, or `crash`."""
-        chosen = ['--exact', *tests] if tests else []
+        chosen = ['--exact', *tests]
         process = self.start(binary_, [*chosen, '--test-threads', '2'], {'MUTANT': str(number)})
         over = threading.Event()
 
@@ -417,7 +419,7 @@ class Work:
             if not reached:
                 continue
             times = known['tests']
-            tests = sorted(reached['tests'], key=times.get)
+            tests = sorted((test for test in reached['tests'] if times[test] <= self.args.longest), key=times.get)
             fast, slow, sum_ = [], [], 0.0
             for test in tests:
                 sum_ += times[test]
@@ -426,7 +428,9 @@ class Work:
                 if part:
                     rounds[index].append((binary_, part, sum(times[test] for test in part)))
             if reached['more']:
-                rounds[2].append((binary_, [], sum(times.values())))
+                done = [test for test in times if test in reached['tests'] or times[test] > self.args.longest]
+                left = sum(seconds for test, seconds in times.items() if test not in done)
+                rounds[2].append((binary_, [part for test in done for part in ('--skip', test)], left))
         if not any(rounds):
             return 'survived', 'not reached'
         for binary_, tests, seconds in (step for round_ in rounds for step in round_):
@@ -444,9 +448,12 @@ class Work:
     def run(self):
         data = json.loads(self.file('mutants.json').read_text())
         binaries = json.loads(self.file('binaries.json').read_text())
-        self.known = [(b, json.loads(self.file(f'{b["name"]}.reach.json').read_text())) for b in binaries]
+        self.known = [(b, json.loads(self.file(f'{b["name"]}.reach.json').read_text())) for b in binaries
+                      if not self.args.use or b['name'] in self.args.use]
         results = self.file('results.tsv')
-        done = {line.split('\t')[1] for line in results.read_text().splitlines()} if results.exists() else set()
+        lines = [line.split('\t') for line in results.read_text().splitlines()] if results.exists() else []
+        last = {name: verdict for verdict, name, _ in lines}
+        done = {name for name, verdict in last.items() if verdict != 'survived' or not self.args.again}
         todo = [(int(n), name) for n, (name, _) in data['names'].items()
                 if n not in data['fate'] and name not in done and re.search(self.args.only, name)]
         lock, begun, count = threading.Lock(), time.monotonic(), collections.Counter()
@@ -492,7 +499,7 @@ def end(process):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('command', choices=['build', 'reach', 'run', 'report'])
+    parser.add_argument('command', choices=['build', 'tests', 'run', 'report'])
     parser.add_argument('--work', required=True, help='a folder for the copy and the results')
     parser.add_argument('--target', help='the target directory', default='target')
     parser.add_argument('--tree', default='.', help='the workspace')
@@ -504,6 +511,9 @@ def main():
     parser.add_argument('--spans', help='the program that prints the places of expressions')
     parser.add_argument('--timeout', type=float, default=30, help='seconds, at least, for a run of tests')
     parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('--longest', type=float, default=float('inf'), help='run no test that takes more seconds')
+    parser.add_argument('--use', nargs='*', help='the names of the binaries to run')
+    parser.add_argument('--again', action='store_true', help='run those again that have survived')
     parser.add_argument('--verbose', action='store_true')
     parser.add_argument('--only', default='', help='a regular expression for the names of mutants')
     args = parser.parse_args()
