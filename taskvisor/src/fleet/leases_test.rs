@@ -56,7 +56,7 @@ fn a_hint_is_due_if_somebody_was_refused() {
     for closes in [false, true] {
         let mut leases = Leases::default();
         let [a, b] = ["a", "b"].map(|label| open(&mut leases, label));
-        let mut end = |leases: &mut Leases, tokens: &[(LeaseKey, FencingToken)]| {
+        let end = |leases: &mut Leases, tokens: &[(LeaseKey, FencingToken)]| {
             if closes { leases.close(a) } else { leases.release(a, tokens, now).unwrap() }
         };
         let tokens = ["x", "y"].map(|name| (key(name), acquire(&mut leases, a, name, now).unwrap()));

@@ -95,11 +95,13 @@ fn words_about_another_grant_or_in_another_state_change_nothing() {
 fn a_unit_withdraws_while_nothing_of_its_grant_runs() {
     let key = key(0);
     for (grants, withdraws) in [(0, true), (1, false)] {
-        let mut machine = machine(1);
+        let (mut machine, id) = (machine(1), SessionId::from_bits(1));
         machine.say(&key, Say::Wants(0), ZERO);
+        machine.settle(ZERO);
         machine.say(&key, Say::Withdraws(grants), ZERO);
-        assert_eq!(machine.settle(ZERO).is_empty(), withdraws, "it asks for nothing");
         assert_eq!(machine.is_for_others(&key), withdraws);
+        machine.reply(Reply::Opened(Ok(id)), ZERO);
+        assert_eq!(machine.settle(ZERO).is_empty(), withdraws, "it asks for nothing");
     }
 }
 
@@ -274,6 +276,7 @@ fn the_end_of_a_session_drops_its_work_once() {
 fn only_what_was_granted_is_told_to_be_forgotten() {
     let mut machine = machine(1);
     machine.say(&key(0), Say::Wants(0), ZERO);
+    machine.settle(ZERO);
     machine.say(&key(0), Say::Leaves, ZERO);
     assert_eq!(machine.settle(ZERO), []);
     assert!(machine.entries.is_empty());
