@@ -254,3 +254,54 @@ fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
     assert_eq!(asks, [Action::Plan(plan::Action::Ask(Why::Lost(0)))]);
     assert_eq!(root.handle(ended(1, End::Completed), NOW), [Action::Conclude(Why::Lost(0))]);
 }
+
+fn again(key: Key) -> Input {
+    Input::Again { key, end: End::Completed }
+}
+
+#[test]
+fn a_child_comes_with_its_addition_and_with_its_new_registration() {
+    assert_eq!([add(1).child(), again(2).child(), ended(3, End::Failed).child()], [Some(1), Some(2), None]);
+    for (key, is_declared) in [(1, true), (2, false)] {
+        assert_eq!(again(key).is_of_declared(2), is_declared);
+        assert_eq!(ended(key, End::Failed).is_of_declared(2), is_declared);
+        assert!(!add(key).is_of_declared(2));
+    }
+}
+
+#[test]
+fn a_group_that_ends_waits_for_what_comes_meanwhile() {
+    let mut machine = machine(1);
+    let stop = machine.handle(Input::Stop(None), NOW);
+    assert!(is_stop(stop.last().unwrap(), 0), "{stop:?}");
+    for input in [add(1), again(0)] {
+        let key = input.child().unwrap();
+        let stop = machine.handle(input, NOW);
+        assert!(matches!(stop[..], [ref stop] if is_stop(stop, key)), "{stop:?}");
+    }
+    assert_eq!(machine.handle(ended(0, End::Canceled), NOW), []);
+    let stop = machine.handle(again(0), NOW);
+    assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
+    assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [], "the declared child came back");
+    assert_eq!(machine.handle(ended(0, End::Canceled), NOW), [Action::End]);
+    for input in [add(2), again(0)] {
+        assert_eq!(machine.handle(input, NOW), [], "it is over");
+    }
+}
+
+#[test]
+fn a_declared_child_that_comes_back_before_the_first_start_starts_with_the_others() {
+    let mut machine = machine(3);
+    for key in 0..3 {
+        machine.handle(ended(key, End::Canceled), NOW);
+    }
+    assert_eq!(machine.handle(again(1), NOW), []);
+    assert_eq!(started(&machine.handle(Input::Release(1), NOW)), [1]);
+}
+
+#[test]
+fn a_declared_child_that_comes_back_between_two_runs_makes_place_for_the_next() {
+    let mut machine = failed();
+    let stop = machine.handle(again(0), NOW);
+    assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
+}

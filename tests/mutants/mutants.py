@@ -6,7 +6,8 @@
 to learn which test reaches which switch. `run` runs, for each mutant, the tests that reach it, until one fails twice.
 A mutant that no test reaches has survived. `report` counts. Results are kept, so that `run` goes on where it ended.
 
-The place of an operand is not in the list of cargo-mutants; `--spans` is a program that prints it (`mutspan`).
+The places of operands are not in the list of cargo-mutants: the program of `src/main.rs` prints them. `tests/README.md` says
+how to use all this.
 """
 
 import argparse
@@ -23,202 +24,9 @@ import subprocess
 import threading
 import time
 
-SWITCH = '''
-pub(crate) mod mutants_ {
-    use std::collections::HashSet;
-    use std::io::Write as _;
-    static ACTIVE: std::sync::LazyLock<u32> =
-        std::sync::LazyLock::new(|| std::env::var("MUTANT").ok().and_then(|n| n.parse().ok()).unwrap_or(0));
-    static REACH: std::sync::LazyLock<Option<std::sync::Mutex<std::fs::File>>> = std::sync::LazyLock::new(|| {
-        let path = std::env::var_os("MUTANT_REACH")?;
-        Some(std::sync::Mutex::new(std::fs::File::options().append(true).create(true).open(path).unwrap()))
-    });
-    std::thread_local!(static SEEN: std::cell::RefCell<HashSet<u32>> = std::cell::RefCell::default());
-    pub(crate) fn on(n: u32) -> bool {
-        if let Some(file) = &*REACH {
-            let is_new = SEEN.try_with(|seen| seen.try_borrow_mut().is_ok_and(|mut seen| seen.insert(n)));
-            if is_new.unwrap_or(true) {
-                let thread = std::thread::current();
-                let line = format!("{n}\\t{}\\n", thread.name().unwrap_or("?"));
-                let _ = file.lock().unwrap_or_else(|e| e.into_inner()).write_all(line.as_bytes());
-            }
-        }
-        n == *ACTIVE
-    }
-}
-'''
-ON = 'crate::mutants_::on(%d)'
-COMPARE = {'==', '!=', '<', '<=', '>', '>='}
+from switches import MATCH, NEW, SWITCH, WHOLE, Mutant, constructs, instrument
+
 PLAIN_CODES = {'E0015', 'E0658'}
-
-
-# Marks in the text, so that an error of the compiler leads back to mutants: a match with arms that may be deleted, the
-# construct of some mutants, what replaces the original, and the end of each.
-MATCH, WHOLE, NEW, END = '\ue000', '\ue001', '\ue002', '\ue003'
-
-
-class Mutant:
-    def __init__(self, number, entry):
-        self.number, self.name, self.file, self.genre = number, entry['name'], entry['file'], entry['genre']
-        self.new = entry['replacement']
-        span = entry['span']
-        self.start = (span['start']['line'], span['start']['column'])
-        self.end = (span['end']['line'], span['end']['column'])
-        self.on = ON % number
-
-
-class Construct:
-    """A range of a file that is written anew, with the mutants in it. `write` gets the function that renders a range."""
-
-    def __init__(self, start, end, rank, write, mutants):
-        self.start, self.end, self.rank, self.write, self.mutants = start, end, rank, write, mutants
-
-
-def numbers(mutants):
-    return ','.join(str(mutant.number) for mutant in mutants) + ';'
-
-
-def new(text, mutant):
-    """Marks what replaces the original."""
-    return NEW + numbers([mutant]) + text + END
-
-
-def choose(mutants, of, original):
-    arms = ''.join(f'if {mutant.on} {{ {new(of(mutant), mutant)} }} else ' for mutant in mutants)
-    return f'{arms}{{ {original} }}'
-
-
-def binary(op, left, right, mutants):
-    def write(render):
-        l, r = render(*left), render(*right)
-        if op in ('&&', '||'):
-            other = {'&&': '||', '||': '&&'}[op]
-            rest = [mutant for mutant in mutants if mutant.new != other]
-            assert not rest, rest
-            test = '!=' if op == '&&' else '=='
-            return f'(match ({l}) {{ l_ => if l_ {test} {mutants[0].on} {{ {r} }} else {{ l_ }} }})'
-        if op in COMPARE:
-            body = choose(mutants, lambda mutant: f'l_ {mutant.new} r_', f'l_ {op} r_')
-            return f'(match (&({l}), &({r})) {{ (l_, r_) => {body} }})'
-        if op.endswith('='):
-            return f'(match {r} {{ r_ => {choose(mutants, lambda mutant: f"{l} {mutant.new} r_", f"{l} {op} r_")} }})'
-        return f'(match ({l}, {r}) {{ (l_, r_) => {choose(mutants, lambda m: f"l_ {m.new} r_", f"l_ {op} r_")} }})'
-    return write
-
-
-def unary(op, of, mutants):
-    return lambda render: f'(match {render(*of)} {{ x_ => {choose(mutants, lambda m: "x_", f"{op}x_")} }})'
-
-
-def body(mutants):
-    return lambda render: ''.join(f'if {m.on} {{ return {new(m.new or "()", m)}; }} ' for m in mutants)
-
-
-def guard(of, mutants):
-    def write(render):
-        text = f'({render(*of)})' if of else 'true'
-        for mutant in mutants:
-            if mutant.genre == 'MatchArm' or mutant.new == 'false':
-                text = f'(!{mutant.on} && {text})'
-            else:
-                text = f'({mutant.on} || {text})'
-        return text if of else f'if {text} '
-    return write
-
-
-def field(name, short, value, rest, mutants):
-    def write(render):
-        of = name if short else render(*value)
-        return f'{name}: ' + choose(mutants, lambda m: f'({render(*rest)}).{name}', of)
-    return write
-
-
-def constructs(text, nodes, mutants):
-    """Finds the construct of each mutant of a file."""
-    starts = [0]
-    for line in text.split('\n'):
-        starts.append(starts[-1] + len(line) + 1)
-    place = lambda at: starts[at[0] - 1] + at[1] - 1
-    span = lambda range_: (place(range_[0]), place(range_[1]))
-    kinds = collections.defaultdict(list)
-    for node in nodes:
-        kinds[node['kind']].append(node)
-    groups = collections.defaultdict(list)
-    for mutant in mutants:
-        start = list(mutant.start)
-        match mutant.genre:
-            case 'BinaryOperator' | 'UnaryOperator' | 'StructField' | 'MatchArm' as genre:
-                kind = {'BinaryOperator': 'binary', 'UnaryOperator': 'unary', 'StructField': 'field', 'MatchArm': 'arm'}
-                node = next((n for n in kinds[kind[genre]] if n['at'][0] == start), None)
-            case 'MatchArmGuard':
-                node = next((n for n in kinds['arm'] if n.get('guard', [0])[0] == start), None)
-            case 'FnValue':
-                around = [n for n in kinds['fn'] if n['body'][0] < start and n['body'][1] >= list(mutant.end)]
-                node = max(around, key=lambda n: n['body'][0], default=None)
-            case _:
-                node = None
-        if node is None:
-            yield mutant
-        else:
-            groups[id(node)].append((node, mutant))
-    arms = [(node['at'], mutant) for group in groups.values() for node, mutant in group if mutant.genre == 'MatchArm']
-    for node in kinds['match']:
-        start, stop = node['all']
-        if of := [mutant for at, mutant in arms if start <= at[0] and at[1] <= stop]:
-            yield Construct(place(start), place(stop), -1, lambda render, n=node: render(*span(n['all'])), of)
-    for group in groups.values():
-        node, of = group[0][0], [mutant for _, mutant in group]
-        match node['kind']:
-            case 'binary':
-                op = text[slice(*span(node['at']))]
-                write = binary(op, span(node['left']), span(node['right']), of)
-                yield Construct(*span(node['all']), 2, write, of)
-            case 'unary':
-                op = text[slice(*span(node['at']))]
-                yield Construct(*span(node['all']), 2, unary(op, span(node['of']), of), of)
-            case 'fn':
-                at = place(node['body'][0]) + 1
-                yield Construct(at, at, 0, body(of), of)
-            case 'arm' if 'guard' in node:
-                yield Construct(*span(node['guard']), 1, guard(span(node['guard']), of), of)
-            case 'arm':
-                at = place(node['arrow'][0])
-                yield Construct(at, at, 0, guard(None, of), of)
-            case 'field':
-                write = field(node['name'], node['short'], span(node['value']), span(node['rest']), of)
-                yield Construct(*span(node['at']), 0, write, of)
-
-
-def instrument(text, found):
-    """Returns the text with all mutants, and for each its regions, as bytes: what was put in, and the construct."""
-    found = sorted(found, key=lambda c: (c.start, -c.end, c.rank))
-
-    def render(start, end, first=0):
-        out, at, index = [], start, first
-        while index < len(found):
-            it = found[index]
-            if it.start < at or it.end > end or it.start > end:
-                index += 1
-                continue
-            out.append(text[at:it.start])
-            mark = MATCH if it.rank < 0 else WHOLE
-            out.append(mark + numbers(it.mutants) + it.write(lambda s, e, i=index + 1: render(s, e, i)) + END)
-            at = it.end
-            index += 1
-        return ''.join(out) + text[at:end]
-
-    marked = render(0, len(text))
-    regions, open_, out, at = [], [], [], 0
-    for piece in re.split(f'([{MATCH}{WHOLE}{NEW}][0-9,]+;|{END})', marked):
-        if piece[:1] in (MATCH, WHOLE, NEW):
-            open_.append((at, piece[0], [int(n) for n in piece[1:-1].split(',')]))
-        elif piece == END:
-            start, mark, of = open_.pop()
-            regions.append((start, at, mark, of))
-        elif piece:
-            out.append(piece)
-            at += len(piece.encode())
-    return ''.join(out), regions
 
 
 class Work:
@@ -419,7 +227,9 @@ class Work:
             if not reached:
                 continue
             times = known['tests']
-            tests = sorted((test for test in reached['tests'] if times[test] <= self.args.longest), key=times.get)
+            tests = [test for test in reached['tests'] if times[test] <= self.args.longest]
+            # A test that reaches little is about that.
+            tests = sorted(tests, key=lambda test: (times[test] > 1, known['width'][test]))[:self.args.most]
             fast, slow, sum_ = [], [], 0.0
             for test in tests:
                 sum_ += times[test]
@@ -450,6 +260,9 @@ class Work:
         binaries = json.loads(self.file('binaries.json').read_text())
         self.known = [(b, json.loads(self.file(f'{b["name"]}.reach.json').read_text())) for b in binaries
                       if not self.args.use or b['name'] in self.args.use]
+        for _, known in self.known:
+            reaches = (test for reached in known['reached'].values() for test in reached['tests'])
+            known['width'] = collections.Counter(reaches)
         results = self.file('results.tsv')
         lines = [line.split('\t') for line in results.read_text().splitlines()] if results.exists() else []
         last = {name: verdict for verdict, name, _ in lines}
@@ -508,10 +321,12 @@ def main():
     parser.add_argument('--files', nargs='+', default=[], help='globs of the files to mutate')
     parser.add_argument('--test', nargs='+', default=[], help='NAME:OPTIONS of `cargo test` for each binary')
     parser.add_argument('--config', nargs='*', default=[], help='`--config` of cargo')
-    parser.add_argument('--spans', help='the program that prints the places of expressions')
+    places = pathlib.Path(__file__).parent / 'target/release/mutants'
+    parser.add_argument('--spans', default=str(places), help='the program that prints the places of expressions')
     parser.add_argument('--timeout', type=float, default=30, help='seconds, at least, for a run of tests')
     parser.add_argument('--jobs', type=int, default=2)
     parser.add_argument('--longest', type=float, default=float('inf'), help='run no test that takes more seconds')
+    parser.add_argument('--most', type=int, help='run no more tests of each binary for a mutant')
     parser.add_argument('--use', nargs='*', help='the names of the binaries to run')
     parser.add_argument('--again', action='store_true', help='run those again that have survived')
     parser.add_argument('--verbose', action='store_true')
