@@ -284,7 +284,7 @@ fn a_group_that_ends_waits_for_what_comes_meanwhile() {
     assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
     assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [], "the declared child came back");
     assert_eq!(machine.handle(ended(0, End::Canceled), NOW), [Action::End]);
-    for input in [add(2), again(0)] {
+    for input in [Input::Add { key: 2, child: Role::default(), takes_place: true }, again(0)] {
         assert_eq!(machine.handle(input, NOW), [], "it is over");
     }
 }
@@ -304,4 +304,58 @@ fn a_declared_child_that_comes_back_between_two_runs_makes_place_for_the_next() 
     let mut machine = failed();
     let stop = machine.handle(again(0), NOW);
     assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
+}
+
+#[test]
+fn what_is_added_to_a_group_that_fails_is_for_the_next_run() {
+    let mut machine = of(Rules {
+        strategy: Strategy::OneForOne,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Role { critical: true, ..Role::default() }, Role::default()],
+        is_root: false,
+        runs_once: false,
+        is_fresh: false,
+    });
+    machine.handle(Input::Release(1), NOW);
+    assert!(machine.takes_now() && !machine.is_lost(0));
+    let stop = machine.handle(ended(0, End::Failed), NOW);
+    assert!(stop.iter().any(|action| is_stop(action, 1)), "{stop:?}");
+    assert!(machine.is_lost(0) && !machine.is_lost(1) && !machine.is_requested());
+    assert!(!machine.takes_now());
+    assert_eq!(machine.handle(add(2), NOW), []);
+    assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [Action::Conclude(Why::Lost(0))]);
+    assert_eq!(machine.handle(Input::Follow(Follow::Wait(NOW)), NOW), [Action::Register]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), NOW)), [0, 1, 2]);
+}
+
+#[test]
+fn a_request_is_one_of_the_run_or_a_stop_for_good() {
+    let mut parked = failed();
+    parked.handle(Input::Restart, NOW);
+    assert!(!parked.is_requested(), "no run is stopped");
+    let mut running = running(1);
+    assert!(!running.is_requested());
+    running.handle(Input::Restart, NOW);
+    assert!(running.is_requested());
+    let mut stopped = machine(1);
+    stopped.handle(Input::Stop(None), NOW);
+    assert!(stopped.is_requested());
+}
+
+#[test]
+fn children_that_are_made_for_a_group_that_is_to_be_stopped_are_not_registered() {
+    let mut machine = of(Rules {
+        strategy: Strategy::OneForAll,
+        limit: None,
+        order: Arc::default(),
+        children: Vec::new(),
+        is_root: false,
+        runs_once: false,
+        is_fresh: true,
+    });
+    assert_eq!(machine.handle(Input::Release(1), NOW), [Action::Make]);
+    assert_eq!(machine.handle(Input::Retire, NOW), [Action::Parked]);
+    assert_eq!(machine.handle(Input::Made, NOW), []);
+    assert_eq!(machine.handle(Input::Stop(None), NOW).last(), Some(&Action::End));
 }

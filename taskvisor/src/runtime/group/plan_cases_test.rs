@@ -159,8 +159,7 @@ fn a_child_is_needed_again_when_what_comes_after_it_comes_back() {
     for key in [2, 1] {
         ended(&mut plan, key, End::Canceled);
     }
-    ended(&mut plan, 0, End::Failed);
-    assert_eq!(plan.fails(), None);
+    assert_eq!(ended(&mut plan, 0, End::Failed), [Action::Over(Why::Completed)]);
 }
 
 #[test]
@@ -194,4 +193,27 @@ fn a_child_that_goes_down_during_a_stop_is_stopped_all_the_same() {
     plan.stop(NOW);
     let down = plan.note(1, epoch_of(&held, 1), Note::Held, NOW);
     assert_eq!(down, [], "the stop came after the hold");
+}
+
+#[test]
+fn a_child_that_comes_back_during_a_stop_is_stopped() {
+    let mut plan = plan(Strategy::OneForOne, 2, |_| Vec::new());
+    start(&mut plan);
+    assert_eq!(ended(&mut plan, 1, End::Completed), []);
+    let stop = plan.stop(NOW);
+    assert!(matches!(stop[..], [Action::Begin, Action::Stop(0, ..)]), "{stop:?}");
+    let stop = plan.start_again(1, End::Completed, NOW);
+    assert!(matches!(stop[..], [Action::Stop(1, ..)]), "{stop:?}");
+    assert_eq!(ended(&mut plan, 0, End::Canceled), []);
+    assert_eq!(ended(&mut plan, 1, End::Canceled), [Action::Over(Why::Requested)]);
+}
+
+#[test]
+fn what_an_earlier_child_tells_delays_no_restart_of_those_after_it() {
+    let mut plan = plan(Strategy::RestForOne, 2, chain);
+    let started = start(&mut plan);
+    plan.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(SECOND)), NOW);
+    assert_eq!(plan.retire(NOW), [Action::Retire(0)]);
+    assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Told(9 * SECOND)), NOW), []);
+    assert_eq!(plan.wakes_at(), Some(SECOND));
 }
