@@ -1,4 +1,5 @@
 //! What the methods answer, and at which instant.
+#![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! What the machine makes of each word and of each reply, and when it acts.
+#![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::cases::{TTL, calls, held, key, working};
 use super::*;
@@ -20,6 +21,7 @@ fn asking(seed: u64, key: &LeaseKey) -> (Machine, SessionId) {
     (machine, id)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is replied")]
 fn busy(owner: &str) -> Result<Vec<Claim>, Failed> {
     Ok(vec![Claim::Busy { owner: owner.to_owned() }])
 }

@@ -1,4 +1,5 @@
 //! Each value and combination that is refused, and beside it the nearest that is not.
+#![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::*;
 use crate::supervisor::SupervisorConfig;

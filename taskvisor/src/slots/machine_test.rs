@@ -262,7 +262,8 @@ fn o30_o31_a_slot_does_as_its_model_over_a_million_steps() {
             let owners = slot.as_ref().map_or(Vec::new(), |slot| slot.owners().copied().collect());
             assert_eq!(owners, model.owners);
             assert_eq!(slot.as_ref().map_or(0, Slot::waiting), model.waiting());
-            assert_eq!(slot.as_ref().map_or(0, Slot::queued), model.queue.len());
+            assert!(slot.as_ref().map_or(0, Slot::queued) == model.queue.len());
+            assert!(slot.iter().flat_map(Slot::queue).eq(&model.queue));
             assert_eq!(slot.as_ref().and_then(|slot| slot.owner().copied()), model.owners.first().copied());
             let first = model.next.or_else(|| model.queue.first().copied());
             assert_eq!(slot.as_ref().and_then(|slot| slot.first().copied()), first);
@@ -337,4 +338,10 @@ fn what_is_not_admitted_has_a_reason() {
     assert!(matches!(Decision::Busy.rejection(), Some(RejectReason::Busy)));
     assert!(matches!(Decision::Full.rejection(), Some(RejectReason::Full)));
     assert!(Decision::Start.rejection().is_none() && Decision::Wait.rejection().is_none());
+}
+
+#[test]
+fn each_phase_has_a_label() {
+    let phases = [SlotPhase::Idle, SlotPhase::Waiting, SlotPhase::Running, SlotPhase::Stopping];
+    assert_eq!(phases.map(|phase| phase.as_label()), ["idle", "waiting", "running", "stopping"]);
 }

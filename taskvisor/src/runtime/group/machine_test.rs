@@ -188,6 +188,15 @@ fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
     assert_eq!(waits.wakes_at(), None);
 }
 
+#[test]
+fn a_run_wakes_for_its_restart() {
+    let mut machine = running(1);
+    assert_eq!(machine.wakes_at(), None);
+    machine.handle(Input::Note { key: 0, epoch: 1, note: Note::Failed(RetryIn::Backoff(SECOND)) }, NOW);
+    assert_eq!(machine.wakes_at(), Some(SECOND));
+    assert_eq!(started(&machine.handle(Input::Wake, SECOND)), [0]);
+}
+
 /// K5s: the parent does not wait for any other child.
 #[test]
 fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {

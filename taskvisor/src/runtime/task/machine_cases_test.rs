@@ -283,7 +283,7 @@ fn what_takes_its_lease_waits_for_the_run_that_the_store_says() {
 #[test]
 fn restarts_of_a_periodic_task_are_its_failures() {
     let restarts =
-        |stage, attempt, streak, policy: &ResolvedPolicy| Machine { attempt, streak, ..at(stage) }.restarts(policy);
+        |stage, attempt, streak, policy: &ResolvedPolicy| Machine { streak, attempt, ..at(stage) }.restarts(policy);
     let periodic = policy(RestartPolicy::Always { interval: Some(SECOND) });
     assert_eq!([restarts(DUE, 0, 0, &plain()), restarts(RUNNING, 5, 0, &plain())], [0, 4]);
     assert_eq!([restarts(DUE, 5, 3, &periodic), restarts(RUNNING, 5, 3, &periodic)], [2, 3]);
@@ -478,26 +478,26 @@ fn an_attempt_begins_if_it_is_due_and_nothing_is_requested() {
     };
     let asked =
         Machine { request: Request::Restart, why: Some(StopKind::Timeout), owed: true, canceled: true, ..at(DUE) };
-    let (counted, note, begun) = begin(asked, &plain()).unwrap();
+    let (counted, note, after) = begin(asked, &plain()).unwrap();
     let expected = Machine { gate: Gate::Passed, ready: true, unready: false, attempt: 1, ..at(RUNNING) };
-    assert_eq!((counted, note, begun), (true, Some(Note::Ready), expected));
+    assert_eq!((counted, note, after), (true, Some(Note::Ready), expected));
     for request in [Request::Hold, Request::Stop] {
         assert!(begin(Machine { request, ..at(DUE) }, &plain()).is_none());
     }
     let last = Machine { last: true, why: Some(StopKind::Timeout), ..stopped(at(DUE)) };
-    let (.., begun) = begin(last, &plain()).unwrap();
-    assert_eq!((begun.request, begun.why), (Request::Stop, Some(StopKind::Timeout)));
+    let (.., after) = begin(last, &plain()).unwrap();
+    assert_eq!((after.request, after.why), (Request::Stop, Some(StopKind::Timeout)));
     assert!(begin(shut(at(DUE)), &plain()).is_none() && begin(at(RUNNING), &plain()).is_none());
     assert!(begin(at(Stage::Waiting(Wait::Backoff)), &plain()).is_none());
-    for (ready, before, after) in [
+    for (ready, before, is_ready) in [
         (Ready::Start, false, true),
         (Ready::Signal, true, false),
         (Ready::FirstSuccess, true, true),
         (Ready::FirstSuccess, false, false),
     ] {
         let policy = ResolvedPolicy { ready, ..plain() };
-        let (.., begun) = begin(Machine { ready: before, ..at(DUE) }, &policy).unwrap();
-        assert_eq!(begun.ready, after, "{ready:?}");
+        let (.., after) = begin(Machine { ready: before, ..at(DUE) }, &policy).unwrap();
+        assert_eq!(after.ready, is_ready, "{ready:?}");
     }
 }
 
