@@ -198,11 +198,12 @@ fn what_is_final_is_what_ends_the_registration() {
     for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
         for max_retries in [None, Some(0), Some(1)] {
             let plain = policy(restart, max_retries);
-            let mut policies = vec![plain.clone()];
             #[cfg(feature = "cron")]
-            if matches!(restart, RestartPolicy::Always { .. }) {
-                policies.push(ResolvedPolicy { cron: Some("@daily".into()), ..plain });
-            }
+            let scheduled = matches!(restart, RestartPolicy::Always { .. })
+                .then(|| ResolvedPolicy { cron: Some("@daily".into()), ..plain.clone() });
+            #[cfg(not(feature = "cron"))]
+            let scheduled = None;
+            let policies: Vec<_> = [plain].into_iter().chain(scheduled).collect();
             for (policy, streak) in policies.iter().flat_map(|policy| [(policy, 0), (policy, 1)]) {
                 for (request, ending) in requests.into_iter().flat_map(|request| endings.map(|it| (request, it))) {
                     let facts = facts(policy, request, streak);
