@@ -134,3 +134,7 @@ pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> Strin
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "checks_test.rs"]
+mod tests;
