@@ -277,6 +277,7 @@ impl Cell {
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
+        let (ending, before) = ending.share(&mut state.last_error);
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         if let Some(guards) = &mut guards {
             next = guards.judge(next, &self.policy.backoff);
@@ -327,6 +328,9 @@ impl Cell {
         // The errors are user values, and their drop is user code.
         if last.is_some() {
             let _ = drop_caught(last);
+        }
+        if before.is_some() {
+            let _ = drop_caught(before);
         }
         if unheard.is_some() {
             let _ = drop_caught(unheard);
