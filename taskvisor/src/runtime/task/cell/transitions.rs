@@ -277,7 +277,9 @@ impl Cell {
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
-        let (ending, before) = ending.share(&mut state.last_error);
+        // Subscribers have the last error, as a rule.
+        let is_heard = self.core.bus.is_active();
+        let (ending, before) = if is_heard { (ending, None) } else { ending.share(&mut state.last_error) };
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         if let Some(guards) = &mut guards {
             next = guards.judge(next, &self.policy.backoff);
