@@ -1,5 +1,6 @@
 //! Decides what follows the end of an attempt. A pure function.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(in crate::runtime) enum Request {
 pub(in crate::runtime) enum Ending {
     /// The attempt has a result: its own, a panic, or a timeout.
     Result(Result<(), TaskError>),
+    /// Its result is this failure, which says nothing of the next attempt. See [`share`](Self::share).
+    Failed(Arc<TaskError>),
     /// The attempt was dropped after a stop request, because it takes no context.
     Dropped,
     /// The attempt was dropped because it did not stop in time.
@@ -34,6 +37,24 @@ impl Ending {
         match self {
             Self::Result(Ok(()) | Err(TaskError::Canceled)) | Self::Dropped => Self::Result(Err(panic)),
             other => other,
+        }
+    }
+
+    /// Puts a failure into the allocation of the last one, if nobody else has that: a task that fails again and again
+    /// needs no other. Returns the last failure, whose drop is user code.
+    #[inline]
+    pub(in crate::runtime) fn share(self, last: &mut Option<Arc<TaskError>>) -> (Self, Option<TaskError>) {
+        match self {
+            Self::Result(Err(error)) if error.is_retryable() && !matches!(error, TaskError::RetryAfter(_)) => {
+                let Some(mut shared) = last.take() else { return (Self::Result(Err(error)), None) };
+                if let Some(place) = Arc::get_mut(&mut shared) {
+                    let before = mem::replace(place, error);
+                    return (Self::Failed(shared), Some(before));
+                }
+                *last = Some(shared);
+                (Self::Result(Err(error)), None)
+            }
+            other => (other, None),
         }
     }
 }
@@ -114,6 +135,7 @@ impl Facts<'_> {
 #[inline]
 pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     match ending {
+        Ending::Failed(error) if facts.request == Request::Nothing => after_failure(facts, error),
         Ending::Result(result) if facts.request == Request::Nothing => after_result(facts, result),
         ending => decide_apart(facts, ending),
     }
@@ -138,6 +160,7 @@ fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {
     }
     match (facts.request, ending) {
         (Request::Nothing, Ending::Result(result)) => after_result(facts, result),
+        (Request::Nothing, Ending::Failed(error)) => after_failure(facts, error),
         (Request::Nothing, Ending::Dropped) => facts.canceled(None, false),
         (Request::Hold, ending) if facts.comes_back() => Next::Hold(error_of(ending)),
         (Request::Restart, ending) => Next::Restart(error_of(ending)),
@@ -162,20 +185,19 @@ fn after_result(facts: &Facts<'_>, result: Result<(), TaskError>) -> Next {
 
 /// Returns `true` if [`decide`] would end the registration.
 pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
-    let result = match (facts.request, ending) {
+    let error = match (facts.request, ending) {
         (Request::Restart, _) => return false,
         (Request::Hold | Request::Stop, _) => return !facts.comes_back(),
         (Request::Nothing, Ending::Dropped | Ending::Aborted) => return true,
-        (Request::Nothing, Ending::Result(result)) => result,
-    };
-    match result {
-        Ok(()) => !matches!(facts.policy.restart, RestartPolicy::Always { .. }),
-        Err(error) => {
-            !error.is_retryable()
-                || facts.policy.restart == RestartPolicy::Never
-                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
+        (Request::Nothing, Ending::Result(Ok(()))) => {
+            return !matches!(facts.policy.restart, RestartPolicy::Always { .. });
         }
-    }
+        (Request::Nothing, Ending::Result(Err(error))) => error,
+        (Request::Nothing, Ending::Failed(error)) => &**error,
+    };
+    !error.is_retryable()
+        || facts.policy.restart == RestartPolicy::Never
+        || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
 }
 
 fn after_success(facts: &Facts<'_>) -> Next {
@@ -266,6 +288,7 @@ impl Told {
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
     match ending {
         Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error.split().0)),
+        Ending::Failed(error) => Some(error),
         _ => None,
     }
 }

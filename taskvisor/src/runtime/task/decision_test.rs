@@ -44,6 +44,39 @@ fn what_was_told_outranks_the_result() {
 }
 
 #[test]
+fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
+    let reason = |error: &TaskError| matches!(error, TaskError::Fail { reason } if reason == "x");
+    let mut last = Some(Arc::new(TaskError::Timeout { timeout: Duration::ZERO }));
+    let place = last.as_ref().map(Arc::as_ptr);
+    let (Ending::Failed(error), Some(TaskError::Timeout { .. })) = fail().share(&mut last) else { panic!() };
+    assert!(reason(&error) && last.is_none());
+    assert_eq!(Some(Arc::as_ptr(&error)), place);
+
+    let policy = policy(RestartPolicy::OnFailure, None);
+    assert!(!is_final(&facts(&policy, Request::Nothing, 0), &Ending::Failed(Arc::clone(&error))));
+    let next = decide(&facts(&policy, Request::Nothing, 0), Ending::Failed(Arc::clone(&error)));
+    assert!(matches!(next, Next::Retry { streak: 1, .. }));
+    let next = decide(&facts(&policy, Request::Restart, 0), Ending::Failed(Arc::clone(&error)));
+    assert!(matches!(next, Next::Restart(Some(_))));
+    drop(next);
+
+    // Somebody has the last error, there is none, and an error that does not pass as it is.
+    last = Some(Arc::clone(&error));
+    assert!(matches!(fail().share(&mut last), (Ending::Result(Err(_)), None)));
+    assert!(last.is_some());
+    assert!(matches!(fail().share(&mut None), (Ending::Result(Err(_)), None)));
+    drop(error);
+    for other in [
+        TaskError::Canceled,
+        TaskError::Fatal { reason: "x".into() },
+        TaskError::Fail { reason: "x".into() }.retry_after(Duration::ZERO),
+    ] {
+        assert!(matches!(Ending::Result(Err(other)).share(&mut last), (Ending::Result(Err(_)), None)));
+    }
+    assert!(last.is_some());
+}
+
+#[test]
 fn exactly_max_retries_are_allowed() {
     let policy = policy(RestartPolicy::OnFailure, Some(2));
     for (streak, ends) in [(0, false), (1, false), (2, true)] {
