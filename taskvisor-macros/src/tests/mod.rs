@@ -12,6 +12,8 @@ mod supervisor;
 mod synonyms;
 mod task;
 mod typing;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod ui;
 
 use proc_macro2::TokenStream;
 
