@@ -1,9 +1,11 @@
 //! Tests of the parsers and checks, on token streams.
 
+mod checks;
 mod compared;
 mod docs;
 mod editor;
 mod fuzz;
+mod lists;
 mod mistakes;
 mod options;
 mod subscriber;
