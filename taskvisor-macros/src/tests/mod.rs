@@ -6,6 +6,7 @@ mod docs;
 mod editor;
 mod fuzz;
 mod lists;
+mod mended;
 mod mistakes;
 mod options;
 mod subscriber;
