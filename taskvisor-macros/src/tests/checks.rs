@@ -312,6 +312,8 @@ fn each_option_becomes_the_call_of_its_setter() {
         ("zone = \"UTC\"", ".with_zone(<p::Arc<p::str>asp::From<_>>::from(\"UTC\"))"),
         ("missed = skip", ".with_missed(p::Missed::Skip)"),
         ("last_run = saved", ".with_last_run(value0)"),
+        ("readiness = false", ".without_readiness()"),
+        ("paused", ".with_paused(true)"),
         ("singleton", ".with_singleton()"),
         ("singleton = false", ".without_singleton()"),
         ("singleton = \"k\"", ".with_singleton_key(\"k\")"),

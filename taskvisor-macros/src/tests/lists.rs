@@ -91,12 +91,42 @@ fn one_mistake_in_a_list_is_one_error() {
 fn an_unread_value_is_not_in_the_expansion() {
     let expanded = crate::task::expand(tokens("name = a b, backoff = c d"), tokens("async fn ping() {}")).to_string();
     assert!(expanded.contains("struct ping") && !expanded.contains("a b") && !expanded.contains("c d"), "{expanded}");
+    let (expanded, _) = expand_tree("tasks = [store = group(made(a b))]");
+    assert!(!expanded.contains("a b"), "{expanded}");
+    let (expanded, _) = expand_tree("tasks = [store = group(made, [ping {}])]");
+    assert!(!expanded.contains("ping"), "{expanded}");
     for key in ["config", "fleet", "overrides", "signals", "controller"] {
         let (expanded, _) = expand_tree(&format!("{key} = a b, tasks = []"));
         assert!(!expanded.contains("a b"), "{key}: {expanded}");
         let (expanded, errors) = expand_tree(&format!("{key} = a, tasks = []"));
         assert!(errors.is_empty() && is_bound(&expanded, "a"), "{key}: {errors:?} {expanded}");
     }
+}
+
+#[test]
+fn a_word_of_another_library_is_told_ours_or_where_ours_stands() {
+    assert_told(
+        options,
+        &[
+            ("backoff(multiplier = 2.0)", &["unknown `backoff` field `multiplier`: write `factor`"]),
+            (
+                "backoff(retries = 3)",
+                &[
+                    "unknown `backoff` field `retries`: the word is `max_retries`, which cannot be given here: it is an \
+                   option of its own, beside `backoff(..)`",
+                ],
+            ),
+            ("limit(window = \"60s\", max_restarts = 5)", &["unknown limit `window`: write `within`"]),
+        ],
+    );
+    assert_told(
+        tree,
+        &[
+            ("slots = [slot(jobs, queue = 5)]", &["unknown slot option `queue`: write `capacity`"]),
+            // Not `max_concurrent`, which a slot has for another purpose.
+            ("slots = [slot(jobs, parallelism = 4)]", &["unknown slot option `parallelism`, expected .."]),
+        ],
+    );
 }
 
 #[test]
@@ -143,6 +173,9 @@ fn the_parts_of_a_tree_are_declared() {
         ("tasks = [store = group(max_starting = 3, tasks = [])]", ". with_max_starting (3usize)"),
         ("tasks = [store = group(max_concurrent = 3, tasks = [])]", ". with_max_concurrent (3usize)"),
         ("strategy = chosen, tasks = []", "value0"),
+        ("config = c, tasks = []", "; let declared = { { let config = value0 ;"),
+        ("#[cfg(a)] config = c, tasks = []", ":: default () ; # [cfg (a)] let config = value0 ;"),
+        ("tasks = [a = group(tasks = [b = group(tasks = [ping {}])])]", "let group1 = "),
         ("tasks = [path::half { client: cl. }]", "pub half :"),
         ("#[cfg(a)] tasks = [store = group(tasks = [ping {}])]", "# [cfg (a)] pub store"),
     ] {
