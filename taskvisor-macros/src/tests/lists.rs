@@ -173,6 +173,8 @@ fn the_parts_of_a_tree_are_declared() {
         ("tasks = [store = group(max_starting = 3, tasks = [])]", ". with_max_starting (3usize)"),
         ("tasks = [store = group(max_concurrent = 3, tasks = [])]", ". with_max_concurrent (3usize)"),
         ("strategy = chosen, tasks = []", "value0"),
+        ("tasks = [store = group(strategy = chosen, tasks = [])]", ":: Group :: new (\"store\" , value0)"),
+        ("tasks = [store = group(strategy = one_for_all, tasks = [])]", "(\"store\" , __tv :: Strategy :: OneForAll)"),
         ("config = c, tasks = []", "; let declared = { { let config = value0 ;"),
         ("#[cfg(a)] config = c, tasks = []", ":: default () ; # [cfg (a)] let config = value0 ;"),
         ("tasks = [a = group(tasks = [b = group(tasks = [ping {}])])]", "let group1 = "),

@@ -28,7 +28,10 @@ struct Program {
 
 impl Program {
     fn read(path: &Path) -> Told {
-        let source = fs::read_to_string(path).unwrap();
+        Self::told(&fs::read_to_string(path).unwrap())
+    }
+
+    fn told(source: &str) -> Told {
         let mut program = Self::default();
         program.walk(source.parse().unwrap(), LineColumn { line: 1, column: 0 });
         program.told
@@ -171,5 +174,16 @@ fn m03_each_error_is_told_at_its_place() {
     }
     for file in programs("pass") {
         assert_eq!(Program::read(&file), Told::new(), "{}", file.display());
+    }
+}
+
+#[test]
+fn the_end_of_a_function_without_a_tree_is_its_last_expression_or_its_brace() {
+    for (body, column) in
+        [("{ println!() }", 33), ("{ println!(); }", 45), ("{ made() }", 33), ("{ made(); }", 41), ("{ }", 33)]
+    {
+        let told = Program::told(&format!("#[supervisor] fn app() -> App {body}"));
+        let places: Vec<_> = told.iter().map(|(line, column, _)| (*line, *column)).collect();
+        assert_eq!(places, [(1, column)], "{body}: {told:?}");
     }
 }
