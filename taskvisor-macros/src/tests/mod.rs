@@ -5,6 +5,7 @@ mod compared;
 mod docs;
 mod editor;
 mod fuzz;
+mod generated;
 mod lists;
 mod mended;
 mod mistakes;
