@@ -22,6 +22,7 @@ fn punctuation_that_is_right_is_left_alone() {
     for entry in [
         "a::made()",
         "one + two",
+        "one >> two",
         "made(async { x = 1 })",
         "made(|| match x { _ if y => { z = 1 } })",
         "made(unsafe { x = 1 })",
@@ -35,6 +36,12 @@ fn punctuation_that_is_right_is_left_alone() {
     let (_, errors) = tree("config = { made() }, tasks = [ping { client: cl. }]");
     assert_eq!(errors, ["a name is missing after the `.`"]);
     assert_eq!(options("restart = always \"x\""), ["a `,` is missing before this"]);
+    assert_eq!(options("cron: \"@daily\", restart = always"), ["write `=` after `cron`: `cron = ..`"]);
+    assert_eq!(options("timeout = a.?, restart = always"), ["expected identifier or integer"]);
+    assert_eq!(
+        options("timeout = a.?, max_retries = - b = 5 5"),
+        ["expected identifier or integer", "a `,` is missing before this"]
+    );
 }
 
 #[test]
@@ -64,6 +71,8 @@ fn m22_the_arms_of_a_choice_are_converted_if_they_are_literals() {
         ("if a { ping {} } else if b { pong {} } else { pang {} }", 3),
         ("match a { 1 => ping {}, 2 => { pong {} } _ => unreachable!() }", 2),
         ("match a { 1 => ping {}, _ => return }", 1),
+        ("if a { ping {} } else { unreachable!(); }", 1),
+        ("if a { ping {} } else { made!(); }", 0),
         ("if a { ping {} } else { todo!() }", 1),
         ("if a { ping {} } else { match b { _ => pong {} } }", 2),
         // Nothing to convert, or arms that could have one type.
