@@ -56,6 +56,8 @@ fn each_part_is_there_if_the_function_needs_it() {
         ("", "async fn ping(ctx: (u8, u8)) {}", &[], &["refuse_context"]),
         ("", "async fn ping(first: TaskContext, ctx: Ctx) {}", &[], &["refuse_context"]),
         ("", "async fn ping(a: Rc<u8>) {}", &["async move {", "let _ = < Rc < u8 > as"], &[]),
+        ("", "async fn ping(a: Vec<u8>) {}", &[], &["async move"]),
+        ("", "async fn ping(a: *const u8) {}", &["async move {"], &[]),
         ("", "async fn ping(a: Vec<(u8, *const u8)>) {}", &["async move {"], &[]),
         ("", "async fn ping(timeout: u8) {}", &["LIKE_OPTIONS", "& [\"timeout\"]"], &[]),
         ("name = NAME", "async fn ping() {}", &["impl ping { pub const NAME : & 'static :: core"], &[]),

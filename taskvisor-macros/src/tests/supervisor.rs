@@ -207,3 +207,10 @@ fn the_call_of_a_tree_is_replaced_where_it_stands() {
         }
     }
 }
+
+#[test]
+fn a_body_without_braces_stays_as_it_is() {
+    let item = quote!(fn app() -> App ({ supervise!(tasks = []) }));
+    let expanded = expand(TokenStream::new(), item).to_string();
+    assert!(expanded.contains("({ supervise ! (tasks = []) })"), "{expanded}");
+}

@@ -179,9 +179,14 @@ fn m03_each_error_is_told_at_its_place() {
 
 #[test]
 fn the_end_of_a_function_without_a_tree_is_its_last_expression_or_its_brace() {
-    for (body, column) in
-        [("{ println!() }", 33), ("{ println!(); }", 45), ("{ made() }", 33), ("{ made(); }", 41), ("{ }", 33)]
-    {
+    for (body, column) in [
+        ("{ println!() }", 33),
+        ("{ made! {} }", 33),
+        ("{ println!(); }", 45),
+        ("{ made() }", 33),
+        ("{ made(); }", 41),
+        ("{ }", 33),
+    ] {
         let told = Program::told(&format!("#[supervisor] fn app() -> App {body}"));
         let places: Vec<_> = told.iter().map(|(line, column, _)| (*line, *column)).collect();
         assert_eq!(places, [(1, column)], "{body}: {told:?}");
