@@ -226,6 +226,11 @@ fn the_name_in_a_group_is_its_label() {
             ("tasks = [store = group(made, critical = false)]", &[]),
             ("tasks = [store = group(made, [ping {}])]", &["the members of a group stand in `tasks = [..]`"]),
             ("tasks = [store = group(ping {})]", &["the members of a group stand in `tasks = [..]`"]),
+            // The name of an option of tasks is no group.
+            (
+                "tasks = [store = group(watchdog)]",
+                &["`watchdog` cannot be given here: each task has its own, in `#[task(..)]` or `task(..)`"],
+            ),
             ("tasks = [group(made)]", &["a group needs a label, which is its name: write `label = group(..)`"]),
         ],
     );
