@@ -1,12 +1,15 @@
 //! Tests of the parsers and checks, on token streams.
 
+#[cfg(all(feature = "controller", feature = "fleet"))]
 mod checks;
 mod compared;
 mod docs;
 mod editor;
 mod fuzz;
 mod generated;
+#[cfg(all(feature = "controller", feature = "fleet"))]
 mod lists;
+#[cfg(all(feature = "controller", feature = "fleet"))]
 mod mended;
 mod mistakes;
 mod options;
