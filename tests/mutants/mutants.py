@@ -24,7 +24,7 @@ import subprocess
 import threading
 import time
 
-from switches import MATCH, NEW, SWITCH, WHOLE, Mutant, constructs, instrument
+from switches import ALLOW, MATCH, NEW, SWITCH, WHOLE, Mutant, constructs, instrument
 
 PLAIN_CODES = {'E0015', 'E0658'}
 
@@ -64,18 +64,19 @@ class Work:
         files = sorted({mutant.file for mutant in mutants})
         spans = subprocess.run([self.args.spans, *files], cwd=source, text=True, stdout=subprocess.PIPE, check=True)
         nodes = json.loads(spans.stdout)
-        self.synchronize(source, files)
-        root = self.copy / self.args.package / 'src/lib.rs'
-        root.write_text(root.read_text() + SWITCH)
+        root = f'{self.args.package}/src/lib.rs'
+        self.synchronize(source, {*files, root})
         self.bodies = {mutant.number for mutant in mutants if mutant.genre == 'FnValue'}
         fate = {}
         while True:
             regions = {}
-            for file in files:
+            for file in {*files, root}:
                 text = (source / file).read_text()
+                if file == root:
+                    text = ALLOW + text + SWITCH
                 left = [m for m in mutants if m.file == file and m.number not in fate]
                 found = []
-                for it in constructs(text, nodes[file], left):
+                for it in constructs(text, nodes.get(file, []), left):
                     if isinstance(it, Mutant):
                         fate[it.number] = 'plain'
                     else:
@@ -250,7 +251,7 @@ class Work:
                 continue
             if failed == 'timeout':
                 return 'timeout', f'{binary_["name"]}: {" ".join(tests[:3])}'
-            again = self.fails(binary_, tests if failed == 'crash' else [failed], number, limit)
+            again = self.args.once or self.fails(binary_, tests if failed == 'crash' else [failed], number, limit)
             if again:
                 return 'killed', f'{binary_["name"]}: {failed}'
         return 'survived', 'reached'
@@ -329,6 +330,7 @@ def main():
     parser.add_argument('--most', type=int, help='run no more tests of each binary for a mutant')
     parser.add_argument('--use', nargs='*', help='the names of the binaries to run')
     parser.add_argument('--again', action='store_true', help='run those again that have survived')
+    parser.add_argument('--once', action='store_true', help='for tests without chance: run none again that has failed')
     parser.add_argument('--verbose', action='store_true')
     parser.add_argument('--only', default='', help='a regular expression for the names of mutants')
     args = parser.parse_args()

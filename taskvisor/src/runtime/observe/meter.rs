@@ -101,13 +101,10 @@ impl Stopwatch {
         let look_up = || histogram!(DURATION, "task" => task_label(cell));
         each(kept, look_up, |duration| duration.record(lived.as_secs_f64()));
         let look_up = || (outcome, counter!(ATTEMPTS, "task" => task_label(cell), "outcome" => outcome));
-        let kept = self.series.as_mut().map(|series| &mut series.attempts);
-        let kept = kept.map(|kept| {
-            if kept.as_ref().is_some_and(|(label, _)| *label != outcome) {
-                let _ = drop_caught(kept.take());
-            }
-            kept
-        });
+        let mut kept = self.series.as_mut().map(|series| &mut series.attempts);
+        if let Some(other) = kept.as_mut().and_then(|kept| kept.take_if(|(label, _)| *label != outcome)) {
+            let _ = drop_caught(other);
+        }
         each(kept, look_up, |(_, attempts)| attempts.increment(1));
     }
 
