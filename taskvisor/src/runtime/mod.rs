@@ -42,6 +42,7 @@ pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
 pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use pause::Subject;
+pub(crate) use permits::GroupLimit;
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::policy;
 use crate::policy::ResolvedPolicy;
+use crate::runtime::GroupLimit;
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
 use crate::supervisor::SupervisorConfig;
@@ -122,7 +123,7 @@ impl GroupOptions {
             name: Arc::clone(&group.name),
             limit: group.limit,
             max_starting: group.max_starting,
-            max_concurrent: group.max_concurrent,
+            max_concurrent: group.max_concurrent.map(GroupLimit::limit),
             is_fresh: group.is_fresh,
             set: group.overrides.clone(),
         }

@@ -14,7 +14,7 @@ use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_caught, drop_each};
 use crate::policy::{Critical, Overrides, Ready, check_group};
-use crate::runtime::Core;
+use crate::runtime::{Core, GroupLimit};
 use crate::supervisor::InvalidOption;
 use crate::sync::lock;
 use crate::task::TaskSpec;
@@ -33,7 +33,7 @@ pub(crate) struct Declared {
     pub(crate) dynamic: Dynamic,
     pub(crate) max_starting: Option<usize>,
     /// How many attempts run at once in it.
-    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) max_concurrent: Option<GroupLimit>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -286,7 +286,7 @@ impl Declared {
             check_name("a group", &self.name)?;
         }
         let Self { name, limit, max_starting, max_concurrent, is_fresh, overrides, .. } = self;
-        check_group(name, *limit, [*max_starting, *max_concurrent], *is_fresh, overrides)?;
+        check_group(name, *limit, [*max_starting, max_concurrent.map(GroupLimit::limit)], *is_fresh, overrides)?;
         if self.is_fresh && !self.children.is_empty() {
             let value = format!("set beside `{}`", self.children[0].name);
             return invalid("fresh", &value, "no declared children: the function makes all children");

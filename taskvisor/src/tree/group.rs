@@ -10,6 +10,7 @@ use super::strategy::{Dynamic, Strategy};
 #[cfg(feature = "fleet")]
 use crate::fleet::{Overrun, Singleton, Standby};
 use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
+use crate::runtime::GroupLimit;
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskError, IntoTaskSpec, TaskSpec};
 
@@ -48,7 +49,7 @@ pub struct Group {
     pub(super) limit: Option<(u32, Duration)>,
     pub(super) dynamic: Dynamic,
     pub(super) max_starting: Option<usize>,
-    pub(super) max_concurrent: Option<usize>,
+    pub(super) max_concurrent: Option<GroupLimit>,
     /// The options that it has as a child, as those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
@@ -148,7 +149,7 @@ impl Group {
     /// assert_eq!(tree.group("imports").path(), "imports");
     /// ```
     pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
-        self.max_concurrent = Some(max_concurrent);
+        self.max_concurrent = Some(GroupLimit::by(max_concurrent));
         self
     }
 

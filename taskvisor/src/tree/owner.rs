@@ -57,6 +57,7 @@ pub struct Tree {
 
 impl Tree {
     /// Returns a builder of a tree.
+    #[inline]
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
         TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root"), overrides: None }
     }

@@ -21,7 +21,7 @@ use super::super::clock::{Ticks, after};
 use super::super::core::Core;
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
-use super::super::permits::Permits;
+use super::super::permits::Shared;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
@@ -47,7 +47,7 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     /// The permits of its `max_concurrent`.
-    pub(in crate::runtime) permits: Option<Arc<Permits>>,
+    pub(in crate::runtime) permits: Option<Shared>,
     /// [`Inbox`] says when its lock is taken.
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
@@ -181,7 +181,7 @@ impl GroupCell {
         #[cfg(feature = "fleet")]
         let seat = core.seat_of(declared.overrides.singleton.as_ref(), &path);
         Self {
-            permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
+            permits: declared.max_concurrent.map(|bound| bound.permits(&core.limits, &path)),
             path,
             core,
             limits_starts: declared.max_starting.is_some()
