@@ -39,7 +39,7 @@ mod waits;
 mod warnings;
 
 pub(crate) use core::{Core, Parts};
-pub(crate) use group::GroupCell;
+pub(crate) use group::{Driven, GroupRef};
 pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use pause::Subject;
 pub(crate) use permits::GroupLimit;

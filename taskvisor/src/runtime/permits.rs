@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::observe;
 use super::recheck::Recheck;
 use super::task::Cell;
@@ -287,7 +287,7 @@ impl Limits {
     }
 
     /// Returns the tasks that wait for a permit.
-    pub(super) fn waiting<'a>(&self, groups: impl Iterator<Item = &'a Arc<GroupCell>>) -> HashMap<TaskId, Awaited> {
+    pub(super) fn waiting<'a>(&self, groups: impl Iterator<Item = &'a GroupRef>) -> HashMap<TaskId, Awaited> {
         let mut waiting = HashMap::new();
         if !self.are_any() {
             return waiting;

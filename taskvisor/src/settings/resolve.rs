@@ -62,7 +62,7 @@ impl Overridden {
                 (_, Owner::Tree(tree)) => {
                     config.clone_from(&tree.config);
                     parts.set_config(tree.config);
-                    (root.limit, root.max_starting) = (tree.root.limit, tree.root.max_starting);
+                    root.set_limits(tree.root.limit, tree.root.max_starting);
                 }
                 (Place::Limit(at), Owner::Limit(limit)) => parts.limits.change(at, limit.max_concurrent),
                 #[cfg(feature = "controller")]
@@ -85,7 +85,7 @@ impl Overridden {
                 if let Some(declared) = root.descendant_mut(&places) {
                     declared.overrides = group.set();
                     let options = group.options;
-                    (declared.limit, declared.max_starting) = (options.limit, options.max_starting);
+                    declared.set_limits(options.limit, options.max_starting);
                     declared.max_concurrent = options.max_concurrent.map(GroupLimit::by);
                 }
             }

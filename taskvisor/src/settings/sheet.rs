@@ -121,8 +121,8 @@ impl GroupOptions {
     pub(super) fn of(group: &Declared) -> Self {
         Self {
             name: Arc::clone(&group.name),
-            limit: group.limit,
-            max_starting: group.max_starting,
+            limit: group.limit(),
+            max_starting: group.max_starting(),
             max_concurrent: group.max_concurrent.map(GroupLimit::limit),
             is_fresh: group.is_fresh,
             set: group.overrides.clone(),

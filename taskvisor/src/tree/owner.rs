@@ -296,7 +296,7 @@ impl TreeBuilder {
 
     /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
-        self.root.strategy = strategy;
+        self.root.set_strategy(strategy);
         self
     }
 
