@@ -26,8 +26,9 @@ impl SupervisorBuilder {
     }
 
     /// Adds subscribers.
+    #[inline]
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
-        self.parts.subscribers.extend(subscribers);
+        self.parts.subscribers.add(subscribers);
         self
     }
 
