@@ -15,8 +15,9 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::group::Note;
+use super::limits::DeclaredLimits;
 use super::observe;
-use super::permits::{DeclaredLimits, Limits};
+use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]

@@ -15,6 +15,7 @@ mod failures;
 mod fleet;
 mod group;
 mod inspect;
+mod limits;
 mod nodes;
 mod observe;
 mod pause;
@@ -40,9 +41,9 @@ mod warnings;
 
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::{Driven, GroupRef};
+pub(crate) use limits::GroupLimit;
 pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use pause::Subject;
-pub(crate) use permits::GroupLimit;
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;

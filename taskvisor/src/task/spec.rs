@@ -166,6 +166,7 @@ impl TaskSpec {
     }
 
     /// Sets an option. It is inlined, so that only options that can need a driver bring it along.
+    #[allow(clippy::inline_always, reason = "a call would link the driver for each option")]
     #[inline(always)]
     pub(crate) fn set(mut self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
         let said = self.say();
