@@ -39,13 +39,16 @@ impl fmt::Debug for GroupLimit {
 pub(crate) struct DeclaredLimits {
     /// The limit of all attempts; zero for none.
     all: usize,
-    named: Vec<(Arc<str>, usize)>,
+    named: Vec<Named>,
     code: Option<&'static Code>,
 }
 
+/// The name of a limit, and the number of its permits.
+type Named = (Arc<str>, usize);
+
 struct Code {
-    check: fn(&[(Arc<str>, usize)]) -> Result<(), InvalidOption>,
-    make: fn(usize, Vec<(Arc<str>, usize)>) -> Limits,
+    check: fn(&[Named]) -> Result<(), InvalidOption>,
+    make: fn(usize, Vec<Named>) -> Limits,
 }
 
 static CODE: Code = Code { check: check_limits, make: Limits::new };
@@ -68,7 +71,7 @@ impl DeclaredLimits {
     }
 
     /// Returns the limits with names.
-    pub(crate) fn named(&self) -> &[(Arc<str>, usize)] {
+    pub(crate) fn named(&self) -> &[Named] {
         &self.named
     }
 

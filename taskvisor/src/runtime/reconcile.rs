@@ -30,7 +30,13 @@ pub(super) struct Heir {
     succeed: Succeed,
 }
 
-type Succeed = fn(&Arc<Core>, &mut Registry, Heir) -> Option<Box<Succession>>;
+type Succeed = fn(&Arc<Core>, &mut Registry, Heir) -> Succession;
+
+impl Heir {
+    fn new(admitted: Admitted, group: Option<GroupRef>, runtime: &Handle, registered: Registered) -> Self {
+        Self { admitted, group, runtime: runtime.clone(), registered, succeed: Core::let_heir_succeed }
+    }
+}
 
 /// The registration of an heir, once its predecessor has ended. `None` if it was withdrawn, or not accepted.
 type Registered = Arc<OnceLock<Option<Arc<Cell>>>>;
@@ -203,10 +209,7 @@ impl Core {
                         heir: Some((Arc::clone(&registered), false)),
                         why: Some(StopKind::Replaced),
                     });
-                    registry.heirs.insert(
-                        id,
-                        Heir { admitted, group, runtime: runtime.clone(), registered, succeed: Self::let_heir_succeed },
-                    );
+                    registry.heirs.insert(id, Heir::new(admitted, group, &runtime, registered));
                 }
             }
         }
@@ -301,13 +304,13 @@ impl Core {
     #[cold]
     fn succeed_heir(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
         let heir = registry.heirs.remove(&before.id())?;
-        (heir.succeed)(self, registry, heir)
+        Some(Box::new((heir.succeed)(self, registry, heir)))
     }
 
-    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, heir: Heir) -> Option<Box<Succession>> {
+    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, heir: Heir) -> Succession {
         if registry.admission != Admission::Open {
             let _ = heir.registered.set(None);
-            return Some(Box::new(Succession::Refused(heir)));
+            return Succession::Refused(heir);
         }
         let cell = match &heir.group {
             None => self.cell(heir.admitted, Origin::Added, None),
@@ -315,7 +318,7 @@ impl Core {
                 let name = Arc::clone(&heir.admitted.name);
                 let Ok(adoption) = group.adopt(last_segment(&name)) else {
                     let _ = heir.registered.set(None);
-                    return Some(Box::new(Succession::Refused(heir)));
+                    return Succession::Refused(heir);
                 };
                 let cell = self.cell(heir.admitted, Origin::Added, Some(added(group, &adoption)));
                 adoption.enter(&cell, &heir.runtime);
@@ -325,7 +328,7 @@ impl Core {
         registry.insert(&cell);
         let _ = heir.registered.set(Some(Arc::clone(&cell)));
         let place = registry.take_place(&cell).map(Fenced::new);
-        Some(Box::new(Succession::Accepted { cell, runtime: heir.runtime, place }))
+        Succession::Accepted { cell, runtime: heir.runtime, place }
     }
 }
 
