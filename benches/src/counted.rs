@@ -5,6 +5,7 @@
 //! on their number.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::Result;
 use crate::options::{CONTENDERS, FLOOR, OURS};
@@ -185,9 +186,9 @@ struct Samplers(HashMap<Variant, Sampler>);
 
 impl Samplers {
     fn get(&mut self, variant: Variant) -> Result<&Sampler> {
-        if !self.0.contains_key(&variant) {
+        if let Entry::Vacant(place) = self.0.entry(variant) {
             eprintln!("building the sampler with `{}`", variant.features);
-            self.0.insert(variant, Sampler::build(variant)?);
+            place.insert(Sampler::build(variant)?);
         }
         Ok(&self.0[&variant])
     }

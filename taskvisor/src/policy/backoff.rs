@@ -37,6 +37,7 @@ pub struct BackoffPolicy {
 }
 
 impl Default for BackoffPolicy {
+    #[inline]
     fn default() -> Self {
         Self {
             first: Duration::from_millis(100),

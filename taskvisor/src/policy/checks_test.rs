@@ -34,7 +34,14 @@ fn refused(set: &Overrides, option: &str, value: &str, expected: &str) {
 #[test]
 fn values_of_tasks() {
     let backoff = BackoffPolicy::default();
-    for (factor, value) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (-0.5, "-0.5")] {
+    for (factor, value) in [
+        (f64::NAN, "NaN"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+        (-0.5, "-0.5"),
+        (-12.0625, "-12.063"),
+        (-1e-9, "-0.001"),
+    ] {
         refused(&set! { backoff: BackoffPolicy { factor, ..backoff } }, "backoff.factor", value, "finite");
     }
     accepted(&set! { backoff: BackoffPolicy { factor: 0.0, ..backoff } });
