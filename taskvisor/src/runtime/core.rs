@@ -30,7 +30,7 @@ use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
 use super::timer::deadline;
 use super::waits::Waits;
-use crate::events::{Bus, EventKind, EventStream, Subscribers};
+use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 #[cfg(feature = "fleet")]
 use crate::fleet::Fleet;
 use crate::inspect::TaskOutcome;
@@ -56,7 +56,7 @@ pub(crate) struct Core {
     ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
-    pub(crate) bus: Bus,
+    pub(crate) bus: Arc<Bus>,
     pub(crate) limits: Limits,
     pub(super) clock: Clock,
     /// The result of the check of the overrides, the config, the subscribers and the slots.
@@ -125,7 +125,7 @@ pub(super) struct Kept {
 #[derive(Default)]
 pub(crate) struct Parts {
     config: SupervisorConfig,
-    pub(crate) subscribers: Subscribers,
+    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
     /// The limit of the config, and those with names.
     pub(crate) limits: DeclaredLimits,
     #[cfg(feature = "controller")]
@@ -146,8 +146,8 @@ pub(super) struct Admitted {
 impl Core {
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(mut parts: Parts) -> Arc<Self> {
-        let bus = Bus::new(mem::take(&mut parts.subscribers), parts.config.bus_capacity);
-        let checked = parts.check(&bus);
+        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
+        let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
@@ -157,13 +157,10 @@ impl Core {
         let config = parts.config;
         let limits = parts.limits.build();
         Arc::new_cyclic(|core: &Weak<Self>| Self {
-            bus: {
-                bus.belongs_to(core.as_ptr().addr());
-                bus
-            },
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
             limits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -403,7 +400,7 @@ impl Core {
     }
 
     pub(crate) fn events(&self) -> EventStream {
-        let stream = EventStream::new(&self.bus);
+        let stream = EventStream::new(Arc::clone(&self.bus));
         // Without a runtime, the relay starts with the first attempt.
         if let Ok(runtime) = self.runtime() {
             self.bus.start(&runtime);
@@ -561,7 +558,7 @@ impl Parts {
         self.config = config;
     }
 
-    fn check(&mut self, bus: &Bus) -> Result<(), RuntimeError> {
+    fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
         if !self.invalid.is_empty() {
             return Err(RuntimeError::InvalidOverrides(mem::take(&mut self.invalid)));
         }
@@ -577,7 +574,14 @@ impl Parts {
                 "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine";
             return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "fleet", "set", expected).into());
         }
-        Ok(bus.check()?)
+        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+            return Ok(());
+        };
+        let (option, value, expected) = match one.capacity {
+            Some(_) => ("queue_capacity", "0", "at least 1"),
+            None => ("name` or `queue_capacity", "a panic", "a value"),
+        };
+        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
     }
 
     /// Returns what has settings.

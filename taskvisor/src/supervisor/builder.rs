@@ -26,9 +26,8 @@ impl SupervisorBuilder {
     }
 
     /// Adds subscribers.
-    #[inline]
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
-        self.parts.subscribers.add(subscribers);
+        self.parts.subscribers.extend(subscribers);
         self
     }
 

@@ -163,7 +163,7 @@ impl Actor {
                 return Poll::Ready(());
             }
         }
-        let bus = &self.cell.core().bus;
+        let bus = &self.cell.core().bus.exchange;
         if bus.is_congested() && (!gave_way || self.timer.is_armed()) {
             if !gave_way {
                 self.timer.set(GIVE_WAY);
