@@ -1,170 +1,160 @@
-//! The event bus: the way from publishers to subscribers.
+//! The entrance of the runtime to the event bus: publishers see only this.
 //!
-//! ```text
-//! publishers -> open -> relay -> lane -> worker -> subscriber      (a lane and a worker for each subscriber)
-//! ```
-//! A publisher appends to `open`, and wakes the relay if it waits. The relay lets `open` grow while publishers are
-//! busy, and then shares the events with all lanes, so that one wake-up serves many events. A slow subscriber fills
-//! only its own lane.
-//!
-//! The [`Exchange`] moves the events. The bus knows the subscribers, and spawns the relay and the workers. At any time
-//! there is at most one relay, and one worker for each lane. If one ends with its runtime or by a panic, the next use
-//! of the bus spawns another, which continues with the remaining events.
+//! What moves the events is a [`Service`](super::service::Service), which exists once there is a reader: from the start
+//! if there are subscribers, else from the first stream on. It is called through [`Serves`], so that a program without
+//! readers does not have its code.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-use super::delivery::deliver;
-use super::duty::{Duty, give_way};
-use super::exchange::Exchange;
-use super::tap::Taps;
-use super::{Event, EventKind, Subscribe};
-use crate::panics::{Fenced, catch};
-use crate::runtime::Background;
-
-/// The relay waits for publishers for at most this many turns.
-const TURNS: usize = 16;
+use super::service::{Serves, Service};
+use super::{Event, Subscribe};
+use crate::supervisor::InvalidOption;
 
 pub(crate) struct Bus {
-    subscribers: Vec<Introduced>,
-    pub(crate) exchange: Exchange,
-    /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
-    owner: usize,
-    pub(crate) taps: Taps,
+    service: OnceLock<Arc<dyn Serves>>,
+    capacity: usize,
+    /// `true` when no more events follow, also for a service that is created after that.
+    closed: AtomicBool,
 }
 
-/// A subscriber with its name and capacity, read once.
-pub(crate) struct Introduced {
-    subscriber: Fenced<Arc<dyn Subscribe>>,
-    pub(crate) name: Arc<str>,
-    /// `None` if its name or capacity panicked.
-    pub(crate) capacity: Option<usize>,
+/// The subscribers that a supervisor is built with, and the code that they need, if there are any.
+#[derive(Default)]
+pub(crate) struct Subscribers {
+    given: Vec<Arc<dyn Subscribe>>,
+    introduce: Option<Introduce>,
 }
 
-impl Introduced {
-    pub(crate) fn of(subscriber: Arc<dyn Subscribe>) -> Self {
-        let name = catch(|| Arc::from(subscriber.name()));
-        let capacity = catch(|| subscriber.queue_capacity()).ok().filter(|_| name.is_ok());
-        let name = name.unwrap_or_else(|_| "subscriber".into());
-        Self { subscriber: Fenced::new(subscriber), name, capacity }
+/// Creates the service of these subscribers, for so many published events.
+type Introduce = fn(Vec<Arc<dyn Subscribe>>, usize) -> Arc<dyn Serves>;
+
+impl Subscribers {
+    /// Adds subscribers. It is inlined, so that a list that is known to be empty brings no code.
+    #[inline]
+    pub(crate) fn add(&mut self, subscribers: Vec<Arc<dyn Subscribe>>) {
+        if !subscribers.is_empty() {
+            self.introduce = Some(Service::introduce);
+            self.given.extend(subscribers);
+        }
     }
 }
 
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize, owner: usize) -> Self {
-        let capacities = subscribers.iter().map(|one| one.capacity.unwrap_or(1));
-        let names: Vec<_> = subscribers.iter().map(|one| Arc::clone(&one.name)).collect();
-        Self {
-            exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
-            subscribers,
-            owner,
-            taps: Taps::default(),
+    pub(crate) fn new(subscribers: Subscribers, capacity: usize) -> Self {
+        let Subscribers { given, introduce } = subscribers;
+        let service = introduce.map_or_else(OnceLock::new, |introduce| OnceLock::from(introduce(given, capacity)));
+        Self { service, capacity, closed: AtomicBool::new(false) }
+    }
+
+    /// Checks the subscribers.
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        self.service().map_or(Ok(()), |service| service.check())
+    }
+
+    /// Notes the address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
+    pub(crate) fn belongs_to(&self, owner: usize) {
+        if let Some(service) = self.service() {
+            service.belongs_to(owner);
         }
+    }
+
+    #[inline]
+    fn service(&self) -> Option<&Arc<dyn Serves>> {
+        self.service.get()
+    }
+
+    /// Returns the service for a new reader, and creates it for the first one.
+    pub(super) fn for_reader(&self) -> Arc<Service> {
+        let service = self.service.get_or_init(|| Service::introduce(Vec::new(), self.capacity));
+        // With the fence in `close`: either this finds the bus closed, or that finds the service.
+        fence(Ordering::SeqCst);
+        if self.closed.load(Ordering::Relaxed) {
+            service.close();
+        }
+        Arc::clone(service).service()
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        self.taps.are_open() || !self.subscribers.is_empty() || self.exchange.has_streams()
+        self.service().is_some_and(|service| service.is_active())
     }
 
     /// Starts the relay and the workers that do not run.
-    pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
-        if !self.is_active() || self.exchange.crew.is_complete() {
-            return;
-        }
-        for duty in Duty::claim(self) {
-            let delivering: Background = match duty.lane() {
-                None => Box::pin(duty.relay(TURNS)),
-                Some(lane) => Box::pin(work(duty, lane)),
-            };
-            runtime.spawn(delivering);
+    #[inline]
+    pub(crate) fn start(&self, runtime: &Handle) {
+        if let Some(service) = self.service().filter(|service| service.needs_hands()) {
+            Arc::clone(service).start(runtime);
         }
     }
 
     /// Like `start`, on the runtime of the caller, because the previous runtime may have ended.
     #[inline]
-    pub(crate) fn start_here(self: &Arc<Self>) {
-        if self.is_active() && !self.exchange.crew.is_complete() {
-            if let Ok(runtime) = Handle::try_current() {
-                self.start(&runtime);
-            }
+    pub(crate) fn start_here(&self) {
+        if let Some(service) = self.service().filter(|service| service.needs_hands()) {
+            Arc::clone(service).start_here();
         }
     }
 
     /// Publishes an event. Short, never waits, and can be called under another lock.
     pub(crate) fn publish(&self, event: Event) {
-        self.exchange.publish(event, |event| self.taps.hear(event));
+        if let Some(service) = self.service() {
+            service.publish(event);
+        }
     }
 
     /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
     pub(crate) fn publish_surely(&self, event: Event) {
-        self.exchange.publish_surely(event, |event| self.taps.hear(event));
+        if let Some(service) = self.service() {
+            service.publish_surely(event);
+        }
     }
 
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
-        self.exchange.close();
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if let Some(service) = self.service() {
+            service.close();
+        }
     }
 
     /// Waits until the subscribers have received every event published so far.
-    pub(crate) async fn flush(self: &Arc<Self>) {
-        let somebody_delivers = || {
-            self.start_here();
-            self.exchange.crew.is_complete()
-        };
-        if !self.is_active() || !somebody_delivers() {
-            return;
+    pub(crate) async fn flush(&self) {
+        if let Some(service) = self.service() {
+            Arc::clone(service).flush().await;
         }
-        for lane in 0..self.subscribers.len() {
-            let lost = self.exchange.lane(lane).take_lost();
-            if let Some(lost) = lost {
-                self.report_lost(lane, lost);
-            }
-        }
-        let last = self.exchange.open().seq;
-        // The relay may be queued behind a task that blocks its thread.
-        self.exchange.share();
-        self.exchange.delivered(last, || !somebody_delivers()).await;
     }
 
-    fn report_lost(&self, lane: usize, lost: u64) {
-        self.report(EventKind::SubscriberOverflow, lane, lost, format!("queue full, lost {lost} events"));
+    /// Returns `true` while a reader is behind.
+    #[inline]
+    pub(crate) fn is_congested(&self) -> bool {
+        self.service().is_some_and(|service| service.is_congested())
     }
 
-    fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
-        self.publish_surely(Event {
-            count: Some(count),
-            ..Event::about(kind, &self.subscribers[lane].name).because(reason)
-        });
+    /// Waits while a reader is behind, unless it has been behind for long.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.service().map_or(Poll::Ready(()), |service| service.poll_room(cx))
     }
-}
 
-/// The bus is the host of its relay and its workers.
-impl AsRef<Exchange> for Arc<Bus> {
-    fn as_ref(&self) -> &Exchange {
-        &self.exchange
+    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
+    pub(crate) fn stop_giving_way(&self) {
+        if let Some(service) = self.service() {
+            service.stop_giving_way();
+        }
     }
-}
 
-/// Delivers events to one subscriber.
-async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
-    let bus = Arc::clone(&duty.host);
-    let subscriber = &**bus.subscribers[lane].subscriber;
-    while let Some(next) = duty.next().await {
-        if let Err(lost) = next {
-            bus.report_lost(lane, lost);
-        }
-        let Some(batch) = &duty.batch else { continue };
-        if let Some((panics, message)) = deliver(subscriber, batch, bus.owner).await {
-            bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
-        }
-        duty.batch = None;
-        // If nothing is next, the wait below yields anyway.
-        let is_last = bus.exchange.lane(lane).is_empty();
-        if !is_last {
-            give_way().await;
-        }
+    /// Opens a tap for all events from now on, until it is closed or the supervisor is dropped.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn open_tap(&self, tap: Arc<dyn super::Tap>) {
+        self.for_reader().taps.open(tap);
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(crate) fn close_tap(&self, tap: &Arc<dyn super::Tap>) {
+        self.for_reader().taps.close(tap);
     }
 }

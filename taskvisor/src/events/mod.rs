@@ -1,8 +1,9 @@
 //! Events, and their way to subscribers and streams.
 //!
-//! `event` and `data` describe one event, and `line` its text; `subscribe` and `stream` are the two ways to receive events. `bus` is the
-//! entrance for the runtime; `exchange`, `open`, `lane`, `crew` and `duty` move events without a runtime, and
-//! `models/` checks them with loom. Other modules publish through `Bus`. Nothing in the runtime reads events back.
+//! `event` and `data` describe one event, and `line` its text; `subscribe` and `stream` are the two ways to receive events.
+//! `bus` is the entrance for the runtime, and `service` what it has once there is a reader; `exchange`, `open`, `lane`,
+//! `crew` and `duty` move events without a runtime, and `models/` checks them with loom. Other modules publish through
+//! `Bus`. Nothing in the runtime reads events back.
 
 mod bus;
 mod crew;
@@ -20,12 +21,13 @@ mod log_writer;
 mod open;
 #[cfg(any(feature = "logging", feature = "tracing"))]
 mod repeats;
+mod service;
 mod stream;
 mod subscribe;
 #[cfg_attr(not(feature = "test-util"), path = "tap_off.rs")]
 mod tap;
 
-pub(crate) use bus::{Bus, Introduced};
+pub(crate) use bus::{Bus, Subscribers};
 pub use data::{EventData, EventKind};
 #[cfg(feature = "history")]
 pub(crate) use event::cut;

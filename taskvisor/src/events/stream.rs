@@ -10,6 +10,7 @@ use futures_core::Stream;
 use super::bus::Bus;
 use super::exchange::Outlet;
 use super::lane::{Batch, Entry};
+use super::service::Service;
 use super::{Event, EventKind};
 
 /// The default capacity of a stream.
@@ -50,7 +51,7 @@ const CAPACITY: usize = 1024;
 /// ```
 #[must_use = "a stream does nothing unless it is read"]
 pub struct EventStream {
-    bus: Arc<Bus>,
+    service: Arc<Service>,
     outlet: Arc<Outlet>,
     batch: Option<Batch>,
     filter: Filter,
@@ -73,9 +74,10 @@ pub struct Lagged {
 }
 
 impl EventStream {
-    pub(crate) fn new(bus: Arc<Bus>) -> Self {
-        let outlet = bus.exchange.open_stream(CAPACITY);
-        Self { bus, outlet, batch: None, filter: Filter::default() }
+    pub(crate) fn new(bus: &Bus) -> Self {
+        let service = bus.for_reader();
+        let outlet = service.exchange.open_stream(CAPACITY);
+        Self { service, outlet, batch: None, filter: Filter::default() }
     }
 
     /// Keeps only events of these kinds.
@@ -94,7 +96,7 @@ impl EventStream {
     /// Sets the number of events that wait while the stream is behind. Beyond that the newest are lost. The minimum is
     /// 1. Default: 1024.
     pub fn with_capacity(self, capacity: usize) -> Self {
-        self.bus.exchange.change(&self.outlet, |lane| lane.capacity = capacity.max(1));
+        self.service.exchange.change(&self.outlet, |lane| lane.capacity = capacity.max(1));
         self
     }
 
@@ -117,7 +119,7 @@ impl EventStream {
                 }
             }
             self.batch = None;
-            match ready!(self.bus.exchange.poll_next(&self.outlet, cx)) {
+            match ready!(self.service.exchange.poll_next(&self.outlet, cx)) {
                 None => return Poll::Ready(None),
                 Some(Entry::Lost(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
                 Some(Entry::Events(batch)) => self.batch = Some(batch),
@@ -136,7 +138,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.bus.exchange.close_stream(&self.outlet);
+        self.service.exchange.close_stream(&self.outlet);
     }
 }
 

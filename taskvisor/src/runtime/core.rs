@@ -17,8 +17,9 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::group::Note;
+use super::limits::DeclaredLimits;
 use super::observe;
-use super::permits::{Limits, check_limits};
+use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -29,7 +30,7 @@ use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
 use super::timer::deadline;
 use super::waits::Waits;
-use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
+use crate::events::{Bus, EventKind, EventStream, Subscribers};
 #[cfg(feature = "fleet")]
 use crate::fleet::Fleet;
 use crate::inspect::TaskOutcome;
@@ -55,7 +56,7 @@ pub(crate) struct Core {
     ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
-    pub(crate) bus: Arc<Bus>,
+    pub(crate) bus: Bus,
     pub(crate) limits: Limits,
     pub(super) clock: Clock,
     /// The result of the check of the overrides, the config, the subscribers and the slots.
@@ -123,10 +124,10 @@ pub(super) struct Kept {
 /// The parts that a supervisor is built from.
 #[derive(Default)]
 pub(crate) struct Parts {
-    pub(crate) config: SupervisorConfig,
-    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
-    /// The limits with names.
-    pub(crate) limits: Vec<(Arc<str>, usize)>,
+    config: SupervisorConfig,
+    pub(crate) subscribers: Subscribers,
+    /// The limit of the config, and those with names.
+    pub(crate) limits: DeclaredLimits,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
     #[cfg(feature = "fleet")]
@@ -145,8 +146,8 @@ pub(super) struct Admitted {
 impl Core {
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(mut parts: Parts) -> Arc<Self> {
-        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
-        let checked = parts.check(&subscribers);
+        let bus = Bus::new(mem::take(&mut parts.subscribers), parts.config.bus_capacity);
+        let checked = parts.check(&bus);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
@@ -154,12 +155,15 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let config = parts.config;
-        let limits = Limits::new(config.max_concurrent, parts.limits);
+        let limits = parts.limits.build();
         Arc::new_cyclic(|core: &Weak<Self>| Self {
+            bus: {
+                bus.belongs_to(core.as_ptr().addr());
+                bus
+            },
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
             limits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -399,7 +403,7 @@ impl Core {
     }
 
     pub(crate) fn events(&self) -> EventStream {
-        let stream = EventStream::new(Arc::clone(&self.bus));
+        let stream = EventStream::new(&self.bus);
         // Without a runtime, the relay starts with the first attempt.
         if let Ok(runtime) = self.runtime() {
             self.bus.start(&runtime);
@@ -540,37 +544,47 @@ impl Drop for Core {
 }
 
 impl Parts {
-    fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
+    #[inline]
+    pub(crate) fn new(config: SupervisorConfig) -> Self {
+        let mut limits = DeclaredLimits::default();
+        limits.set_all(config.max_concurrent);
+        Self { config, limits, ..Self::default() }
+    }
+
+    pub(crate) fn config(&self) -> &SupervisorConfig {
+        &self.config
+    }
+
+    /// Replaces the config, which may have another limit.
+    pub(crate) fn set_config(&mut self, config: SupervisorConfig) {
+        self.limits.set_all(config.max_concurrent);
+        self.config = config;
+    }
+
+    fn check(&mut self, bus: &Bus) -> Result<(), RuntimeError> {
         if !self.invalid.is_empty() {
             return Err(RuntimeError::InvalidOverrides(mem::take(&mut self.invalid)));
         }
         self.config.check()?;
-        check_limits(&self.limits)?;
+        self.limits.check()?;
         #[cfg(feature = "fleet")]
         self.fleet.as_ref().map_or(Ok(()), Fleet::check)?;
         #[cfg(feature = "controller")]
-        self.controller.check(|limit| self.limits.iter().any(|(name, _)| **name == *limit))?;
+        self.controller.check(|limit| self.limits.named().iter().any(|(name, _)| **name == *limit))?;
         #[cfg(all(feature = "controller", feature = "fleet"))]
         if let (None, Some(slot)) = (&self.fleet, self.controller.slots.iter().find(|slot| slot.is_fleet())) {
             let expected =
                 "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine";
             return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "fleet", "set", expected).into());
         }
-        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
-            return Ok(());
-        };
-        let (option, value, expected) = match one.capacity {
-            Some(_) => ("queue_capacity", "0", "at least 1"),
-            None => ("name` or `queue_capacity", "a panic", "a value"),
-        };
-        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
+        Ok(bus.check()?)
     }
 
     /// Returns what has settings.
     pub(crate) fn of_settings(&self) -> OfSupervisor {
         OfSupervisor {
             config: self.config.clone(),
-            limits: self.limits.clone(),
+            limits: self.limits.named().to_vec(),
             #[cfg(feature = "controller")]
             controller: self.controller.config.clone(),
             #[cfg(feature = "controller")]

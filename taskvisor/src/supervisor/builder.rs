@@ -20,20 +20,22 @@ pub struct SupervisorBuilder {
 }
 
 impl SupervisorBuilder {
+    #[inline]
     pub(super) fn new(config: SupervisorConfig) -> Self {
-        Self { parts: Parts { config, ..Parts::default() } }
+        Self { parts: Parts::new(config) }
     }
 
     /// Adds subscribers.
+    #[inline]
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
-        self.parts.subscribers.extend(subscribers);
+        self.parts.subscribers.add(subscribers);
         self
     }
 
     /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. See
     /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
     pub fn with_named_limit(mut self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
-        self.parts.limits.push((name.into(), max_concurrent));
+        self.parts.limits.push(name.into(), max_concurrent);
         self
     }
 
@@ -80,4 +82,4 @@ impl SupervisorBuilder {
     }
 }
 
-impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config);
+impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config());

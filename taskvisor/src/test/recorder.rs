@@ -52,7 +52,7 @@ impl Recorder {
     #[must_use]
     pub fn attach(supervisor: &SupervisorHandle) -> Self {
         let recorder = Self::new();
-        supervisor.core.bus.taps.open(recorder.0.clone());
+        supervisor.core.bus.open_tap(recorder.0.clone());
         recorder
     }
 

@@ -31,7 +31,7 @@ impl<'a> Storm<'a> {
     pub(super) fn new(core: &'a Arc<Core>, simulation: &'a Simulation<'a>) -> Self {
         let start = Instant::now();
         let journal = Arc::new(Journal::new());
-        core.bus.taps.open(journal.clone());
+        core.bus.open_tap(journal.clone());
         Self { core, simulation, start, journal, seen: 0, log: FaultLog::new(start), strikes: BTreeMap::new() }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Storm<'a> {
 impl Drop for Storm<'_> {
     fn drop(&mut self) {
         let tap: Arc<dyn Tap> = self.journal.clone();
-        self.core.bus.taps.close(&tap);
+        self.core.bus.close_tap(&tap);
         self.core.spare_all();
     }
 }
