@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::options::OURS;
-use crate::sampler::{Sampler, Variant};
+use crate::sampler::{Sampler, USUAL, Variant};
 
 /// Each line of the gate, its work, and the number of operations.
 const WORKS: [(&str, &str, u64); 23] = [
@@ -98,8 +98,8 @@ fn has_valgrind() -> bool {
 /// Measures all lines. One that exceeds its record is measured again: a shutdown that takes more than a second by the
 /// clock, on a machine that does much else, reports what it waits for.
 fn measure(counts_instructions: bool, recorded: &[(String, Figures)]) -> Result<Vec<(String, Figures)>> {
-    let counting = Sampler::build(Variant { counts: true, peers: false })?;
-    let plain = Sampler::build(Variant { counts: false, peers: false })?;
+    let counting = Sampler::build(Variant { counts: true, features: USUAL })?;
+    let plain = Sampler::build(Variant { counts: false, features: USUAL })?;
     let mut measured = Vec::new();
     for (line, work, size) in WORKS {
         let take = || -> Result<Figures> {
@@ -149,7 +149,7 @@ fn keep_ratios(measured: &[(String, Figures)]) -> bool {
 /// Returns whether an operation leaves no byte behind.
 fn leaves_nothing() -> Result<bool> {
     let (work, size) = LEAVES_NOTHING;
-    let counting = Sampler::build(Variant { counts: true, peers: false })?;
+    let counting = Sampler::build(Variant { counts: true, features: USUAL })?;
     let bytes = |size| -> Result<f64> {
         let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
         Ok(sample.get("bytes"))

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::case::{Bar, Case, Load, Measure, cases};
 use crate::options::{FLOOR, OURS, Options};
 use crate::report;
-use crate::sampler::{Sample, Sampler, Variant};
+use crate::sampler::{Sample, Sampler, USUAL, Variant, WITH_PEERS};
 use crate::statistics::Spread;
 
 /// The results for one line of the table.
@@ -76,7 +76,7 @@ fn take_all(cases: &[Case], options: &Options) -> Result<Samples> {
             continue;
         }
         eprintln!("building the sampler{}", if counts { " that counts" } else { "" });
-        let sampler = Sampler::build(Variant { counts, peers })?;
+        let sampler = Sampler::build(Variant { counts, features: if peers { WITH_PEERS } else { USUAL } })?;
         // Counts hardly vary from round to round.
         let rounds = if counts { options.samples.min(2) } else { options.samples };
         for load in loads {

@@ -16,9 +16,15 @@ use crate::case::Measure;
 pub(crate) struct Variant {
     /// Whether it counts allocations.
     pub(crate) counts: bool,
-    /// Whether it includes the peers.
-    pub(crate) peers: bool,
+    /// Its features beside that.
+    pub(crate) features: &'static str,
 }
+
+/// What taskvisor is measured with, beside the floor.
+pub(crate) const USUAL: &str = "usual";
+
+/// The same, beside the peers.
+pub(crate) const WITH_PEERS: &str = "peers,usual";
 
 /// The time limit for a sample.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,18 +50,14 @@ impl Sampler {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--release", "--quiet", "--manifest-path"]).arg(source.join("Cargo.toml"));
         cargo.arg("--target-dir").arg(&target);
-        if !variant.peers {
-            cargo.arg("--no-default-features");
-        }
-        if variant.counts {
-            cargo.args(["--features", "count"]);
-        }
+        let Variant { counts, features } = variant;
+        let features = format!("{features}{}", if counts { ",count" } else { "" });
+        cargo.args(["--no-default-features", "--features", &features]);
         if !cargo.status()?.success() {
             return Err("the sampler does not build".into());
         }
-        let [counts, peers] = [variant.counts, variant.peers].map(u8::from);
         let built = target.join("release").join(format!("sampler{}", env::consts::EXE_SUFFIX));
-        let program = target.join(format!("sampler-{counts}{peers}{}", env::consts::EXE_SUFFIX));
+        let program = target.join(format!("sampler-{}{}", features.replace(',', "-"), env::consts::EXE_SUFFIX));
         fs::copy(&built, &program).map_err(|error| format!("{}: {error}", built.display()))?;
         Ok(Self { program })
     }
@@ -81,6 +83,26 @@ impl Sampler {
         // The profile is no longer needed.
         let _ = fs::remove_file(&profile);
         Ok(Counted { instructions, allocations: allocations(&calls) })
+    }
+
+    /// Counts the instructions of the measured part of a sample, with `callgrind`.
+    pub(crate) fn instructions(&self, work: &str, contender: &str, size: u64) -> Result<f64> {
+        let profile = PathBuf::from(format!("{}.{work}-{size}.callgrind", self.program.display()));
+        let mut valgrind = Command::new("valgrind");
+        valgrind.arg("--tool=callgrind");
+        // By either way of the compiler to mangle names.
+        for meter in ["sampler::sample::Meter", "<sampler::sample::Meter>"] {
+            valgrind.args([format!("--zero-before={meter}::start"), format!("--dump-before={meter}::finish")]);
+        }
+        valgrind.arg(format!("--callgrind-out-file={}", profile.display())).arg(&self.program);
+        Self::call(valgrind.args(arguments(work, contender, "ct", size)))?;
+        // The first dump ends where the measurement ends. The file without a number is of what follows.
+        let measured = PathBuf::from(format!("{}.1", profile.display()));
+        let text = fs::read_to_string(&measured).map_err(|error| format!("{}: {error}", measured.display()))?;
+        for file in [profile, measured] {
+            let _ = fs::remove_file(file);
+        }
+        total(&text).ok_or_else(|| format!("the profile of `{work}` has no total").into())
     }
 
     fn call(command: &mut Command) -> Result<Output> {
@@ -178,13 +200,27 @@ fn allocations(profile: &str) -> f64 {
     count
 }
 
+/// The instructions of a profile.
+fn total(profile: &str) -> Option<f64> {
+    let line =
+        profile.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+    line?.trim().parse().ok()
+}
+
 fn arguments(work: &str, contender: &str, runtime: &str, size: u64) -> [String; 4] {
     [work.to_owned(), contender.to_owned(), runtime.to_owned(), size.to_string()]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::allocations;
+    use super::{allocations, total};
+
+    #[test]
+    fn the_total_of_a_profile_is_found() {
+        assert_eq!(total("desc: x\nsummary: 120\n"), Some(120.0));
+        assert_eq!(total("fn=(1) main\n1 3\n\ntotals: 3\n"), Some(3.0));
+        assert_eq!(total("fn=(1) main\n1 3\n"), None);
+    }
 
     #[test]
     fn the_calls_of_the_allocator_are_added_up() {

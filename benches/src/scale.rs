@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::case::Measure;
 use crate::options::{OURS, Options};
-use crate::sampler::{Sample, Sampler, Variant};
+use crate::sampler::{Sample, Sampler, USUAL, Variant};
 use crate::statistics::Spread;
 
 const SIZES: [(u64, &str); 4] = [(1_000, "1k"), (10_000, "10k"), (100_000, "100k"), (1_000_000, "1M")];
@@ -18,8 +18,8 @@ const GROWING: [(&str, &str); 4] = [
 
 /// Prints the results as Markdown.
 pub(crate) fn measure(options: &Options) -> Result<bool> {
-    let sampler = Sampler::build(Variant { counts: false, peers: false })?;
-    let counting = Sampler::build(Variant { counts: true, peers: false })?;
+    let sampler = Sampler::build(Variant { counts: false, features: USUAL })?;
+    let counting = Sampler::build(Variant { counts: true, features: USUAL })?;
     million(&sampler, &counting, if options.quick { 100_000 } else { 1_000_000 })?;
     backoff(&sampler, if options.quick { 5 } else { 60 })?;
     growth(&sampler, if options.quick { &SIZES[..3] } else { &SIZES })?;

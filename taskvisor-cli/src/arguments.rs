@@ -25,9 +25,10 @@ Commands:
   timers         What begins at a time that is known, the soonest first
   slots [SLOT]   All slots with what runs and waits in them, or one of them;
                  that of a key is SLOT/KEY
-  events [-f]    The last events that the console has seen; -f, --follow waits
-                 for more, also when the program starts again; --level LEVEL
-                 leaves out what is below debug, info, warn or error
+  events [-f]    The last events, which the console keeps only while somebody
+                 follows; -f, --follow waits for more, also when the program
+                 starts again; --level LEVEL leaves out what is below debug,
+                 info, warn or error
   restart PATH   Restart a task or group
   trigger PATH   Begin the next attempt of a waiting task now
   cancel PATH    Stop a task, and do not start it again

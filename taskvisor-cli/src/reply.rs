@@ -114,6 +114,8 @@ pub(crate) struct Why {
 pub(crate) struct Reason {
     pub(crate) path: String,
     pub(crate) sentence: String,
+    /// Only of a submission that waits.
+    pub(crate) slot: Option<String>,
 }
 
 /// What is to begin.

@@ -1,10 +1,11 @@
 //! Actions: what an operator asks the supervisor to do, and its real answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SlotSnapshot, SupervisorHandle};
+use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SlotSnapshot, SupervisorHandle, TaskState, WaitingFor};
 use tokio::time::timeout;
 
 use crate::console::Console;
@@ -28,13 +29,14 @@ pub(crate) enum Action {
 }
 
 /// What became of it.
-type Answer = Result<&'static str, (StatusCode, &'static str)>;
+type Answer = Result<Cow<'static, str>, (StatusCode, Cow<'static, str>)>;
 
-const NO_SUCH_PATH: (StatusCode, &str) = (StatusCode::NOT_FOUND, "there is no task or group at this path");
-const NO_SUCH_SLOT: (StatusCode, &str) = (StatusCode::NOT_FOUND, "there is no slot of this name");
+fn refused(why: impl Into<Cow<'static, str>>) -> Answer {
+    Err((StatusCode::CONFLICT, why.into()))
+}
 
-const fn refused(why: &'static str) -> Answer {
-    Err((StatusCode::CONFLICT, why))
+fn not_found(what: &'static str) -> Answer {
+    Err((StatusCode::NOT_FOUND, what.into()))
 }
 
 impl Action {
@@ -63,8 +65,8 @@ impl Action {
     /// The first poll requests it. Dropping the future after that only ends the wait for the answer, and nothing is logged.
     pub(crate) async fn carry_out(self, console: &Console, subject: &str) -> Reply {
         let answer = self.apply(&console.settings.supervisor, subject).await;
-        let text = match answer {
-            Ok(text) | Err((_, text)) => text,
+        let text = match &answer {
+            Ok(text) | Err((_, text)) => &**text,
         };
         let line = view::action(self.name(), subject, text);
         #[cfg(feature = "tracing")]
@@ -72,7 +74,7 @@ impl Action {
         console.hub.log_action(subject, line);
         match answer {
             Ok(text) => json(StatusCode::OK, json!({ "ok": true, "answer": text }).to_string()),
-            Err((status, text)) => error(status, text),
+            Err((status, text)) => error(status, &text),
         }
     }
 
@@ -80,16 +82,20 @@ impl Action {
         match self {
             Self::Shutdown => {
                 if view::is_over(supervisor.phase()) {
-                    return Ok("already shutting down");
+                    return Ok("already shutting down".into());
                 }
                 // It proceeds without its future.
                 drop(supervisor.shutdown());
-                Ok("shutting down")
+                Ok("shutting down".into())
             }
             Self::PauseSlot | Self::ResumeSlot => self.apply_to_slot(supervisor, subject),
-            _ => match supervisor.node(subject).ok_or(NO_SUCH_PATH)?.kind {
-                NodeKind::Task => self.apply_to_task(supervisor, subject).await,
-                _ => self.apply_to_group(supervisor, subject).await,
+            _ => match supervisor.node(subject).map(|node| node.kind) {
+                Some(NodeKind::Task) => self.apply_to_task(supervisor, subject).await,
+                Some(_) => self.apply_to_group(supervisor, subject).await,
+                None => match view::Waits::of(supervisor, subject) {
+                    Some(waits) => refused(waits.refusal(self == Self::Cancel)),
+                    None => not_found("there is no task or group at this path"),
+                },
             },
         }
     }
@@ -99,25 +105,25 @@ impl Action {
         let is_key = |slot: &str| name.strip_prefix(slot).is_some_and(|key| key.len() > 1 && key.starts_with('/'));
         let is_it = |slot: &SlotSnapshot| slot.name == name || (slot.keyed && is_key(&slot.name));
         if !supervisor.slots().iter().any(is_it) {
-            return Err(NO_SUCH_SLOT);
+            return not_found("there is no slot of this name");
         }
         let slot = supervisor.slot(name);
         if self == Self::PauseSlot {
             paused(slot.pause(), supervisor)
         } else {
-            Ok(resumed(slot.resume(), slot.snapshot().paused))
+            Ok(resumed(slot.resume(), slot.snapshot().paused).into())
         }
     }
 
     async fn apply_to_task(self, supervisor: &SupervisorHandle, path: &str) -> Answer {
         let task = supervisor.child(path);
         match self {
-            Self::Restart if task.restart() => Ok("restarted"),
+            Self::Restart if task.restart() => Ok("restarted".into()),
             Self::Restart => refused("no attempt can follow: it stops, its group does, or it cannot start again"),
-            Self::Trigger if task.trigger() => Ok("triggered"),
-            Self::Trigger => Ok("not waiting"),
+            Self::Trigger if task.trigger() => Ok("triggered".into()),
+            Self::Trigger => Ok(stands_by(supervisor, path).map_or_else(|| "not waiting".into(), Into::into)),
             Self::Pause => paused(task.pause(), supervisor),
-            Self::Resume => Ok(resumed(task.resume(), task.is_paused())),
+            Self::Resume => Ok(resumed(task.resume(), task.is_paused()).into()),
             _ => {
                 let Some(current) = supervisor.task(path) else { return refused("it has ended, or has not started") };
                 let canceled = timeout(PATIENCE, current.cancel()).await;
@@ -137,32 +143,42 @@ impl Action {
         let is_root = path.is_empty();
         match self {
             Self::Restart | Self::Cancel if is_root => refused("the root ends by a shutdown only, and never restarts"),
-            Self::Restart if group.restart() => Ok("restarted"),
+            Self::Restart if group.restart() => Ok("restarted".into()),
             Self::Restart => refused("it has ended, stops for good, or has not started"),
             Self::Trigger => refused("only a task can be triggered"),
             Self::Pause => paused(group.pause(), supervisor),
-            Self::Resume => Ok(resumed(group.resume(), group.is_paused())),
+            Self::Resume => Ok(resumed(group.resume(), group.is_paused()).into()),
             _ => canceled_as(timeout(PATIENCE, group.cancel()).await.as_ref().ok(), "canceled"),
         }
     }
 }
 
+/// Says which replica runs a task instead of this one, if the task or a group around it stands by.
+fn stands_by(supervisor: &SupervisorHandle, path: &str) -> Option<String> {
+    let mut paths = std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(group, _)| group));
+    let node = paths.find_map(|path| supervisor.node(path).filter(|node| node.state == TaskState::Standby))?;
+    Some(match node.waiting_for {
+        Some(WaitingFor::Lease(Some(owner))) => format!("stands by; {} runs it", view::shown(&owner)),
+        _ => "stands by for its lease".to_owned(),
+    })
+}
+
 /// The answer to a cancel that has ended in time, or has not.
 fn canceled_as(canceled: Option<&Result<bool, RuntimeError>>, ended: &'static str) -> Answer {
     match canceled {
-        None => Ok("stopping"),
-        Some(Ok(true)) => Ok(ended),
-        Some(Ok(false)) => Ok("already canceled"),
-        Some(Err(RuntimeError::TaskRemoveTimeout { .. })) => Ok("aborted, but it blocks its thread"),
+        None => Ok("stopping".into()),
+        Some(Ok(true)) => Ok(ended.into()),
+        Some(Ok(false)) => Ok("already canceled".into()),
+        Some(Err(RuntimeError::TaskRemoveTimeout { .. })) => Ok("aborted, but it blocks its thread".into()),
         Some(Err(_)) => refused("the supervisor is shutting down"),
     }
 }
 
 fn paused(is_new: bool, supervisor: &SupervisorHandle) -> Answer {
     match is_new {
-        true => Ok("paused"),
+        true => Ok("paused".into()),
         false if view::is_over(supervisor.phase()) => refused("the supervisor is shutting down"),
-        false => Ok("already paused"),
+        false => Ok("already paused".into()),
     }
 }
 

@@ -46,9 +46,9 @@
 //! | `GET ?tree`, `?tree=PATH` | the whole tree, or a part, as JSON |
 //! | `GET ?events` | the tree and what changes, as server-sent events |
 //! | `GET ?node=PATH` | a node with its settings, error, history and events |
-//! | `GET ?why=PATH` | why it does not run, or what it does, as a sentence |
-//! | `GET ?timers` | what waits for a time, the soonest first |
-//! | `GET ?log` | the last events that were seen, and the last actions |
+//! | `GET ?why=PATH` | why it does not run, or what it does, as a sentence; of a submission that waits, its `slot` too |
+//! | `GET ?timers` | what waits for a time, the soonest first; without what stands by for its lease |
+//! | `GET ?log` | the last actions, and the last events, which are kept while somebody follows |
 //! | `POST ?restart=PATH`, `?trigger=`, `?cancel=`, `?pause=`, `?resume=` | acts on a task or group, and answers what has happened |
 //! | `POST ?pause_slot=NAME`, `?resume_slot=NAME` | the same for a slot, declared, busy or paused, or for a key of one, `SLOT/KEY` |
 //! | `POST ?shutdown` | requests a shutdown |

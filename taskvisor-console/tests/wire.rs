@@ -189,6 +189,47 @@ async fn a_slot_with_keys_can_be_paused_while_no_key_is_busy_and_so_can_a_key() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_submission_that_waits_says_where_and_no_action_pretends_that_it_is_not_there() {
+    let tree = started(builder().with_slot(SlotSpec::new("jobs").with_keys())).await;
+    let console = console(&tree).allow_actions();
+    let key = tree.slot("jobs").key("acme");
+    let mut waiting = Vec::new();
+    for name in ["a", "b"] {
+        key.submit(runs(name)).await.expect("it is accepted");
+        waiting.push(tree.slot("plain").submit(runs(&format!("plain-{name}"))).await.expect("it is accepted"));
+    }
+    let why = |path: &str| {
+        let query = format!("?why={path}");
+        let console = &console;
+        async move { get(console, &query).await.json() }
+    };
+    let waits = |path: &str, text: &str, slot: &str| json!({ "path": path, "why": { "text": text }, "sentence": text, "slot": slot });
+    let text = "waits at position 1 in the slot jobs/acme";
+    assert_eq!(why("jobs/acme/b").await, waits("jobs/acme/b", text, "jobs/acme"));
+    assert_eq!(why("plain-b").await, waits("plain-b", "waits at position 1 in the slot plain", "plain"));
+    assert!(why("jobs/acme/a").await["slot"].is_null(), "it runs");
+    tree.slot("jobs").pause();
+    let paused = "waits at position 1 in the slot jobs/acme, which is paused";
+    assert_eq!(why("jobs/acme/b").await["sentence"], paused);
+    for action in ["cancel", "trigger", "restart", "pause", "resume"] {
+        let answer = post(&console, &format!("?{action}=jobs/acme/b")).await;
+        let refused = match action {
+            "cancel" => "before it starts, only the handle that `submit` returned can cancel it",
+            _ => "it has not started",
+        };
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{action}");
+        assert_eq!(answer.json()["error"], format!("it {paused}; {refused}"), "{action}");
+    }
+    for path in ["jobs/acme/c", "jobs/acme", "jobs/zeta/b"] {
+        assert_eq!(get(&console, &format!("?why={path}")).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(post(&console, &format!("?cancel={path}")).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    // The handle does what the refusal says.
+    assert!(waiting[1].cancel().await.expect("it waits"));
+    assert_eq!(get(&console, "?why=plain-b").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_takes_long_to_stop_is_said_to_be_stopping() {
     let slow = TaskFn::arc("slow", |ctx: TaskContext| async move {
         ctx.cancelled().await;
@@ -234,4 +275,44 @@ async fn leases_and_the_fleet_are_shown() {
     assert_eq!(lease["owner"], "web-1");
     assert!(lease["token"].is_u64());
     assert_eq!(whole["fleet"], json!({ "reachable": true }));
+}
+
+#[cfg(feature = "fleet")]
+#[tokio::test(start_paused = true)]
+async fn what_stands_by_has_no_timer_and_a_trigger_names_the_replica_that_runs_it() {
+    use std::time::Duration;
+
+    use taskvisor::fleet::{Fleet, LocalStore};
+    use taskvisor::{RestartPolicy, Schedule};
+
+    let store = LocalStore::new();
+    let replica = |label: &str| {
+        let hourly = |name: &str| {
+            let always = RestartPolicy::Always { interval: None };
+            TaskSpec::inherit(task(name)).with_restart(always).with_schedule(Schedule::cron("0 * * * *"))
+        };
+        let billing = Group::one_for_one("billing").task(hourly("nightly")).task(runs("bill"));
+        let own = TaskSpec::inherit(task("own"))
+            .with_restart(RestartPolicy::Always { interval: Some(Duration::from_secs(9)) });
+        let fleet = Fleet::new(store.clone()).name("app").label(label);
+        builder().with_fleet(fleet).task(hourly("nightly").with_singleton()).group(billing.with_singleton()).task(own)
+    };
+    let first = started(replica("first")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let second = started(replica("second")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let paths = |timers: serde_json::Value| {
+        let timers = timers["timers"].as_array().expect("a list").clone();
+        let mut paths: Vec<_> = timers.iter().map(|timer| timer["path"].as_str().expect("text").to_owned()).collect();
+        paths.sort();
+        paths
+    };
+    let timers = get(&console(&first), "?timers").await.json();
+    assert_eq!(paths(timers), ["billing/nightly", "nightly", "own"]);
+    let console = console(&second).allow_actions();
+    assert_eq!(paths(get(&console, "?timers").await.json()), ["own"]);
+    for path in ["nightly", "billing/nightly", "billing/bill"] {
+        let answer = post(&console, &format!("?trigger={path}")).await.json()["answer"].clone();
+        assert_eq!(answer, "stands by; first runs it", "{path}");
+    }
 }

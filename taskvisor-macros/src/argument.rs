@@ -6,7 +6,6 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
 
 use crate::echo;
-use crate::function::find_word;
 use crate::path::is_name;
 use crate::punctuation::Punctuation;
 use crate::reader::Reader;
@@ -44,7 +43,7 @@ pub(crate) fn call_of<'a>(expr: &'a Expr, name: &str) -> Option<&'a List> {
 /// Returns the expression as a single identifier.
 pub(crate) fn as_ident(expr: &Expr) -> Option<Ident> {
     match peel(expr) {
-        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        Expr::Path(path) => path.path.get_ident().cloned(),
         _ => None,
     }
 }
@@ -57,20 +56,22 @@ pub(crate) fn peel(expr: &Expr) -> &Expr {
     }
 }
 
-/// Parses the attributes before an argument or entry.
+/// Returns the attributes before an argument or entry. The parser gives those of `key = value` to the key, and others to
+/// the whole expression.
 pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
     match expr {
-        Expr::Assign(assign) if assign.attrs.is_empty() => attributes(&assign.left),
-        Expr::Assign(assign) => &assign.attrs,
-        Expr::Call(call) if call.attrs.is_empty() => attributes(&call.func),
+        Expr::Assign(assign) => attributes(&assign.left),
+        Expr::Array(list) => &list.attrs,
+        Expr::Block(block) => &block.attrs,
         Expr::Call(call) => &call.attrs,
-        Expr::MethodCall(call) if call.attrs.is_empty() => attributes(&call.receiver),
-        Expr::MethodCall(call) => &call.attrs,
+        Expr::Field(field) => &field.attrs,
         Expr::Group(group) => &group.attrs,
+        Expr::If(choice) => &choice.attrs,
         Expr::Lit(literal) => &literal.attrs,
         Expr::Macro(call) => &call.attrs,
+        Expr::Match(choice) => &choice.attrs,
+        Expr::MethodCall(call) => &call.attrs,
         Expr::Path(path) => &path.attrs,
-        Expr::Range(range) => &range.attrs,
         Expr::Struct(literal) => &literal.attrs,
         _ => &[],
     }
@@ -78,7 +79,7 @@ pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
 
 /// Parses a comma-separated list. An argument that cannot be parsed is one error, and the others are kept.
 pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> {
-    let tokens = with_keywords(echo::mended(tokens));
+    let tokens = echo::mended(tokens);
     let error = match List::parse_terminated.parse2(tokens.clone()) {
         Ok(list) => return list.into_iter().collect(),
         Err(error) => error,
@@ -110,23 +111,6 @@ fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> V
     }
     reader.recovered = true;
     list
-}
-
-/// Makes an identifier of the keyword in `struct = Name`, which could not be parsed as an expression.
-fn with_keywords(tokens: TokenStream) -> TokenStream {
-    let trees: Vec<TokenTree> = tokens.into_iter().collect();
-    let is_assigned =
-        |at: usize| matches!(trees.get(at + 1), Some(TokenTree::Punct(equals)) if equals.as_char() == '=');
-    let read = |(at, tree): (usize, &TokenTree)| match tree {
-        TokenTree::Ident(word) if word == "struct" && is_assigned(at) => Ident::new_raw("struct", word.span()).into(),
-        TokenTree::Group(group) if find_word(group.stream(), "struct").is_some() => {
-            let mut inner = Group::new(group.delimiter(), with_keywords(group.stream()));
-            inner.set_span(group.span());
-            inner.into()
-        }
-        tree => tree.clone(),
-    };
-    trees.iter().enumerate().map(read).collect()
 }
 
 /// Returns the error of the parser in plain words. One at the end of the input is moved to the last token, because it

@@ -243,13 +243,10 @@ fn ends_with_path(tokens: &[TokenTree]) -> bool {
         if !is_name(segment) {
             return false;
         }
-        match before {
-            [path @ .., TokenTree::Punct(first), TokenTree::Punct(second)]
-                if first.as_char() == ':' && second.as_char() == ':' =>
-            {
-                rest = path;
-            }
-            _ => return before.is_empty() || is_punct(before.last(), ",=."),
+        let is_part = matches!(before, [.., TokenTree::Punct(_), last] if is_punct(Some(last), ":"));
+        rest = if is_part { before.split_at(before.len() - 2).0 } else { before };
+        if !is_part || !matches!(rest.last(), Some(TokenTree::Ident(_))) {
+            return rest.is_empty() || is_punct(rest.last(), ",=.");
         }
     }
     false

@@ -234,12 +234,8 @@ impl Rows<'_> {
     /// Returns the message for a word of another library, or for the value of an option without the option.
     fn in_our_words(&self, key: &str) -> Option<String> {
         let noun = self.noun;
-        let lists: &'static [&'static str] = match noun {
-            "`backoff` field" => &["`backoff`"],
-            "limit" => &["limit"],
-            "slot option" => &["slot"],
-            _ => &["option", "`backoff`", "limit", "slot"],
-        };
+        let lists: &'static [&'static str] =
+            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot"] };
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
         if let Some(ours) = synonyms::ours(lists, key).find(|ours| known(ours)) {

@@ -119,7 +119,7 @@ fn distance(from: &str, to: &str) -> usize {
                 .min(cell(&last, column + 1) + 1)
                 .min(cell(&current, column) + 1);
             let swapped = previous_from == Some(b) && previous_to == Some(a);
-            if swapped && column > 0 {
+            if swapped {
                 best = best.min(cell(&before_last, column - 1) + 1);
             }
             current.push(best);

@@ -21,6 +21,14 @@ fn the_nearest_word_is_meant() {
     ] {
         assert_eq!(closest(written, KNOWN), meant, "{written}");
     }
+    // One edit of a short word, two of a longer one, none of a letter; a swap of neighbors is one.
+    assert_eq!(closest("x", ["y"]), None);
+    assert_eq!(closest("", ["y"]), None);
+    assert_eq!(closest("ba", ["ab"]), Some("ab"));
+    assert_eq!(closest("xa", ["ab"]), None);
+    assert_eq!(closest("ab", ["xa"]), None);
+    assert_eq!(closest("badcef", ["abcdef"]), Some("abcdef"));
+    assert_eq!(closest("badcex", ["abcdef"]), None);
     assert_eq!(closest("stop", ["stop_timeout", "stop_signal"]), None);
 }
 

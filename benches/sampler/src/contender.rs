@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use crate::sample::Sample;
-use crate::work::{GroupLife, Slot};
+use crate::work::{GroupLife, Others, Slot};
 
 /// A sample, or `None` if the contender cannot do that work.
 pub(crate) type Measured = Result<Option<Sample>, Box<dyn Error + Send + Sync>>;
@@ -19,6 +19,18 @@ pub(crate) trait Contender: Send + Sync + 'static {
 
     /// With a console at which nobody looks.
     fn restart_beside_console(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn restart_beside(&self, _size: u64, _others: Others) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn restart_with_metrics(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn restart_with_tracing(&self, _size: u64) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// Counts down to zero and notifies the waiter.
 #[derive(Debug)]
@@ -68,6 +69,13 @@ impl Countdown {
 /// Returns an error unless the count is as expected, so that no work is cheap because it was not done.
 pub(crate) fn check(what: &str, were: u64, expected: u64) -> Result<(), String> {
     if were == expected { Ok(()) } else { Err(format!("{were} were {what}, not {expected}")) }
+}
+
+/// Waits for this many starts, for works that start tasks more than once.
+pub(crate) async fn all_started(started: &AtomicU64, count: u64) {
+    while started.load(Ordering::Relaxed) < count {
+        yield_now().await;
+    }
 }
 
 /// Pending once, after waking its own task: it costs one more poll and does not involve the runtime's driver.

@@ -20,6 +20,8 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// Not inlined, and neither is `finish`: callgrind counts what is between them, by their names.
+    #[inline(never)]
     pub(crate) fn start() -> Self {
         Self {
             threads: threads(),
@@ -31,6 +33,7 @@ impl Meter {
     }
 
     /// The cost since the start, for this many operations.
+    #[inline(never)]
     pub(crate) fn finish(self, operations: u64) -> Sample {
         let wall = self.wall.elapsed();
         let cpu = cpu_time().saturating_sub(self.cpu);

@@ -9,6 +9,12 @@ pub(crate) enum Work {
     Restart { takes_token: bool, subscribers: u64 },
     /// A task fails and is restarted at once, beside a console at which nobody looks.
     RestartBesideConsole,
+    /// A task fails and is restarted at once, beside others that use what it does not.
+    RestartBeside(Others),
+    /// A task fails and is restarted at once, with a recorder of metrics.
+    RestartWithMetrics,
+    /// A task fails and is restarted at once, with a subscriber of `tracing`.
+    RestartWithTracing,
     /// Tasks that end at once are added, and their outcomes are awaited.
     Once { takes_token: bool },
     /// Tasks are started that wait for a stop request, and their memory is measured.
@@ -45,6 +51,18 @@ pub(crate) enum Slot {
     Distinct,
 }
 
+/// What the other tasks use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    Plain,
+    Paused,
+    Scheduled,
+    /// A limit by name, of attempts at the same time.
+    Limited,
+    /// A limit of failures.
+    Retried,
+}
+
 /// The operations on a group after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupLife {
@@ -75,6 +93,13 @@ impl Work {
             "restart" => Ok(Self::Restart { takes_token: false, subscribers: number }),
             "restart-token" => Ok(Self::Restart { takes_token: true, subscribers: number }),
             "restart-console" => Ok(Self::RestartBesideConsole),
+            "restart-beside-plain" => Ok(Self::RestartBeside(Others::Plain)),
+            "restart-beside-paused" => Ok(Self::RestartBeside(Others::Paused)),
+            "restart-beside-scheduled" => Ok(Self::RestartBeside(Others::Scheduled)),
+            "restart-beside-limited" => Ok(Self::RestartBeside(Others::Limited)),
+            "restart-beside-retried" => Ok(Self::RestartBeside(Others::Retried)),
+            "restart-metrics" => Ok(Self::RestartWithMetrics),
+            "restart-tracing" => Ok(Self::RestartWithTracing),
             "once" => Ok(Self::Once { takes_token: false }),
             "once-token" => Ok(Self::Once { takes_token: true }),
             "idle" => Ok(Self::Idle { takes_token: false }),
@@ -106,6 +131,9 @@ impl Work {
         match self {
             Self::Restart { takes_token, subscribers } => contender.restart(size, takes_token, subscribers).await,
             Self::RestartBesideConsole => contender.restart_beside_console(size).await,
+            Self::RestartBeside(others) => contender.restart_beside(size, others).await,
+            Self::RestartWithMetrics => contender.restart_with_metrics(size).await,
+            Self::RestartWithTracing => contender.restart_with_tracing(size).await,
             Self::Once { takes_token } => contender.once(size, takes_token).await,
             Self::Idle { takes_token } => contender.idle(size, takes_token).await,
             Self::Cancel { others, has_started } => contender.cancel(size, others, has_started).await,

@@ -53,7 +53,7 @@ pub(super) async fn run(
     let mut follower = Follower { client, level, json, output, boot, last: None, unnumbered };
     if !follow {
         if !follower.past().await? {
-            follower.output.remark("no events: a console looks at them while somebody follows, as `events -f` does");
+            follower.output.remark("no events: a console keeps them only while somebody follows, as `events -f` does");
         }
         return Ok(());
     }
@@ -83,10 +83,11 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Prints the events that the console has seen. Returns `true` if it has seen any.
+    /// Prints the events that the console has kept. Returns `true` if there is one, and not only lines of actions, which
+    /// are kept also while nobody follows.
     async fn past(&mut self) -> Result<bool, Failure> {
         let Log { log } = self.client.get("log").await?.value;
-        let has_seen = !log.is_empty();
+        let has_seen = log.iter().any(|line| line["kind"] != "ConsoleAction");
         self.print(log)?;
         Ok(has_seen)
     }

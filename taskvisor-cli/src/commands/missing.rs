@@ -4,7 +4,7 @@ use taskvisor_parse::suggest::closest;
 
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::reply::Full;
+use crate::reply::{Full, Job, Slot};
 
 /// Names what is not there, and what could be meant. `of_slot` if it should be a slot; `command` is what does the like with
 /// a slot. `said` is the answer of the console, if it cannot be asked again.
@@ -20,22 +20,39 @@ pub(super) async fn named(said: String, name: &str, of_slot: bool, command: &str
 fn sentence(name: &str, of_slot: bool, command: &str, full: &Full) -> Option<String> {
     let is_node = full.nodes.iter().any(|node| node.path == name);
     let is_slot = full.slots.iter().any(|slot| slot.name == name);
-    // The slot of an idle key is not in the list.
-    let slot_of_key = full.slots.iter().find(|slot| {
-        slot.keyed && name.strip_prefix(&slot.name).is_some_and(|key| key.len() > 1 && key.starts_with('/'))
-    });
     match (is_node, is_slot, of_slot) {
         (true, _, false) | (_, true, true) => None,
         (true, false, true) => Some(format!("`{name}` is no slot, but a task or group: `taskvisor status {name}`")),
         (false, true, false) => Some(format!("`{name}` is a slot: `taskvisor {command} {name}`")),
-        (false, false, _) => Some(match slot_of_key {
-            Some(slot) if of_slot => format!("`{name}` is an idle key of the slot `{}`", slot.name),
-            Some(slot) => {
-                format!("`{name}` is an idle key of the slot `{}`: `taskvisor slots {}`", slot.name, slot.name)
-            }
-            None => not_found(name, full),
-        }),
+        (false, false, _) => Some(in_slot(name, of_slot, full).unwrap_or_else(|| not_found(name, full))),
     }
+}
+
+/// What is said of a submission that waits, and of a name in a slot with keys.
+fn in_slot(name: &str, of_slot: bool, full: &Full) -> Option<String> {
+    let see = |slot: &Slot| format!("`taskvisor slots {}`", slot.name);
+    let is_it = |job: &Job| job.path == name;
+    if let Some(slot) = full.slots.iter().find(|slot| slot.next.iter().chain(&slot.queue).any(is_it)) {
+        return Some(format!("`{name}` waits in the slot `{}`: {}", slot.name, see(slot)));
+    }
+    let rest = |slot: &Slot| name.strip_prefix(&slot.name)?.strip_prefix('/').filter(|rest| !rest.is_empty());
+    let (slot, rest_of_it) = full.slots.iter().filter(|slot| slot.keyed).find_map(|slot| Some((slot, rest(slot)?)))?;
+    // The slot of an idle key is not in the list. A key can have any text.
+    let is_key = |key: &&Slot| !key.keyed && key.name.starts_with(&slot.name) && rest(key).is_some();
+    let key = full.slots.iter().filter(is_key).max_by_key(|key| key.name.len());
+    Some(match key {
+        _ if of_slot => format!("`{name}` is an idle key of the slot `{}`", slot.name),
+        // Only the first of a long queue are listed.
+        Some(key) if key.queued > key.queue.len() as u64 => {
+            let listed = key.queue.len();
+            format!("`{name}` is not among the first {listed} that wait in the slot `{}`: {}", key.name, see(key))
+        }
+        Some(key) => format!("nothing runs or waits at `{name}`: {}", see(key)),
+        None if rest_of_it.contains('/') => {
+            format!("nothing runs or waits at `{name}`, whose key of the slot `{}` is idle: {}", slot.name, see(slot))
+        }
+        None => format!("`{name}` is an idle key of the slot `{}`: {}", slot.name, see(slot)),
+    })
 }
 
 fn not_found(name: &str, full: &Full) -> String {

@@ -51,12 +51,12 @@ impl Node {
         if self.attempt > 0 { format!("#{}", self.attempt) } else { String::new() }
     }
 
-    /// The failures in a row, with the number that is allowed if there is one.
+    /// The failures in a row, with the number of retries if there is one: they are exhausted by one failure more.
     pub(super) fn failures(&self) -> String {
         match (self.failures, self.max_retries) {
             (0, _) => String::new(),
             (failures, None) => format!("failures {failures}"),
-            (failures, Some(retries)) => format!("failures {failures}/{}", retries.saturating_add(1)),
+            (failures, Some(retries)) => format!("failures {failures} (max_retries {retries})"),
         }
     }
 

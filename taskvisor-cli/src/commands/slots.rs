@@ -40,24 +40,38 @@ fn as_json(text: &str, name: Option<&str>) -> String {
 }
 
 impl Slot {
-    /// The phase, or that it is paused.
-    fn word(&self) -> &str {
-        if self.paused { "paused" } else { &self.phase }
+    /// The slots of its keys that are busy or paused.
+    fn keys<'a>(&'a self, full: &'a Full) -> impl Iterator<Item = &'a Self> {
+        let is_key = |name: &str| name.strip_prefix(&self.name).is_some_and(|key| key.starts_with('/'));
+        full.slots.iter().filter(move |slot| self.keyed && is_key(&slot.name))
     }
 
-    fn style(&self) -> Style {
-        match self.word() {
+    /// The phase; with keys, that of the busiest one.
+    pub(super) fn phase<'a>(&'a self, full: &'a Full) -> &'a str {
+        let busy = |phase: &str| ["waiting", "stopping", "running"].iter().position(|known| *known == phase);
+        let phases = self.keys(full).chain([self]).map(|slot| &*slot.phase);
+        phases.max_by_key(|phase| busy(phase)).unwrap_or(&self.phase)
+    }
+
+    /// The phase, or that it is paused.
+    fn word<'a>(&'a self, full: &'a Full) -> &'a str {
+        if self.paused { "paused" } else { self.phase(full) }
+    }
+
+    fn style(&self, full: &Full) -> Style {
+        match self.word(full) {
             "running" => Style::Good,
             "waiting" | "stopping" => Style::Waiting,
             _ => Style::Faint,
         }
     }
 
-    /// The number in the queue, of those that it can have: `3/100`.
-    pub(super) fn queue(&self) -> String {
+    /// The number in the queue, of those that it can have: `3/100`. With keys, the number in all their queues: each has
+    /// the capacity for itself.
+    pub(super) fn queue(&self, full: &Full) -> String {
         match self.capacity {
-            Some(capacity) => format!("{}/{capacity}", self.queued),
-            None => self.queued.to_string(),
+            Some(capacity) if !self.keyed => format!("{}/{capacity}", self.queued),
+            _ => self.keys(full).map(|key| key.queued).fold(self.queued, u64::saturating_add).to_string(),
         }
     }
 
@@ -72,24 +86,25 @@ fn of_all(full: &Full, colored: bool) -> String {
         return "no slots\n".to_owned();
     }
     let mut table = Table::default();
-    table.row(["SLOT", "PHASE", "QUEUED", "OWNER", ""].map(|text| cell(text).style(Style::Title)));
+    table.row(["SLOT", "PHASE", "QUEUED", "OWNER", "", ""].map(|text| cell(text).style(Style::Title)));
     for slot in &full.slots {
         let owners: Vec<_> = slot.owners.iter().map(|owner| &*owner.path).collect();
         let more = if slot.keyed { "has keys" } else { "" };
         table.row([
             cell(&slot.name),
-            cell(slot.word()).style(slot.style()),
-            cell(slot.queue()),
+            cell(slot.word(full)).style(slot.style(full)),
+            cell(slot.queue(full)),
             cell(if owners.is_empty() { "-".to_owned() } else { owners.join(", ") }),
-            cell([more, &slot.paused_since(&full.now)].join(" ").trim()).style(Style::Faint),
+            cell(more).style(Style::Faint),
+            cell(slot.paused_since(&full.now)).style(Style::Faint),
         ]);
     }
     table.text("", colored)
 }
 
 fn of_slot(slot: &Slot, full: &Full, colored: bool) -> String {
-    let (name, word) = (plain(&slot.name), plain(slot.word()));
-    let mut text = format!("{}: {}\n", Style::Title.paint(&name, colored), slot.style().paint(&word, colored));
+    let (name, word) = (plain(&slot.name), plain(slot.word(full)));
+    let mut text = format!("{}: {}\n", Style::Title.paint(&name, colored), slot.style(full).paint(&word, colored));
     let mut table = Table::default();
     let mut row = |title: &str, value: String| {
         if !value.is_empty() {
@@ -97,10 +112,12 @@ fn of_slot(slot: &Slot, full: &Full, colored: bool) -> String {
         }
     };
     let job = |Job { path, state }: &Job| format!("{path} ({state})");
-    row("phase", if slot.paused { slot.phase.clone() } else { String::new() });
+    row("phase", if slot.paused { slot.phase(full).to_owned() } else { String::new() });
     row("since", slot.paused_since(&full.now));
     row("keys", if slot.keyed { keys(slot, full) } else { String::new() });
-    row("queued", slot.queue());
+    row("queued", slot.queue(full));
+    let each = slot.capacity.filter(|_| slot.keyed);
+    row("", each.map(|capacity| format!("at most {capacity} in each key")).unwrap_or_default());
     for owner in &slot.owners {
         row("owner", job(owner));
     }
@@ -116,7 +133,6 @@ fn of_slot(slot: &Slot, full: &Full, colored: bool) -> String {
 
 /// The keys that are busy or paused.
 fn keys(slot: &Slot, full: &Full) -> String {
-    let keys = full.slots.iter().filter_map(|key| key.name.strip_prefix(&slot.name)?.strip_prefix('/'));
-    let keys: Vec<_> = keys.collect();
+    let keys: Vec<_> = slot.keys(full).filter_map(|key| key.name.get(slot.name.len() + 1..)).collect();
     if keys.is_empty() { "all idle".to_owned() } else { keys.join(", ") }
 }

@@ -6,7 +6,7 @@ use super::{Status, show};
 use crate::client::{Client, query};
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::reply::{Full, Node, Slot};
+use crate::reply::{Full, Node, Reason, Slot};
 use crate::table::{Table, cell, whole};
 use crate::text::plain;
 use crate::time::{Time, ago, until};
@@ -17,7 +17,11 @@ pub(super) async fn run(
     json: bool,
     output: &mut Output,
 ) -> Result<Status, Failure> {
-    let answer = client.get::<Full>(&path.map_or_else(|| "tree".to_owned(), |path| query("tree", path))).await?;
+    let answer =
+        match (client.get::<Full>(&path.map_or_else(|| "tree".to_owned(), |path| query("tree", path))).await, path) {
+            (Err(Failure::NoSuchPath { said }), Some(path)) => return waiting(said, path, client, json, output).await,
+            (answer, _) => answer?,
+        };
     show(&answer, json, output, |full, colored| {
         let (head, nodes, slots) = match (path, full.nodes.split_first()) {
             (Some(_), Some((node, below))) => (of_node(node, full, colored), below, &[][..]),
@@ -30,6 +34,27 @@ pub(super) async fn run(
         _ => answer.value.live && answer.value.ready,
     };
     Ok(if ready { Status::Success } else { Status::NotReady })
+}
+
+/// What is known of a submission that waits in a slot: it is in no tree, but the console says why. `said` is its answer for
+/// what is not there at all.
+async fn waiting(
+    said: String,
+    path: &str,
+    client: &Client,
+    json: bool,
+    output: &mut Output,
+) -> Result<Status, Failure> {
+    let answer = client.get::<Reason>(&query("why", path)).await.ok().filter(|answer| answer.value.slot.is_some());
+    let answer = answer.ok_or(Failure::NoSuchPath { said })?;
+    show(&answer, json, output, |reason @ Reason { path, sentence, .. }, colored| {
+        let mut table = Table::default();
+        table.row([cell("why"), cell(sentence)]);
+        table.row([cell("slot"), cell(reason.look().unwrap_or_default())]);
+        let (path, word) = (plain(path), Style::Waiting.paint("queued", colored));
+        format!("{}: {word}, not ready\n{}", Style::Title.paint(&path, colored), table.text("  ", colored))
+    })?;
+    Ok(Status::NotReady)
 }
 
 /// The tree in a few lines.
@@ -149,9 +174,9 @@ fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String 
         ]);
     }
     for slot in slots.iter().filter(|slot| slot.paused_since.is_some()) {
-        let queued = format!("{} queued", slot.queue());
+        let queued = format!("{} queued", slot.queue(full));
         let began = since(&slot.paused_since).unwrap_or_default();
-        table.row([cell(format!("slot {}", slot.name)), cell(&slot.phase), cell(began), cell(queued)]);
+        table.row([cell(format!("slot {}", slot.name)), cell(slot.phase(full)), cell(began), cell(queued)]);
     }
     let title = Style::Title.paint("paused", colored);
     if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }

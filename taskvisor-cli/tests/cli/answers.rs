@@ -13,8 +13,10 @@ pub(crate) fn full() -> Value {
               "queue": [{ "path": "web", "id": 6, "state": "queued" }], "queued": 1, "capacity": 100 },
             { "name": "jobs", "phase": "idle", "queued": 0, "capacity": 100, "keyed": true, "paused": true,
               "paused_since": "2026-11-23T08:05:30.000Z" },
-            { "name": "jobs/acme", "phase": "running", "queued": 0, "capacity": 100, "paused": true,
-              "owners": [{ "path": "jobs/acme/export", "id": 7, "state": "running" }] },
+            { "name": "jobs/acme", "phase": "running", "queued": 2, "capacity": 100, "paused": true,
+              "owners": [{ "path": "jobs/acme/export", "id": 7, "state": "running" }],
+              "queue": [{ "path": "jobs/acme/export-4", "id": 8, "state": "queued" },
+                        { "path": "jobs/acme/export-5", "id": 9, "state": "queued" }] },
         ],
         "nodes": [
             { "name": "app", "path": "", "kind": "group", "strategy": "one_for_one", "state": "running", "index": 0,
@@ -72,6 +74,11 @@ pub(crate) fn answer(request: &Request) -> Reply {
         })),
         ("GET", query) => match query.split_once('=') {
             Some(("tree", path)) => found(part(path)),
+            Some(("why", "jobs/acme/export-5")) => {
+                let text = "waits at position 2 in the slot jobs/acme, which is paused";
+                Reply::json(json!({ "path": "jobs/acme/export-5", "why": { "text": text }, "sentence": text,
+                                    "slot": "jobs/acme" }))
+            }
             Some(("why", path)) => found(part(path).map(|part| {
                 let text = part["nodes"][0]["why"]["text"].as_str().unwrap();
                 json!({ "path": path, "why": { "text": text }, "sentence": format!("{text}, 3 s left") })

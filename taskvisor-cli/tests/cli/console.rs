@@ -75,7 +75,7 @@ fn status_of_a_real_tree_names_what_is_not_well() {
     assert_eq!(lines[0], "app: running, live, not ready");
     assert!(lines[1].starts_with("  tasks  5 ("), "{shown:?}");
     let pool = lines.iter().find(|line| line.contains("store/pool  ")).expect("it needs attention");
-    assert!(pool.contains("backoff") && pool.contains("failures 1/6"), "{pool}");
+    assert!(pool.contains("backoff") && pool.contains("failures 1 (max_retries 5)"), "{pool}");
     assert!(pool.contains("1h left") || pool.contains("59m"), "{pool}");
     assert!(pool.ends_with("\"connection refused\""), "{pool}");
 
@@ -164,6 +164,38 @@ fn slots_of_a_real_tree_are_shown_and_paused_also_while_they_are_idle() {
     let paused = status.split("\npaused\n").nth(1).expect(&status);
     assert!(paused.starts_with("  sync ") && paused.contains("  paused 0s ago  is paused, and "), "{status}");
     assert_eq!(ask(&["why", "jobs/zeta"]).status, 4);
+    program.end();
+}
+
+#[test]
+fn what_waits_in_the_slot_of_a_real_tree_is_neither_idle_nor_missing() {
+    let program = Program::start(tree().with_slot(SlotSpec::new("jobs").with_keys().with_capacity(5)));
+    let url = program.url();
+    let ask = |arguments: &[&str]| run(&[&["--url", &url], arguments].concat());
+    assert_eq!(ask(&["pause-slot", "jobs"]), printed("jobs: paused\n"));
+    for name in ["export-1", "export-2", "export-3"] {
+        program.submit("jobs/acme", runs(name));
+    }
+    program.submit("jobs/zeta", runs("export-1"));
+    program.submit("plain", runs("plain-1"));
+    program.submit("plain", runs("plain-2"));
+    let waits = "jobs/acme/export-2: waits at position 2 in the slot jobs/acme, which is paused; see `taskvisor slots jobs/acme`\n";
+    assert_eq!(ask(&["why", "jobs/acme/export-2"]), printed(waits));
+    let plain = "plain-2: waits at position 1 in the slot plain; see `taskvisor slots plain`\n";
+    assert_eq!(ask(&["why", "plain-2"]), printed(plain));
+    let status = ask(&["status", "jobs/acme/export-2"]);
+    assert!(status.status == 3 && status.stdout.starts_with("jobs/acme/export-2: queued, not ready\n"), "{status:?}");
+    let cancel = ask(&["cancel", "jobs/acme/export-2"]);
+    assert_eq!((cancel.status, &*cancel.stdout), (1, ""), "{cancel:?}");
+    let said =
+        ": it waits at position 2 in the slot jobs/acme, which is paused; before it starts, only the handle that ";
+    assert!(cancel.stderr.contains(said), "{cancel:?}");
+    let paused = ask(&["status"]).stdout;
+    let row = paused.lines().find(|line| line.starts_with("  slot jobs ")).expect(&paused);
+    assert!(row.starts_with("  slot jobs  waiting  paused ") && row.ends_with("  4 queued"), "{row}");
+    assert_eq!(ask(&["resume-slot", "jobs"]), printed("jobs: resumed\n"));
+    let jobs = ask(&["slots", "jobs"]).stdout;
+    assert!(jobs.starts_with("jobs: running\n") && jobs.contains("\n  queued  2\n"), "{jobs}");
     program.end();
 }
 

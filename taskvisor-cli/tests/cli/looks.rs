@@ -17,10 +17,10 @@ app: running, live, not ready
   access  read-only
 
 needs attention
-  store/pool  backoff  #12  failures 3/6  waits after a failure, 3s left  \"cannot connect: connection refused\"
+  store/pool  backoff  #12  failures 3 (max_retries 5)  waits after a failure, 3s left  \"cannot connect: connection refused\"
 
 paused
-  slot jobs  idle  paused 10m ago  0/100 queued
+  slot jobs  running  paused 10m ago  2 queued
 ";
     assert_eq!(shown, Run { status: 3, ..printed(expected) });
 }
@@ -47,7 +47,7 @@ store/pool: backoff, not ready
   why       waits after a failure, 3s left
   attempt   12
   restarts  11
-  failures  3/6
+  failures  3 (max_retries 5)
   since     2026-11-23 08:15:28Z (2s ago)
   next      2026-11-23 08:15:33Z (in 3s)
   last      1 completed, 2 failed
@@ -62,7 +62,7 @@ store: running, not ready
   restarts  1
 
 needs attention
-  store/pool  backoff  #12  failures 3/6  waits after a failure, 3s left  \"cannot connect: connection refused\"
+  store/pool  backoff  #12  failures 3 (max_retries 5)  waits after a failure, 3s left  \"cannot connect: connection refused\"
 ";
     assert_eq!(run(&["--url", &url, "status", "store"]), Run { status: 3, ..printed(group) });
     let ready = "report: running, ready\n  why      runs\n  attempt  1\n  since    2026-11-20 08:15:30Z (3d ago)\n";
@@ -81,7 +81,7 @@ fn tree_has_a_line_for_each_node_in_columns() {
 app            running    one_for_one
 ├─ store       running    rest_for_one
 │  ├─ migrate  completed  #1            2m 5s
-│  └─ pool     backoff    #12           2s     failures 3/6 next in 3s  \"cannot connect: connection refused\"
+│  └─ pool     backoff    #12           2s     failures 3 (max_retries 5) next in 3s  \"cannot connect: connection refused\"
 ├─ serve       pending                  1h
 └─ report      running    #1            3d
 ";
@@ -110,7 +110,21 @@ fn events_without_follow_are_those_that_the_console_has_seen() {
     let none = Mock::new(|_| Reply::json(json!({ "log": [] })));
     let shown = run(&["--url", &none.url, "events"]);
     assert_eq!((shown.status, &*shown.stdout), (0, ""));
-    assert!(shown.stderr.contains("`events -f`"), "{shown:?}");
+    let hint = "taskvisor: no events: a console keeps them only while somebody follows, as `events -f` does\n";
+    assert_eq!(shown.stderr, hint);
+    // Actions are kept while nobody follows.
+    let action = json!({ "kind": "ConsoleAction", "at": "2026-11-23T08:15:28.000Z", "level": "info", "text": "ConsoleAction a" });
+    let actions = Mock::new(move |_| Reply::json(json!({ "log": [action] })));
+    let shown = run(&["--url", &actions.url, "events"]);
+    assert_eq!((&*shown.stdout, &*shown.stderr), ("2026-11-23T08:15:28.000Z INFO  ConsoleAction a\n", hint));
+}
+
+#[test]
+fn the_help_and_the_readme_say_how_long_events_are_kept() {
+    let help = run(&["--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [&help, include_str!("../../README.md"), include_str!("../../../taskvisor/src/guide/console.md")] {
+        assert!(text.contains("last events, which the console keeps only while somebody follows"), "{text}");
+    }
 }
 
 #[test]
@@ -171,6 +185,16 @@ fn a_slot_is_no_path_and_what_is_right_is_said() {
         (["pause", "jobs"], "`jobs` is a slot: `taskvisor pause-slot jobs`"),
         (["resume", "jobs"], "`jobs` is a slot: `taskvisor resume-slot jobs`"),
         (["slots", "jobs/zeta"], "`jobs/zeta` is an idle key of the slot `jobs`"),
+        (
+            ["why", "jobs/zeta/a"],
+            "nothing runs or waits at `jobs/zeta/a`, whose key of the slot `jobs` is idle: `taskvisor slots jobs`",
+        ),
+        (["why", "jobs/acme/a"], "nothing runs or waits at `jobs/acme/a`: `taskvisor slots jobs/acme`"),
+        (["slots", "web"], "`web` waits in the slot `deploy`: `taskvisor slots deploy`"),
+        (
+            ["slots", "jobs/acme/export-4"],
+            "`jobs/acme/export-4` waits in the slot `jobs/acme`: `taskvisor slots jobs/acme`",
+        ),
         (["slots", "store"], "`store` is no slot, but a task or group: `taskvisor status store`"),
         (["slots", "deploi"], "no task, group or slot `deploi`; near: `deploy`"),
     ] {
@@ -180,18 +204,61 @@ fn a_slot_is_no_path_and_what_is_right_is_said() {
 }
 
 #[test]
+fn a_submission_that_waits_is_queued_and_not_missing() {
+    let (url, path) = (console().url, "jobs/acme/export-5");
+    let sentence = "waits at position 2 in the slot jobs/acme, which is paused";
+    let why = format!("{path}: {sentence}; see `taskvisor slots jobs/acme`\n");
+    assert_eq!(run(&["--url", &url, "why", path]), printed(&why));
+    let status = format!("{path}: queued, not ready\n  why   {sentence}\n  slot  `taskvisor slots jobs/acme`\n");
+    assert_eq!(run(&["--url", &url, "status", path]), Run { status: 3, ..printed(&status) });
+    let json = run(&["--url", &url, "status", path, "--json"]);
+    assert_eq!((json.status, &serde_json::from_str::<Value>(&json.stdout).unwrap()["slot"]), (3, &json!("jobs/acme")));
+}
+
+#[test]
+fn a_slot_with_keys_is_as_busy_as_its_busiest_key_and_has_the_sum_of_their_queues() {
+    let phases = |keys: &[(&str, u64)]| {
+        let mut slots = vec![json!({ "name": "jobs", "phase": "idle", "queued": 0, "capacity": 5, "keyed": true })];
+        slots.extend(keys.iter().enumerate().map(|(number, (phase, queued))| {
+            json!({ "name": format!("jobs/{number}"), "phase": phase, "queued": queued, "capacity": 5 })
+        }));
+        // No key of it.
+        slots.push(json!({ "name": "jobsite", "phase": "running", "queued": 3, "capacity": 5 }));
+        let mock = Mock::new(move |_| {
+            let mut full = full();
+            full["slots"] = json!(slots);
+            Reply::json(full)
+        });
+        let shown = run(&["--url", &mock.url, "slots"]).stdout;
+        let row = shown.lines().find(|line| line.starts_with("jobs ")).expect(&shown);
+        row.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(phases(&[]), "idle 0");
+    assert_eq!(phases(&[("waiting", 4)]), "waiting 4");
+    assert_eq!(phases(&[("running", 0), ("waiting", 5), ("stopping", 5)]), "running 10");
+    assert_eq!(phases(&[("waiting", 5), ("stopping", 1)]), "stopping 6");
+}
+
+#[test]
 fn slots_show_what_runs_and_waits_in_them() {
     let expected = "\
 SLOT       PHASE    QUEUED  OWNER
 deploy     running  1/100   api
-jobs       paused   0/100   -                 has keys paused 10m ago
-jobs/acme  paused   0/100   jobs/acme/export
+jobs       paused   2       -                 has keys  paused 10m ago
+jobs/acme  paused   2/100   jobs/acme/export
 ";
     let url = console().url;
     assert_eq!(run(&["--url", &url, "slots"]), printed(expected));
     let deploy = "deploy: running\n  queued  1/100\n  owner   api (running)\n  queue   web (queued)\n";
     assert_eq!(run(&["--url", &url, "slots", "deploy"]), printed(deploy));
-    let jobs = "jobs: paused\n  phase   idle\n  since   paused 10m ago\n  keys    acme\n  queued  0/100\n";
+    let jobs = "\
+jobs: paused
+  phase   running
+  since   paused 10m ago
+  keys    acme
+  queued  2
+          at most 100 in each key
+";
     assert_eq!(run(&["--url", &url, "slots", "jobs"]), printed(jobs));
     let none = Mock::new(|_| {
         let mut full = full();
@@ -227,7 +294,7 @@ fn status_shows_what_is_paused_also_if_it_is_not_due() {
 paused
   store      running                   waits for store/pool
   poll       interval  paused 5m ago   is paused, and waits for its interval, 1m left
-  slot jobs  idle      paused 10m ago  0/100 queued
+  slot jobs  running   paused 10m ago  2 queued
 ";
     let (_, paused) = shown.stdout.split_once("access  read-only\n").expect(&shown.stdout);
     assert_eq!(paused, expected);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use taskvisor::{History, Tree, TreeBuilder};
+use taskvisor::{History, TaskSpec, Tree, TreeBuilder};
 use taskvisor_console::Console;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -89,6 +89,11 @@ impl Program {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
+    }
+
+    /// Submits a task to a slot, or to that of a key.
+    pub(crate) fn submit(&self, slot: &str, task: TaskSpec) {
+        self.runtime.block_on(async { self.tree.slot(slot).submit(task).await }).unwrap();
     }
 
     /// Shuts the tree down, and ends the server.

@@ -1,7 +1,7 @@
 //! What is shown, as data: nodes, the "why" sentence, timers, details and events, in the form of the wire.
 //!
 //! `mirror` keeps the tree as clients have it, of `facts` and texts (`node`). `why`, `mirror` and `changes` are pure;
-//! `read` asks the supervisor and the history.
+//! `read` asks the supervisor and the history, and `slot` the slots for what has no node yet.
 
 mod changes;
 mod event;
@@ -10,6 +10,7 @@ mod mirror;
 mod node;
 mod order;
 mod read;
+mod slot;
 mod times;
 mod why;
 
@@ -18,3 +19,5 @@ pub(crate) use event::{action, event, path};
 pub(crate) use mirror::{Delta, Mirror, Source};
 pub(crate) use node::{is_behind, recent};
 pub(crate) use read::{detail, leases, log, now, slots, timers, tree, why};
+pub(crate) use slot::Waits;
+pub(crate) use why::shown;

@@ -8,6 +8,7 @@ use taskvisor::{HistoryEntry, NodeSnapshot, PathHistory, TaskState, TreeSnapshot
 use super::changes::{Position, full, write_list};
 use super::mirror::Mirror;
 use super::node;
+use super::slot::Waits;
 use super::times::rfc3339;
 use super::why::Why;
 use crate::live::Hub;
@@ -89,19 +90,30 @@ fn redact_history(history: &mut PathHistory, settings: &Settings) {
     }
 }
 
-/// Returns why a node is in its state. `None` if there is none.
+/// Returns why a node is in its state, or where a submission waits. `None` if there is neither.
 pub(crate) fn why(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
-    let node = settings.node(path)?;
+    let Some(node) = settings.node(path) else {
+        let waits = Waits::of(&settings.supervisor, path)?;
+        let why = waits.why();
+        return Some(
+            json!({ "path": path, "why": node::why(&why), "sentence": why.text, "slot": waits.slot }).to_string(),
+        );
+    };
     let (_, why) = rendered(settings, hub, &node)?;
     let sentence = why.sentence(SystemTime::now());
     Some(json!({ "path": path, "why": node::why(&why), "sentence": sentence }).to_string())
 }
 
-/// Returns what waits for a time, the soonest first.
+/// Returns what waits for a time, the soonest first. What stands by waits for its lease: another replica runs it at its
+/// time.
 pub(crate) fn timers(settings: &Settings) -> String {
     let mut timers = Vec::new();
     let mut next = vec![settings.supervisor.tree().root];
     while let Some(mut node) = next.pop() {
+        // Nothing in a group that stands by begins here.
+        if node.state == TaskState::Standby {
+            continue;
+        }
         next.append(&mut node.children);
         let Some(at) = node.next_at.or(node.next_run) else { continue };
         let kind = match node.state {

@@ -49,7 +49,7 @@ impl Why {
         }
     }
 
-    fn new(text: impl Into<String>) -> Self {
+    pub(super) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), until: None }
     }
 
@@ -219,7 +219,7 @@ fn how_it_is(node: &Facts, tree: &impl Look, links: usize) -> (String, Option<Sy
 }
 
 /// Returns a name as it is, unless it could be taken for words of the sentence.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != ',');
     if is_plain { name.to_owned() } else { format!("{name:?}") }
 }

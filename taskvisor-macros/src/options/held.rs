@@ -70,8 +70,11 @@ pub(crate) trait Held {
     /// Reads the argument, and reports errors of its value.
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm>;
 
-    /// Returns the value as an expression, if it is given and is a single value.
-    fn lower(&self, private: &TokenStream) -> Option<TokenStream>;
+    /// Returns the value as an expression, if it is given and is a single value. An option with code of its own for the
+    /// expansion has none.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
 
     /// Returns the value of a flag, if it is given.
     fn flag(&self) -> Option<&Value<bool>> {
@@ -178,11 +181,6 @@ impl Held for FlagOrWord {
         Ok(())
     }
 
-    /// It expands to the setter of its value.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
-    }
-
     fn choice(&self) -> Option<&Value<Choice>> {
         self.as_ref().map(|given| &given.value)
     }
@@ -199,11 +197,6 @@ impl Held for FlagOrWord {
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         keep(self, key, form, |value| reader.word(key, value, &Restart::WORDS, Purpose::Restart))
-    }
-
-    /// The policy includes `interval`.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
@@ -252,10 +245,6 @@ impl Held for Failures {
         keep(self, key, form, |value| parse_function(key, value, reader))
     }
 
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        plain(self.as_ref())
-    }
-
     fn describe(&self, name: &str) -> Vec<String> {
         line(name, self.as_ref(), |function| format!("`{}`", path::text(function)))
     }
@@ -264,10 +253,6 @@ impl Held for Failures {
 impl Held for NameOfLimit {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         keep(self, key, form, |value| parse_limit(key, value, reader))
-    }
-
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        plain(self.as_ref())
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
@@ -295,11 +280,6 @@ impl Held for Retries {
         }
         *self = Some(backoff);
         Ok(())
-    }
-
-    /// It expands to two calls.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
@@ -336,11 +316,6 @@ impl Held for Limits {
             Form::Value(_) => self.named.read(key, form, reader),
             Form::Word => Err("takes the name of a limit, or a list"),
         }
-    }
-
-    /// Each form expands to a setter of its own.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
     }
 
     fn describe(&self, name: &str) -> Vec<String> {

@@ -70,7 +70,7 @@ fn parse_fresh(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Ident> 
     }
     let message = match peel(value) {
         Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) if as_ident(&syn::parse_str(&text.value()).ok()?).is_some() => {
+            Lit::Str(text) if syn::parse_str(&text.value()).is_ok_and(|written| as_ident(&written).is_some()) => {
                 format!("`{key}` is a function, without quotes: write `{key} = {}`", text.value())
             }
             _ => format!("`{key}` is a function that makes the tasks of the group: write for example `{key} = make`"),

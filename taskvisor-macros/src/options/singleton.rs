@@ -84,11 +84,6 @@ impl Held for Singleton {
         Ok(())
     }
 
-    /// It expands to the setter of its value.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
-    }
-
     fn describe(&self, name: &str) -> Vec<String> {
         line(name, self.as_ref(), |lease| match lease {
             Lease::None => "false".to_owned(),

@@ -48,11 +48,6 @@ impl Held for Option<Fleet> {
         Ok(())
     }
 
-    /// It expands to a statement of its own.
-    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
-        None
-    }
-
     fn describe(&self, _: &str) -> Vec<String> {
         Vec::new()
     }

@@ -15,7 +15,7 @@ use crate::{path, suggest, synonyms};
 pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
     let message = match peel(expr) {
         Expr::Lit(literal) => no_literal(literal, label),
-        Expr::MethodCall(call) if entry_before(call).is_some() => {
+        Expr::MethodCall(call) => {
             let Some(message) = method_of_entry(call) else { return false };
             message
         }

@@ -53,9 +53,7 @@ impl Call {
             [] if inner.iter().all(is_bare) => Position::End,
             after if is_kept || !after.iter().any(is_semicolon) => Position::Within,
             _ if !inner.iter().all(is_bare) => Position::Elsewhere,
-            [TokenTree::Punct(last)] if last.as_char() == ';' => {
-                Position::BeforeSemicolon(TokenTree::Punct(last.clone()))
-            }
+            [semicolon] => Position::BeforeSemicolon(semicolon.clone()),
             _ => Position::Elsewhere,
         }
     }

@@ -83,7 +83,7 @@ fn inside(ty: &Type) -> &Type {
 /// Returns the type as a single name.
 fn plain_name(ty: &Type) -> Option<Ident> {
     match ty {
-        Type::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| is_name(name)).cloned(),
+        Type::Path(path) => path.path.get_ident().filter(|name| is_name(name)).cloned(),
         _ => None,
     }
 }

@@ -48,6 +48,16 @@ fn each_key_has_an_item_with_its_docs() {
     }
 }
 
+#[test]
+fn the_docs_of_an_item_have_its_setter_and_only_a_mended_name_is_hidden() {
+    let expanded = keys::expand().to_string();
+    assert!(expanded.contains(" Setter: `with_timeout`."), "{expanded}");
+    assert!(!expanded.contains("Setter: -"), "{expanded}");
+    let hidden = expanded.matches("# [doc (hidden)] pub mod").count();
+    assert_eq!(hidden, expanded.matches("# [doc (hidden)] pub mod krate").count());
+    assert!(hidden > 0, "{expanded}");
+}
+
 fn without_spaces(tokens: &TokenStream) -> String {
     tokens.to_string().replace(' ', "")
 }

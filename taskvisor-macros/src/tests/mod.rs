@@ -2,10 +2,17 @@
 
 #[cfg(all(feature = "controller", feature = "fleet"))]
 mod advice;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod checks;
 mod compared;
 mod docs;
 mod editor;
 mod fuzz;
+mod generated;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod lists;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod mended;
 mod mistakes;
 mod options;
 mod subscriber;
@@ -14,6 +21,8 @@ mod supervisor;
 mod synonyms;
 mod task;
 mod typing;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod ui;
 
 use proc_macro2::TokenStream;
 

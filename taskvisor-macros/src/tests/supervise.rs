@@ -425,6 +425,8 @@ fn m07_errors_stand_apart_unless_a_variable_is_left_out() {
         (quote!(grce = "5s", tasks = [task(poll { client }, after = [nobody])]), true),
         (quote!(grce = Duration::from_secs(5), tasks = [poll::spec(a.client)]), true),
         (quote!(grce = grace, tasks = [ping {}]), false),
+        (quote!(grce = path::GRACE, tasks = [ping {}]), true),
+        (quote!(grce = client.grace, tasks = [poll { client: client }]), true),
         (quote!(tasks = list), false),
         (quote!(tasks = [..ping {}, x = [list[0], pong {}]]), false),
     ] {

@@ -161,3 +161,56 @@ fn what_is_no_free_function_gets_no_structs() {
         assert!(!expanded.contains("type App"), "{expanded}");
     }
 }
+
+#[test]
+fn a_refused_return_type_stays_and_the_body_has_any_type() {
+    for (output, kept, is_any) in [
+        ("App", None, false),
+        ("Option<App>", None, false),
+        ("App<u8>", None, false),
+        ("a::App", Some("-> a :: App"), true),
+        ("&App", Some("-> & App"), true),
+        ("Tree<u8>", Some("-> Tree < u8 >"), true),
+        ("impl Sized", Some("-> impl Sized"), false),
+    ] {
+        let item: TokenStream = format!("fn app() -> {output} {{ a::supervise!(tasks = []) }}").parse().unwrap();
+        let expanded = expand(TokenStream::new(), item).to_string();
+        assert_eq!(expanded.contains("unreachable ! ()"), is_any, "{output}: {expanded}");
+        let written = format!("-> {output}").parse::<TokenStream>().unwrap().to_string();
+        assert_eq!(expanded.contains(&format!("fn app () {written} {{")), kept.is_some(), "{output}: {expanded}");
+        assert!(!expanded.contains("supervise ! ("), "{output}: {expanded}");
+    }
+}
+
+#[test]
+fn the_call_of_a_tree_is_replaced_where_it_stands() {
+    let at_end = "the tree is what the function returns: end it with `supervise!(..)`";
+    let semicolon = "the tree is what the function returns: leave out this `;`";
+    for (body, message) in [
+        ("supervise!(tasks = [])", None),
+        ("Some(supervise!(tasks = []))", None),
+        ("supervise!(tasks = [])?", None),
+        ("let tree = supervise!(tasks = []); tree", None),
+        ("return supervise!(tasks = []);", None),
+        ("supervise!(tasks = []);", Some(semicolon)),
+        ("drop(supervise!(tasks = []));", Some(at_end)),
+        ("supervise!(tasks = []).start(); made()", Some(at_end)),
+    ] {
+        let braced = proc_macro2::Group::new(proc_macro2::Delimiter::Brace, body.parse().unwrap());
+        // As it is written, and as `macro_rules!` passes a block on.
+        let written = TokenStream::from(proc_macro2::TokenTree::Group(braced));
+        let passed = proc_macro2::Group::new(proc_macro2::Delimiter::None, written.clone());
+        for block in [written, TokenStream::from(proc_macro2::TokenTree::Group(passed))] {
+            let expanded = expand(TokenStream::new(), quote!(fn app() -> App #block));
+            assert_eq!(messages(&expanded), Vec::from_iter(message), "{body}");
+            assert!(!expanded.to_string().contains("supervise ! ("), "{body}: {expanded}");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_braces_stays_as_it_is() {
+    let item = quote!(fn app() -> App ({ supervise!(tasks = []) }));
+    let expanded = expand(TokenStream::new(), item).to_string();
+    assert!(expanded.contains("({ supervise ! (tasks = []) })"), "{expanded}");
+}

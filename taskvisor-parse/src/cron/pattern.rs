@@ -73,7 +73,7 @@ impl Pattern {
     /// seconds since its 1970-01-01T00:00:00. `None` if there is none before the end of the year 9999.
     pub(super) fn next_local(&self, seconds: i64) -> Option<i64> {
         // Rounded up to a minute.
-        let from = (seconds.clamp(FIRST, LAST + 1) + MINUTE - 1).div_euclid(MINUTE) * MINUTE;
+        let from = (seconds.clamp(FIRST, LAST) + MINUTE - 1).div_euclid(MINUTE) * MINUTE;
         if from > LAST {
             return None;
         }

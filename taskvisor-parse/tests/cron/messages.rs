@@ -42,6 +42,8 @@ fn texts_without_five_fields() {
             "0 0 2 * * * *",
             &[("0 0 2 * * * *", "{} has 7 fields, expected 5: seconds are said by `every`, and a pattern has no year")],
         ),
+        ("0 0 2 * * 5", &[("0 0 2 * * 5", "{} has 6 fields, expected 5: seconds are said by `every`")]),
+        ("0 0 2 * * july", &[("0 0 2 * * july", "{} has 6 fields, expected 5: seconds are said by `every`")]),
         ("0 2 * * * 2027", &[("0 2 * * * 2027", "{} has 6 fields, expected 5: a pattern has no year")]),
         ("0, 30 2 * * *", &[("0, 30 2 * * *", "{} has 6 fields, expected 5: there are no spaces within a field")]),
         ("0 9 - 17 * * *", &[("0 9 - 17 * * *", "{} has 7 fields, expected 5: there are no spaces within a field")]),
@@ -259,4 +261,21 @@ fn errors_are_joined() {
     );
     let messages: Vec<String> = errors.into_iter().map(ToString::to_string).collect();
     assert_eq!(messages.join("; "), errors.to_string());
+}
+
+#[test]
+fn a_step_needs_a_range_also_at_the_last_value() {
+    for (text, write) in
+        [("59/5 * * * *", "59-59/5"), ("0 0 * * 6/2", "6-6/2"), ("0 0 * * 7/2", "0-6/2"), ("5/5 * * * *", "5-59/5")]
+    {
+        let message = Pattern::parse(text).expect_err(text).to_string();
+        assert!(message.ends_with(&format!("write `{write}`")), "{message}");
+    }
+}
+
+#[test]
+fn a_text_has_at_most_1000_bytes() {
+    assert!(Pattern::parse(&format!("{:1000}", "0 2 * * *")).is_ok());
+    let message = Pattern::parse(&format!("{:1001}", "0 2 * * *")).unwrap_err().to_string();
+    assert!(message.ends_with("has 1001 bytes, expected at most 1000"), "{message}");
 }

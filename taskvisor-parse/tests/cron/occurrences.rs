@@ -315,6 +315,40 @@ fn an_offset_of_more_than_26_hours_counts_as_26() {
 }
 
 #[test]
+fn a_fixed_time_that_the_clock_has_shown_does_not_occur_again_however_far_the_clock_goes_back() {
+    let zone = Changes { first: 93_600, then: vec![(1_000_000, -93_600)] };
+    // The clock has shown day 12, goes back by 52 hours, and shows it again 36 hours after the change.
+    let next = pattern("0 0 * * *").next(1_108_000, &zone).unwrap();
+    assert_eq!((next.at, next.due), (1_216_800, Civil::from_seconds(13 * 86_400)));
+}
+
+#[test]
+fn nothing_occurs_after_the_year_9999_of_the_clock() {
+    let last = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let minutes = pattern("* * * * *");
+    assert_eq!(minutes.next(last - 60, &Utc).map(|next| next.at), Some(last - 59));
+    assert_eq!(minutes.next(last - 59, &Utc), None);
+    let ahead = Changes { first: 3_600, then: Vec::new() };
+    assert_eq!(minutes.next(last - 3_660, &ahead).map(|next| next.at), Some(last - 3_659));
+    assert_eq!(minutes.next(last - 3_659, &ahead), None);
+    assert_eq!(minutes.next(last - 1_800, &ahead), None);
+}
+
+/// A zone whose offset holds for no time at all.
+#[test]
+fn a_change_that_is_not_later_is_none() {
+    struct Stuck;
+    impl Zone for Stuck {
+        fn offset(&self, instant: i64) -> Offset {
+            Offset { seconds: 0, until: Some(instant) }
+        }
+    }
+    for text in ["0 0 * * *", "*/5 * * * *"] {
+        assert_eq!(pattern(text).next(1_000_000, &Stuck), pattern(text).next(1_000_000, &Utc), "{text}");
+    }
+}
+
+#[test]
 fn a_zone_that_does_not_keep_its_word_does_no_harm() {
     /// Any offset, and any end.
     struct Wild(u64);

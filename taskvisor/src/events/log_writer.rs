@@ -17,7 +17,8 @@ use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
 
-/// A subscriber that writes one line for each event: time of day (UTC), level, kind, task, and the other fields.
+/// A subscriber that writes one line for each event: time of day (UTC), level, kind, task (or slot, of an event without a
+/// task), and the other fields.
 ///
 /// ```text
 /// 08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="connection refused"
@@ -236,7 +237,9 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
     } else {
         write!(line, "{time} {level:<5}")?;
     }
-    write!(line, " {:<24} {:<20}", event.kind.as_str(), event.task.as_deref().map(name).unwrap_or_default())?;
+    // An event about a slot itself, such as its pause, has no task.
+    let subject = event.task.as_deref().or(event.slot.as_deref()).map(name).unwrap_or_default();
+    write!(line, " {:<24} {subject:<20}", event.kind.as_str())?;
     write_fields(line, event)
 }
 
@@ -268,16 +271,18 @@ mod tests {
             count: Some(2),
             ..event(EventKind::ControllerSlotTransition, "up").because("idle -> running")
         };
+        let paused = Event { task: None, slot: Some("up".into()), ..event(EventKind::TaskPaused, "") };
         let lost = Event { count: Some(7), ..event(EventKind::SubscriberOverflow, "metrics") };
         let over = Event { task: None, ..event(EventKind::ShutdownRequested, "").because("SIGTERM") };
         let done = Event { task: None, ..event(EventKind::AllStoppedWithinGrace, "") };
-        let lines: String = [failed, waits, late, moves, lost, over, done].iter().map(line).collect();
+        let lines: String = [failed, waits, late, moves, paused, lost, over, done].iter().map(line).collect();
         assert_eq!(
             lines,
             r#"08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="refused"
 08:15:30.123 DEBUG BackoffScheduled         a-name-longer-than-its-column attempt=3 delay=400ms
 08:15:30.123 WARN  TimeoutHit               ping                 timeout=5000ms
 08:15:30.123 DEBUG ControllerSlotTransition up                   slot=up waiting=2 change="idle -> running"
+08:15:30.123 INFO  TaskPaused               up                   slot=up
 08:15:30.123 WARN  SubscriberOverflow       metrics              lost=7
 08:15:30.123 INFO  ShutdownRequested                             reason="SIGTERM"
 08:15:30.123 INFO  AllStoppedWithinGrace

@@ -1,7 +1,7 @@
 //! Events, and their way to subscribers and streams.
 //!
-//! `event` and `data` describe one event, and `line` its text; `subscribe` and `stream` are the two ways to receive events. `bus` is the
-//! entrance for the runtime; `exchange`, `open`, `lane`, `crew` and `duty` move events without a runtime, and
+//! `event` and `data` describe one event, and `line` its text; `subscribe` and `stream` are the two ways to receive events.
+//! `bus` is the entrance for the runtime; `exchange`, `open`, `lane`, `crew` and `duty` move events without a runtime, and
 //! `models/` checks them with loom. Other modules publish through `Bus`. Nothing in the runtime reads events back.
 
 mod bus;

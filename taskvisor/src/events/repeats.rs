@@ -91,9 +91,12 @@ impl Streak {
     /// Returns `true` if the task has run well since its last failure, as far as the times tell.
     fn is_over(&self, now: Duration) -> bool {
         let pause = now.saturating_sub(self.last);
+        if pause <= LATE {
+            return false;
+        }
         let before = u32::try_from(self.times.saturating_sub(1)).unwrap_or(u32::MAX);
         let usual = self.last.saturating_sub(self.since).checked_div(before);
-        pause > LATE && usual.is_some_and(|usual| pause > usual * 4)
+        usual.is_some_and(|usual| pause > usual * 4)
     }
 
     fn often(&self) -> Often {

@@ -194,3 +194,7 @@ impl Lease {
         std::mem::take(&mut self.is_wanted)
     }
 }
+
+#[cfg(test)]
+#[path = "leases_test.rs"]
+mod tests;

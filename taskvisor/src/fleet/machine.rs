@@ -764,3 +764,7 @@ mod tests;
 #[cfg(test)]
 #[path = "machine_cases_test.rs"]
 mod cases;
+
+#[cfg(test)]
+#[path = "machine_answers_test.rs"]
+mod answers;

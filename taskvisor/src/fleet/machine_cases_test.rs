@@ -2,18 +2,18 @@
 
 use super::*;
 
-const TTL: Duration = Duration::from_secs(15);
+pub(super) const TTL: Duration = Duration::from_secs(15);
 
-fn key(name: usize) -> LeaseKey {
+pub(super) fn key(name: usize) -> LeaseKey {
     LeaseKey::new(format!("k{name}")).unwrap()
 }
 
-fn held(token: u64) -> Claim {
+pub(super) fn held(token: u64) -> Claim {
     Claim::Held { token: FencingToken::from_number(token), last_tick: None, now: StoreTime::from_unix(TTL) }
 }
 
 /// A machine whose one unit works.
-fn working(key: &LeaseKey) -> (Machine, SessionId) {
+pub(super) fn working(key: &LeaseKey) -> (Machine, SessionId) {
     let id = SessionId::from_bits(1);
     let mut machine = Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1));
     machine.say(key, Say::Wants(0), Duration::ZERO);
@@ -74,7 +74,7 @@ fn told(orders: &[Order]) -> Vec<LeaseKey> {
     orders.iter().filter_map(key).collect()
 }
 
-fn calls(orders: &[Order]) -> Vec<&Call> {
+pub(super) fn calls(orders: &[Order]) -> Vec<&Call> {
     orders.iter().filter_map(|order| if let Order::Call(call) = order { Some(call) } else { None }).collect()
 }
 

@@ -30,8 +30,10 @@ pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
         let message = if whole { format!("{error:#}") } else { message(error) };
         // Many errors contain the message of their cause.
         let named = line.strip_suffix(&*message).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "));
-        if !message.is_empty() && !named {
-            line.push_str(if line.is_empty() { "" } else { ": " });
+        if line.is_empty() {
+            line = message;
+        } else if !message.is_empty() && !named {
+            line.push_str(": ");
             line.push_str(&message);
         }
         if whole {

@@ -37,6 +37,7 @@ pub struct BackoffPolicy {
 }
 
 impl Default for BackoffPolicy {
+    #[inline]
     fn default() -> Self {
         Self {
             first: Duration::from_millis(100),
@@ -123,4 +124,43 @@ pub(super) fn from_nanos(nanos: u128) -> Duration {
     let seconds = u64::try_from(nanos / PER_SECOND).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanos % PER_SECOND).unwrap_or(0);
     Duration::new(seconds, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn each_jitter_draws_from_its_range_from_the_first_failure_on() {
+        let delays = |jitter, attempt| {
+            let backoff = BackoffPolicy { first: SECOND, max: 4 * SECOND, factor: 2.0, jitter };
+            [backoff.next_by(attempt, |low, _| low), backoff.next_by(attempt, |_, high| high)].map(|it| it.as_millis())
+        };
+        for (jitter, first, second) in [
+            (JitterPolicy::None, [1000, 1000], [2000, 2000]),
+            (JitterPolicy::Full, [0, 1000], [0, 2000]),
+            (JitterPolicy::Equal, [500, 1000], [1000, 2000]),
+            (JitterPolicy::Decorrelated, [1000, 3000], [2000, 4000]),
+        ] {
+            assert_eq!([delays(jitter, 0), delays(jitter, 1)], [first, second], "{jitter:?}");
+        }
+        let at_its_cap = BackoffPolicy { first: SECOND, max: SECOND, factor: 1.0, jitter: JitterPolicy::Full };
+        assert_eq!(at_its_cap.next_by(0, |low, high| high - low), SECOND);
+    }
+
+    #[test]
+    fn a_first_delay_is_exact_and_zero_stays_zero() {
+        // More than 53 bits of nanoseconds.
+        let first = Duration::new(1 << 40, 1);
+        for factor in [2.0, 1.0] {
+            let backoff = BackoffPolicy { first, max: Duration::MAX, factor, jitter: JitterPolicy::Equal };
+            assert_eq!(backoff.next_by(0, |_, high| high), first);
+        }
+        let none = BackoffPolicy { first: Duration::ZERO, factor: 2.0, ..BackoffPolicy::default() };
+        assert_eq!(none.next(3), Duration::ZERO);
+        let constant = BackoffPolicy { first, max: Duration::MAX, factor: 1.0, jitter: JitterPolicy::Equal };
+        assert_eq!(constant.next_by(3, |_, high| high), first);
+    }
 }

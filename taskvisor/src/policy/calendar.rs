@@ -293,3 +293,44 @@ impl ResolvedPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{TaskContext, TaskFn};
+
+    #[test]
+    fn t1_a_spec_has_the_schedule_that_it_was_given() {
+        let schedule = Schedule::cron("@daily")
+            .zone("Europe/Berlin")
+            .splay(Duration::from_secs(1))
+            .missed(Missed::Skip)
+            .late(Duration::from_secs(2));
+        let expected = Schedule {
+            pattern: "@daily".into(),
+            zone: Some("Europe/Berlin".into()),
+            splay: Some(Duration::from_secs(1)),
+            missed: Some(Missed::Skip),
+            late: Some(Duration::from_secs(2)),
+        };
+        assert_eq!((&schedule, schedule.pattern()), (&expected, "@daily"));
+        let spec = TaskSpec::inherit(TaskFn::arc("x", |_: TaskContext| async { Ok(()) }));
+        assert_eq!(spec.schedule(), None);
+        assert_eq!(spec.with_schedule(schedule).schedule(), Some(expected));
+    }
+
+    #[test]
+    fn t5_common_ticks_are_the_multiples_of_their_period() {
+        let (ticks, zone) = (Times::Every(600), TimeZone::find(None).unwrap());
+        let next = |after| ticks.next(after, &zone).map(|run| run.at);
+        assert_eq!([next(-1), next(0), next(599)], [Some(0), Some(600), Some(600)]);
+        let latest = |after, until| ticks.latest(after, until, &zone).map(|run| run.at);
+        assert_eq!(
+            [latest(0, 1_799), latest(0, 600), latest(600, 1_199), latest(601, 1_199)],
+            [Some(1_200), Some(600), None, None]
+        );
+        let on_time = |period| Times::Every(period).on_time();
+        assert_eq!([on_time(5), on_time(100), on_time(600), on_time(86_400)], [1, 10, 60, 60]);
+        assert_eq!(Times::Cron(Pattern::parse("@daily").unwrap()).on_time(), 60);
+    }
+}

@@ -126,7 +126,7 @@ pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> Strin
     let BackoffPolicy { first, max, factor, .. } = *backoff;
     if !factor.is_finite() || factor < 0.0 {
         let expected = "a finite number of at least 0";
-        return Err(InvalidOption::new(subject(), "backoff.factor", factor.to_string(), expected));
+        return Err(InvalidOption::new(subject(), "backoff.factor", shown_factor(factor), expected));
     }
     if first > max {
         let value = format!("{first:?}, above `backoff.max`, which is {max:?}");
@@ -134,3 +134,27 @@ pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> Strin
     }
     Ok(())
 }
+
+/// Shows a refused factor to a thousandth. The exact text takes 25 KiB of code, for this message alone.
+#[cold]
+fn shown_factor(factor: f64) -> String {
+    let sign = if factor < 0.0 { "-" } else { "" };
+    if factor.is_nan() {
+        return "NaN".to_owned();
+    }
+    if factor.is_infinite() {
+        return format!("{sign}inf");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is too large is shown as the largest"
+    )]
+    let thousandths = (factor.abs() * 1e3).ceil() as u64;
+    let shown = format!("{sign}{}.{:03}", thousandths / 1000, thousandths % 1000);
+    shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+#[path = "checks_test.rs"]
+mod tests;

@@ -65,6 +65,7 @@ mod tests {
         let shifts: Vec<_> = (0..1_000).map(|n| shift(&format!("poll-{n}"), "host", splay)).collect();
         // Pinned: a new version of the library strikes at the same times.
         assert_eq!(shifts[0], Duration::from_nanos(PINNED));
+        assert_eq!(shift("poll-0", "host", Duration::MAX), Duration::from_nanos(PINNED_WHOLE));
         for tenth in 0..10 {
             let (from, to) = (splay * tenth / 10, splay * (tenth + 1) / 10);
             let count = shifts.iter().filter(|shift| (from..to).contains(shift)).count();
@@ -76,5 +77,18 @@ mod tests {
         assert!(shift("a", "b", Duration::MAX) < Duration::MAX);
     }
 
+    #[test]
+    fn o42_a_shift_is_that_of_the_instance_or_of_its_host() {
+        let splay = Duration::from_secs(10);
+        let mut config = SupervisorConfig { instance: Some("a".into()), ..SupervisorConfig::default() };
+        assert_eq!(shift_of(splay, "poll", &config), shift("poll", "a", splay));
+        assert_eq!(shift_of(Duration::ZERO, "poll", &config), Duration::ZERO);
+        config.instance = None;
+        assert_eq!(shift_of(splay, "poll", &config), shift("poll", host(), splay));
+        #[cfg(target_os = "linux")]
+        assert_eq!(format!("{}\n", host()), fs::read_to_string("/proc/sys/kernel/hostname").unwrap());
+    }
+
     const PINNED: u64 = 2_641_298_829;
+    const PINNED_WHOLE: u64 = 4_872_336_352_921_074_062;
 }

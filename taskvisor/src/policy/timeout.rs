@@ -24,3 +24,17 @@ impl IntoTimeout for Option<Duration> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_timeout_and_none_is_none() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            [second.into_timeout(), Some(second).into_timeout(), None.into_timeout()],
+            [Some(second), Some(second), None]
+        );
+    }
+}

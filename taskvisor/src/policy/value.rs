@@ -393,4 +393,39 @@ mod tests {
         let needs = "it needs the restart policy `Always`, which is the program's structure";
         assert_eq!(refused(&mut RestartPolicy::OnFailure, "10s"), needs);
     }
+
+    #[test]
+    fn t3_only_a_value_that_is_never_none_can_be_zero() {
+        let (mut number, mut time) = (5_u32, MINUTE);
+        for value in [&mut number as &mut dyn Value, &mut time] {
+            assert!(!value.is_zero());
+            value.set_to_zero();
+            assert!(value.is_zero());
+        }
+        assert_eq!((number, time), (0, Duration::ZERO));
+        let mut none = Some(Duration::ZERO);
+        none.set_to_zero();
+        assert!(none == Some(Duration::ZERO) && !none.is_zero(), "`none` clears it");
+    }
+
+    #[test]
+    #[cfg(feature = "cron")]
+    fn t3_a_schedule_is_changed_and_neither_made_nor_cleared() {
+        let mut none = None::<Arc<str>>;
+        assert_eq!((none.show(CRON), none.show("zone")), (None, Some(NONE.to_owned())));
+        assert!(none.set(CRON, "@daily").is_err());
+        none.set("zone", "UTC").unwrap();
+        assert_eq!((none.as_deref(), none.show("zone")), (Some("UTC"), Some("UTC".to_owned())));
+        none.set("zone", NONE).unwrap();
+        assert_eq!(none, None);
+        let mut cron: Option<Arc<str>> = Some("@daily".into());
+        assert!(cron.set(CRON, NONE).is_err());
+        cron.set(CRON, "@hourly").unwrap();
+        assert_eq!(cron.show(CRON), Some("@hourly".to_owned()));
+        for missed in ["once", "skip"] {
+            assert_eq!(Missed::read(missed).map(|it| it.write()), Ok(missed.to_owned()));
+        }
+        assert_eq!(Missed::read("skip"), Ok(Missed::Skip));
+        assert!(Missed::read("never").is_err());
+    }
 }

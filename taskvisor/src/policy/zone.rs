@@ -55,7 +55,7 @@ impl Zone for TimeZone {
         // The times of a pattern are within the years that a timestamp has, but for a day at each end.
         let at = Timestamp::from_second(instant).unwrap_or(if instant < 0 { Timestamp::MIN } else { Timestamp::MAX });
         let until = self.zone.following(at).next().map(|change| change.timestamp().as_second());
-        let offset = Offset { seconds: self.zone.to_offset(at).seconds(), until: until.filter(|it| *it > instant) };
+        let offset = Offset { seconds: self.zone.to_offset(at).seconds(), until };
         self.known.set(Some(Known { from: instant, offset }));
         offset
     }
@@ -98,6 +98,9 @@ mod tests {
             (spring, 7_200, autumn),
             (autumn - 1, 7_200, autumn),
             (spring - 1, 3_600, spring),
+            (spring - 9, 3_600, spring),
+            (spring - 2, 3_600, spring),
+            (spring + 9, 7_200, autumn),
         ] {
             assert_eq!(berlin.offset(at), Offset { seconds, until: Some(until) }, "{at}");
         }
@@ -105,9 +108,9 @@ mod tests {
         let newfoundland = TimeZone::find(Some("America/St_Johns")).unwrap();
         assert_eq!(newfoundland.local(spring), "2026-03-28T22:30:00-02:30");
         assert_eq!(TimeZone::find(None).unwrap().local(0), "1970-01-01T00:00:00+00:00");
-        for extreme in [i64::MIN, i64::MAX] {
-            let _ = berlin.offset(extreme);
-        }
+        // Before 1893 by the sun, and without an end in the winter before the year 10000.
+        assert_eq!(berlin.offset(i64::MIN).seconds, 53 * 60 + 28);
+        assert_eq!(berlin.offset(i64::MAX), Offset { seconds: 3_600, until: None });
     }
 
     #[test]

@@ -17,8 +17,9 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::group::Note;
+use super::limits::DeclaredLimits;
 use super::observe;
-use super::permits::{Limits, check_limits};
+use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -123,10 +124,10 @@ pub(super) struct Kept {
 /// The parts that a supervisor is built from.
 #[derive(Default)]
 pub(crate) struct Parts {
-    pub(crate) config: SupervisorConfig,
+    config: SupervisorConfig,
     pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
-    /// The limits with names.
-    pub(crate) limits: Vec<(Arc<str>, usize)>,
+    /// The limit of the config, and those with names.
+    pub(crate) limits: DeclaredLimits,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
     #[cfg(feature = "fleet")]
@@ -154,7 +155,7 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let config = parts.config;
-        let limits = Limits::new(config.max_concurrent, parts.limits);
+        let limits = parts.limits.build();
         Arc::new_cyclic(|core: &Weak<Self>| Self {
             checked,
             plain: OnceLock::new(),
@@ -540,16 +541,33 @@ impl Drop for Core {
 }
 
 impl Parts {
+    #[inline]
+    pub(crate) fn new(config: SupervisorConfig) -> Self {
+        let mut limits = DeclaredLimits::default();
+        limits.set_all(config.max_concurrent);
+        Self { config, limits, ..Self::default() }
+    }
+
+    pub(crate) fn config(&self) -> &SupervisorConfig {
+        &self.config
+    }
+
+    /// Replaces the config, which may have another limit.
+    pub(crate) fn set_config(&mut self, config: SupervisorConfig) {
+        self.limits.set_all(config.max_concurrent);
+        self.config = config;
+    }
+
     fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
         if !self.invalid.is_empty() {
             return Err(RuntimeError::InvalidOverrides(mem::take(&mut self.invalid)));
         }
         self.config.check()?;
-        check_limits(&self.limits)?;
+        self.limits.check()?;
         #[cfg(feature = "fleet")]
         self.fleet.as_ref().map_or(Ok(()), Fleet::check)?;
         #[cfg(feature = "controller")]
-        self.controller.check(|limit| self.limits.iter().any(|(name, _)| **name == *limit))?;
+        self.controller.check(|limit| self.limits.named().iter().any(|(name, _)| **name == *limit))?;
         #[cfg(all(feature = "controller", feature = "fleet"))]
         if let (None, Some(slot)) = (&self.fleet, self.controller.slots.iter().find(|slot| slot.is_fleet())) {
             let expected =
@@ -570,7 +588,7 @@ impl Parts {
     pub(crate) fn of_settings(&self) -> OfSupervisor {
         OfSupervisor {
             config: self.config.clone(),
-            limits: self.limits.clone(),
+            limits: self.limits.named().to_vec(),
             #[cfg(feature = "controller")]
             controller: self.controller.config.clone(),
             #[cfg(feature = "controller")]

@@ -15,6 +15,7 @@ mod failures;
 mod fleet;
 mod group;
 mod inspect;
+mod limits;
 mod nodes;
 mod observe;
 mod pause;
@@ -39,7 +40,8 @@ mod waits;
 mod warnings;
 
 pub(crate) use core::{Core, Parts};
-pub(crate) use group::GroupCell;
+pub(crate) use group::{Driven, GroupRef};
+pub(crate) use limits::GroupLimit;
 pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use pause::Subject;
 pub(crate) use reconcile::{Changes, Extent};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::core::Core;
-use super::group::{GroupCell, Member, SeenGroup};
+use super::group::{GroupCell, GroupRef, Member, SeenGroup};
 use super::permits::Awaited;
 use super::registry::Admission;
 use super::task::{Cell, Seen, Stage, shown};
@@ -170,7 +170,7 @@ impl Core {
     }
 
     /// Fills the node of a group in. Returns the group, if it is or was registered.
-    fn fill_group(&self, node: &mut NodeSnapshot, view: &View) -> Option<Arc<GroupCell>> {
+    fn fill_group(&self, node: &mut NodeSnapshot, view: &View) -> Option<GroupRef> {
         node.paused = self.registry().is_group_paused(&node.path);
         let Some(group) = self.group_place(&node.path) else {
             if node.path.is_empty() {
@@ -371,6 +371,6 @@ fn names(names: &[Arc<str>]) -> Vec<String> {
 
 /// Builds the node of a group that was never registered.
 fn pending_group(group: &Declared, path: &str) -> NodeSnapshot {
-    let node = NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), names(&group.after));
+    let node = NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy()), names(&group.after));
     NodeSnapshot { fresh: group.is_fresh, ..node }
 }

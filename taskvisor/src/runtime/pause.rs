@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::failures::is_within;
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::observe;
 use super::registry::{Admission, Registry};
 use super::task::{Cell, Stage};
@@ -102,7 +102,7 @@ impl Subject<'_> {
 /// The tasks and groups that a change concerns.
 struct Concerned {
     cells: Vec<Arc<Cell>>,
-    groups: Vec<Arc<GroupCell>>,
+    groups: Vec<GroupRef>,
 }
 
 impl Core {

@@ -8,15 +8,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write as _};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::observe;
 use super::recheck::Recheck;
 use super::task::Cell;
@@ -42,11 +41,11 @@ const WARNED: usize = 16;
 #[derive(Default)]
 pub(crate) struct Limits {
     /// The limit of all attempts.
-    all: Option<Arc<Permits>>,
+    all: Option<Shared>,
     /// The limits with names, in the order of their declaration.
-    named: Vec<(Arc<str>, Arc<Permits>)>,
-    /// `true` if there is any limit, also that of a group.
-    are_any: AtomicBool,
+    named: Vec<(Arc<str>, Shared)>,
+    /// Makes the claims of a task. Set if there is any limit, also that of a group.
+    claim: OnceLock<Claim>,
     /// The limits with waiting tasks that no warning was published for.
     ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
@@ -55,10 +54,17 @@ pub(crate) struct Limits {
 
 #[derive(Default)]
 struct Watched {
-    limits: Vec<Arc<Permits>>,
+    limits: Vec<Shared>,
     /// `true` while a [`Recheck`] finds the tasks that wait for long.
     runs: bool,
 }
+
+/// Shared permits of one limit. Their type is hidden, so that a program without a limit does not have the code that
+/// drops them.
+pub(super) type Shared = Arc<dyn AsRef<Permits> + Send + Sync>;
+
+/// Returns the claims of a task; `None` if no limit bounds it.
+type Claim = fn(&Cell) -> Option<Box<dyn Claims>>;
 
 /// The permits of one limit.
 ///
@@ -117,10 +123,21 @@ struct Wait {
     waker: Waker,
 }
 
+/// The claims of a task. Dropping them gives them back.
+pub(super) trait Claims: Send {
+    /// Returns `Ready` once the task has all its permits.
+    fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()>;
+
+    /// Returns the name of the limit that the task waits for.
+    fn awaits(&self) -> Option<Arc<str>>;
+
+    /// Gives the claims back. A released permit goes to the first waiting task.
+    fn release(&mut self);
+}
+
 /// The claims of a task, from the innermost limit on, each with the ticket under which it waits or holds a permit.
-/// Dropping it gives the claims back.
-pub(super) struct Permit {
-    permits: Arc<Permits>,
+struct Permit {
+    permits: Shared,
     ticket: Option<u64>,
     outer: Option<Box<Self>>,
 }
@@ -147,28 +164,36 @@ impl Limits {
     /// Creates the limits of a supervisor. Zero means no limit of all attempts.
     pub(super) fn new(max_concurrent: usize, named: Vec<(Arc<str>, usize)>) -> Self {
         let all = (max_concurrent > 0).then(|| Permits::new(max_concurrent, "max_concurrent".into()));
-        let are_any = AtomicBool::new(all.is_some() || !named.is_empty());
         let permits = |(name, limit): (Arc<str>, usize)| {
             let permits = Permits::new(limit, format!("{NAMED_LIMIT}{name}").into());
             (name, permits)
         };
-        Self { all, named: named.into_iter().map(permits).collect(), are_any, watched: Mutex::default() }
+        let named: Vec<_> = named.into_iter().map(permits).collect();
+        let are_any = all.is_some() || !named.is_empty();
+        let claim = if are_any { OnceLock::from(Permit::of_limits as Claim) } else { OnceLock::new() };
+        Self { all, named, claim, watched: Mutex::default() }
     }
 
     /// Returns `true` if attempts may need permits.
     #[inline]
     pub(super) fn are_any(&self) -> bool {
-        self.are_any.load(Ordering::Relaxed)
+        self.claim.get().is_some()
+    }
+
+    /// Returns the claims of a task; `None` if no limit bounds it.
+    #[inline]
+    pub(super) fn claims_of(&self, cell: &Cell) -> Option<Box<dyn Claims>> {
+        self.claim.get().and_then(|claim| claim(cell))
     }
 
     /// Returns the limits with names, in the order of their declaration.
     pub(super) fn named(&self) -> Vec<(Arc<str>, usize)> {
-        self.named.iter().map(|(name, permits)| (Arc::clone(name), permits.limit)).collect()
+        self.named.iter().map(|(name, permits)| (Arc::clone(name), (**permits).as_ref().limit)).collect()
     }
 
     /// Creates the permits of a group.
-    pub(super) fn of_group(&self, path: &str, max_concurrent: usize) -> Arc<Permits> {
-        self.are_any.store(true, Ordering::Relaxed);
+    pub(super) fn of_group(&self, path: &str, max_concurrent: usize) -> Shared {
+        let _ = self.claim.set(Permit::of_limits);
         Permits::new(max_concurrent, format!("max_concurrent of {path}").into())
     }
 
@@ -182,13 +207,14 @@ impl Limits {
     }
 
     /// Returns the tasks that wait for a permit.
-    pub(super) fn waiting<'a>(&self, groups: impl Iterator<Item = &'a Arc<GroupCell>>) -> HashMap<TaskId, Awaited> {
+    pub(super) fn waiting<'a>(&self, groups: impl Iterator<Item = &'a GroupRef>) -> HashMap<TaskId, Awaited> {
         let mut waiting = HashMap::new();
         if !self.are_any() {
             return waiting;
         }
         let now = Instant::now();
         for permits in self.own().chain(groups.filter_map(|group| group.permits.as_ref())) {
+            let permits = (**permits).as_ref();
             let state = lock(&permits.state);
             waiting.extend(state.queue.values().map(|wait| (wait.cell.id(), permits.awaited(wait, now))));
         }
@@ -202,6 +228,7 @@ impl Limits {
         }
         let around = cell.member().into_iter().flat_map(|member| member.group.with_parents());
         self.own().chain(around.filter_map(|group| group.permits.as_ref())).find_map(|permits| {
+            let permits = (**permits).as_ref();
             let state = lock(&permits.state);
             let wait = state.queue.values().find(|wait| wait.cell.id() == cell.id())?;
             Some(permits.awaited(wait, Instant::now()))
@@ -209,12 +236,12 @@ impl Limits {
     }
 
     /// Returns the permits of the supervisor, and those with names.
-    fn own(&self) -> impl Iterator<Item = &Arc<Permits>> {
+    fn own(&self) -> impl Iterator<Item = &Shared> {
         self.all.iter().chain(self.named.iter().map(|(_, permits)| permits))
     }
 
     /// Watches a limit, for which a task waits. Returns `true` if the check must be spawned.
-    fn watch(&self, permits: &Arc<Permits>) -> bool {
+    fn watch(&self, permits: &Shared) -> bool {
         let mut watched = lock(&self.watched);
         watched.limits.push(Arc::clone(permits));
         !mem::replace(&mut watched.runs, true)
@@ -226,7 +253,7 @@ impl Limits {
         let limits = mem::take(&mut lock(&self.watched).limits);
         let mut next: Option<Instant> = None;
         for permits in limits {
-            let Some(time) = permits.warn() else { continue };
+            let Some(time) = (*permits).as_ref().warn() else { continue };
             next = Some(next.map_or(time, |next| next.min(time)));
             lock(&self.watched).limits.push(permits);
         }
@@ -243,7 +270,7 @@ impl Limits {
         let limits = mem::take(&mut watched.limits);
         drop(watched);
         for permits in &limits {
-            lock(&permits.state).watched = false;
+            lock(&(**permits).as_ref().state).watched = false;
         }
     }
 }
@@ -251,12 +278,18 @@ impl Limits {
 /// Shows the limits with names.
 impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.named.iter().map(|(name, permits)| (name, permits.limit))).finish()
+        f.debug_map().entries(self.named.iter().map(|(name, permits)| (name, (**permits).as_ref().limit))).finish()
+    }
+}
+
+impl AsRef<Self> for Permits {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 
 impl Permits {
-    fn new(limit: usize, name: Arc<str>) -> Arc<Self> {
+    fn new(limit: usize, name: Arc<str>) -> Shared {
         Arc::new(Self { limit, name, state: Mutex::default() })
     }
 
@@ -310,14 +343,8 @@ fn named(paths: &[Arc<str>]) -> String {
 }
 
 impl Permit {
-    /// Returns the claims of a task; `None` if no limit bounds it.
-    #[inline]
-    pub(super) fn of(cell: &Cell) -> Option<Box<Self>> {
-        if cell.core().limits.are_any() { Self::of_limits(cell) } else { None }
-    }
-
     #[cold]
-    fn of_limits(cell: &Cell) -> Option<Box<Self>> {
+    fn of_limits(cell: &Cell) -> Option<Box<dyn Claims>> {
         let limits = &cell.core().limits;
         let mut names: HashSet<&Arc<str>> = cell.policy().named_limit.iter().collect();
         let mut bounds = Vec::new();
@@ -333,35 +360,18 @@ impl Permit {
         bounds.extend(by_name.map(|(_, permits)| permits));
         bounds.extend(&limits.all);
         let claim =
-            |outer, permits: &Arc<Permits>| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));
-        bounds.into_iter().rev().fold(None, claim)
+            |outer, permits: &Shared| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));
+        let claims = bounds.into_iter().rev().fold(None, claim)?;
+        Some(claims)
     }
 
-    /// Returns `Ready` once the task has all its permits.
-    pub(super) fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
-        let mut claim = Some(self);
-        while let Some(next) = claim {
-            ready!(next.poll_own(cell, cx));
-            claim = next.outer.as_deref_mut();
-        }
-        Poll::Ready(())
-    }
-
-    /// Returns the name of the limit that the task waits for.
-    pub(super) fn awaits(&self) -> Option<Arc<str>> {
-        let mut claim = Some(self);
-        while let Some(next) = claim {
-            let ticket = next.ticket?;
-            if lock(&next.permits.state).queue.contains_key(&ticket) {
-                return Some(Arc::clone(&next.permits.name));
-            }
-            claim = next.outer.as_deref();
-        }
-        None
+    fn permits(&self) -> &Permits {
+        (*self.permits).as_ref()
     }
 
     fn poll_own(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
-        let mut state = lock(&self.permits.state);
+        let permits = (*self.permits).as_ref();
+        let mut state = lock(&permits.state);
         if let Some(ticket) = &self.ticket {
             let Some(wait) = state.queue.get_mut(ticket) else { return Poll::Ready(()) };
             // The waker of an actor always comes from Tokio.
@@ -372,7 +382,7 @@ impl Permit {
         }
         state.last += 1;
         let ticket = *self.ticket.insert(state.last);
-        if state.holders.len() < self.permits.limit {
+        if state.holders.len() < permits.limit {
             state.holders.insert(ticket, Arc::clone(cell));
             return Poll::Ready(());
         }
@@ -387,18 +397,9 @@ impl Permit {
         Poll::Pending
     }
 
-    /// Gives the claims back. A released permit goes to the first waiting task.
-    pub(super) fn release(&mut self) {
-        let mut claim = Some(self);
-        while let Some(next) = claim {
-            next.release_own();
-            claim = next.outer.as_deref_mut();
-        }
-    }
-
     fn release_own(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };
-        let mut state = lock(&self.permits.state);
+        let mut state = lock(&self.permits().state);
         let (waited, held) = (state.queue.remove(&ticket), state.holders.remove(&ticket));
         let next = if held.is_some() { state.queue.pop_first() } else { None };
         let waker = next.map(|(ticket, Wait { cell, waker, .. })| {
@@ -410,6 +411,38 @@ impl Permit {
             wake_caught(waker);
         }
         drop((waited, held));
+    }
+}
+
+impl Claims for Permit {
+    fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            ready!(next.poll_own(cell, cx));
+            claim = next.outer.as_deref_mut();
+        }
+        Poll::Ready(())
+    }
+
+    fn awaits(&self) -> Option<Arc<str>> {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            let ticket = next.ticket?;
+            let permits = next.permits();
+            if lock(&permits.state).queue.contains_key(&ticket) {
+                return Some(Arc::clone(&permits.name));
+            }
+            claim = next.outer.as_deref();
+        }
+        None
+    }
+
+    fn release(&mut self) {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            next.release_own();
+            claim = next.outer.as_deref_mut();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::failures::is_within;
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::registry::{Admission, Places};
 use super::task::Cell;
 use crate::inspect::TaskOutcome;
@@ -42,17 +42,13 @@ impl Core {
         }
         drop_each(cells);
         for group in groups {
-            let returning = group.take_returning();
-            for cell in returning.values() {
-                cell.drop_kept_task();
-            }
-            drop_each(returning.into_values());
+            group.drop_returning();
         }
     }
 
     /// A group ends: drops the added tasks in it that it would have registered again, unless a restart of its parent does.
     /// If the group has failed, they are lost: each is told as an event, and in the health.
-    pub(super) fn give_up_added(&self, group: &Arc<GroupCell>, outcome: &TaskOutcome) {
+    pub(super) fn give_up_added(&self, group: &GroupRef, outcome: &TaskOutcome) {
         if !self.kept.any.load(Ordering::SeqCst) || group.is_stopped_by_parent() {
             return;
         }
@@ -114,11 +110,7 @@ impl Core {
             cell.drop_kept_task();
         }
         for group in groups.values() {
-            let returning = group.take_returning();
-            for cell in returning.values() {
-                cell.drop_kept_task();
-            }
-            drop_each(returning.into_values());
+            group.drop_returning();
         }
         drop_each(tasks.into_values());
         drop_each(groups.into_values());
@@ -132,7 +124,7 @@ impl Core {
     }
 
     /// Returns the newest registration of a group, even if it has ended. The empty path is the root.
-    pub(crate) fn group_place(&self, path: &str) -> Option<Arc<GroupCell>> {
+    pub(crate) fn group_place(&self, path: &str) -> Option<GroupRef> {
         let registry = self.registry();
         let place = registry.places.as_ref().and_then(|places| places.groups.get(path));
         place.or_else(|| registry.groups.get(path)).cloned()
@@ -149,25 +141,25 @@ impl Core {
     }
 
     /// Returns the roots: the root of the tree, and the roots of batches with an order.
-    pub(super) fn roots(&self) -> Vec<Arc<GroupCell>> {
+    pub(super) fn roots(&self) -> Vec<GroupRef> {
         self.registry().roots.clone()
     }
 
     /// Returns the root of the declared tree if it has a driver and has not ended.
-    pub(crate) fn root(&self) -> Option<Arc<GroupCell>> {
+    pub(crate) fn root(&self) -> Option<GroupRef> {
         let registry = self.registry();
         let root = registry.places.as_ref()?.groups.get("")?;
-        registry.roots.iter().find(|other| Arc::ptr_eq(other, root)).cloned()
+        registry.roots.iter().find(|other| other.ptr_eq(root)).cloned()
     }
 
-    pub(crate) fn group(&self, path: &str) -> Option<Arc<GroupCell>> {
+    pub(crate) fn group(&self, path: &str) -> Option<GroupRef> {
         self.registry().groups.get(path).cloned()
     }
 
     /// Ends a group for good.
-    pub(super) fn remove_group(&self, group: &Arc<GroupCell>, outcome: TaskOutcome) {
+    pub(super) fn remove_group(&self, group: &GroupRef, outcome: TaskOutcome) {
         let mut registry = self.registry();
-        let gone = match registry.roots.iter().position(|root| Arc::ptr_eq(root, group)) {
+        let gone = match registry.roots.iter().position(|root| root.ptr_eq(group)) {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };

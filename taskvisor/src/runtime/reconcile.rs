@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::core::{Admitted, Core, announce, sort_by_id};
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Origin};
@@ -23,9 +23,19 @@ use crate::tree::{join, last_segment};
 /// A task that is registered when its predecessor has ended.
 pub(super) struct Heir {
     admitted: Admitted,
-    group: Option<Arc<GroupCell>>,
+    group: Option<GroupRef>,
     runtime: Handle,
     registered: Registered,
+    /// Registers it: a program that replaces no task does not have the code.
+    succeed: Succeed,
+}
+
+type Succeed = fn(&Arc<Core>, &mut Registry, Heir) -> Succession;
+
+impl Heir {
+    fn new(admitted: Admitted, group: Option<GroupRef>, runtime: &Handle, registered: Registered) -> Self {
+        Self { admitted, group, runtime: runtime.clone(), registered, succeed: Core::let_heir_succeed }
+    }
 }
 
 /// The registration of an heir, once its predecessor has ended. `None` if it was withdrawn, or not accepted.
@@ -74,7 +84,7 @@ impl Core {
     /// to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
     pub(crate) async fn reconcile(
         self: &Arc<Self>,
-        group: Option<Arc<GroupCell>>,
+        group: Option<GroupRef>,
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<Changes, RuntimeError> {
@@ -108,7 +118,7 @@ impl Core {
     /// Checks the specs of a list, and resolves their policies. Returns them by path, and the paths in their order.
     fn admit_list(
         &self,
-        group: Option<&Arc<GroupCell>>,
+        group: Option<&GroupRef>,
         specs: Vec<TaskSpec>,
     ) -> Result<(Wanted, Vec<Arc<str>>), RuntimeError> {
         let mut wanted = HashMap::with_capacity(specs.len());
@@ -132,7 +142,7 @@ impl Core {
 
     fn request_changes(
         self: &Arc<Self>,
-        group: Option<&Arc<GroupCell>>,
+        group: Option<&GroupRef>,
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
@@ -199,7 +209,7 @@ impl Core {
                         heir: Some((Arc::clone(&registered), false)),
                         why: Some(StopKind::Replaced),
                     });
-                    registry.heirs.insert(id, Heir { admitted, group, runtime: runtime.clone(), registered });
+                    registry.heirs.insert(id, Heir::new(admitted, group, &runtime, registered));
                 }
             }
         }
@@ -243,7 +253,7 @@ impl Core {
     /// Decides what becomes of each spec, and changes nothing.
     fn decide_changes(
         registry: &Registry,
-        group: Option<&Arc<GroupCell>>,
+        group: Option<&GroupRef>,
         order: &[Arc<str>],
         mut wanted: Wanted,
         extent: Extent,
@@ -288,15 +298,19 @@ impl Core {
     /// predecessor and spawned after the lock is released; or the heir that was not accepted, to be dropped then.
     #[inline]
     pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
-        if registry.heirs.is_empty() { None } else { self.let_heir_succeed(registry, before) }
+        if registry.heirs.is_empty() { None } else { self.succeed_heir(registry, before) }
     }
 
-    #[inline(never)]
-    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
+    #[cold]
+    fn succeed_heir(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
         let heir = registry.heirs.remove(&before.id())?;
+        Some(Box::new((heir.succeed)(self, registry, heir)))
+    }
+
+    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, heir: Heir) -> Succession {
         if registry.admission != Admission::Open {
             let _ = heir.registered.set(None);
-            return Some(Box::new(Succession::Refused(heir)));
+            return Succession::Refused(heir);
         }
         let cell = match &heir.group {
             None => self.cell(heir.admitted, Origin::Added, None),
@@ -304,7 +318,7 @@ impl Core {
                 let name = Arc::clone(&heir.admitted.name);
                 let Ok(adoption) = group.adopt(last_segment(&name)) else {
                     let _ = heir.registered.set(None);
-                    return Some(Box::new(Succession::Refused(heir)));
+                    return Succession::Refused(heir);
                 };
                 let cell = self.cell(heir.admitted, Origin::Added, Some(added(group, &adoption)));
                 adoption.enter(&cell, &heir.runtime);
@@ -314,7 +328,7 @@ impl Core {
         registry.insert(&cell);
         let _ = heir.registered.set(Some(Arc::clone(&cell)));
         let place = registry.take_place(&cell).map(Fenced::new);
-        Some(Box::new(Succession::Accepted { cell, runtime: heir.runtime, place }))
+        Succession::Accepted { cell, runtime: heir.runtime, place }
     }
 }
 
@@ -345,16 +359,16 @@ impl Succession {
 }
 
 /// Returns `true` if the task was added to this group, or beside the tree.
-fn is_own(cell: &Cell, group: Option<&Arc<GroupCell>>) -> bool {
+fn is_own(cell: &Cell, group: Option<&GroupRef>) -> bool {
     match (group, cell.member()) {
-        (Some(group), Some(member)) => cell.was_added() && Arc::ptr_eq(group, &member.group),
+        (Some(group), Some(member)) => cell.was_added() && group.ptr_eq(&member.group),
         (None, None) => cell.is_beside_tree() && cell.slot().is_none(),
         _ => false,
     }
 }
 
 /// Returns the added tasks that no spec names, in the order of their registration.
-fn gone(registry: &Registry, group: Option<&Arc<GroupCell>>, order: &[Arc<str>]) -> Vec<Arc<Cell>> {
+fn gone(registry: &Registry, group: Option<&GroupRef>, order: &[Arc<str>]) -> Vec<Arc<Cell>> {
     let wanted: HashSet<&Arc<str>> = order.iter().collect();
     let cells = registry.names.iter().filter(|cell| is_own(cell, group) && !wanted.contains(cell.name()));
     let mut gone: Vec<_> = cells.cloned().collect();

@@ -11,8 +11,7 @@ use tokio::task::yield_now;
 use super::core::{Admitted, Core, announce, is_alive, start_added};
 #[cfg(feature = "fleet")]
 use super::fleet::check_alone;
-use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
-use super::observe;
+use super::group::{Adoption, End, GroupCell, GroupRef, Key, Member, Position};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
 use crate::panics::{Fenced, drop_each};
@@ -22,7 +21,7 @@ use crate::tree::{Declared, Role, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
-struct AdmittedTree {
+pub(super) struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
     tasks: Vec<AdmittedTask>,
 }
@@ -45,7 +44,7 @@ struct AdmittedTask {
 pub(super) struct Registered {
     runtime: Handle,
     cells: VecDeque<Arc<Cell>>,
-    groups: VecDeque<Arc<GroupCell>>,
+    groups: VecDeque<GroupRef>,
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Member>,
     /// The added children of the outermost group that came back.
@@ -67,7 +66,8 @@ impl Core {
             let goes_on = self.is_open() || (self.ends_by_itself() && self.registry().running);
             return if goes_on { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
         }
-        let plain = root.is_plain();
+        let driven = root.driven();
+        let plain = driven.is_none();
         if !plain && !is_alive(&runtime) {
             return Err(RuntimeError::NoRuntime);
         }
@@ -93,16 +93,11 @@ impl Core {
         registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
-        let root_cell = if plain {
+        let root_cell = if let Some(driven) = driven {
+            Some(driven.enter_root(self, &mut registered, &mut registry, root, admitted))
+        } else {
             registered.register_plain(self, &mut registry, admitted, first);
             None
-        } else {
-            let cell = Arc::new(GroupCell::new("".into(), Arc::clone(root), Arc::clone(self), None, &runtime));
-            registry.roots.push(Arc::clone(&cell));
-            registered.enter_group(&mut registry, &cell);
-            registered.register(&mut registry, &cell, admitted);
-            registered.groups.push_back(Arc::clone(&cell));
-            Some(cell)
         };
         registered.cells.iter().for_each(announce);
         registry.pause_declared(self, &paused);
@@ -151,7 +146,7 @@ impl Core {
     /// The children of a fresh group were `made` for this run; nothing is registered if one of them is refused.
     pub(super) async fn register_again(
         self: &Arc<Self>,
-        group: &Arc<GroupCell>,
+        group: &GroupRef,
         made: Option<Arc<Declared>>,
     ) -> Result<Registered, RuntimeError> {
         let runtime = self.runtime()?;
@@ -188,7 +183,7 @@ impl Core {
     }
 
     /// Adds a task to a group.
-    pub(crate) fn add_to(self: &Arc<Self>, group: &Arc<GroupCell>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+    pub(crate) fn add_to(self: &Arc<Self>, group: &GroupRef, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
         check_not_after(&spec)?;
         let mut admitted = self.admit(spec)?;
@@ -214,7 +209,7 @@ impl Core {
     pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
         let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
         let Some((admitted, member)) = self.admit_again(&before) else { return false };
-        let position = member.as_ref().map(|member| (Arc::clone(&member.group), member.key));
+        let position = member.as_ref().map(|member| (member.group.clone(), member.key));
         let end = End::of(before.try_outcome().as_ref());
         let mut home = None;
         let mut registry = self.registry();
@@ -349,6 +344,23 @@ impl Registered {
         mem::take(&mut self.returned)
     }
 
+    /// Registers a root with a driver, and what is in it.
+    pub(super) fn enter_root(
+        core: &Arc<Core>,
+        registered: &mut Self,
+        registry: &mut Registry,
+        root: &Arc<Declared>,
+        admitted: AdmittedTree,
+    ) -> GroupRef {
+        let runtime = &registered.runtime;
+        let cell = GroupRef::new(GroupCell::new("".into(), Arc::clone(root), Arc::clone(core), None, runtime));
+        registry.roots.push(cell.clone());
+        registered.enter_group(registry, &cell);
+        registered.register(registry, &cell, admitted);
+        registered.groups.push_back(cell.clone());
+        cell
+    }
+
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
         registry.insert(&cell);
         if let Some(places) = &mut registry.places {
@@ -359,9 +371,9 @@ impl Registered {
         cell
     }
 
-    fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
+    fn enter_group(&mut self, registry: &mut Registry, group: &GroupRef) {
         if let Some(places) = &mut registry.places {
-            let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
+            let before = places.groups.insert(Arc::clone(group.path()), group.clone());
             if let Some(before) = &before {
                 group.inherit(before);
             }
@@ -389,7 +401,7 @@ impl Registered {
     }
 
     /// Registers the added children of a group again that it has stopped. Returns their roles by their keys.
-    fn bring_back(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) -> Vec<(Key, Role)> {
+    fn bring_back(&mut self, registry: &mut Registry, group: &GroupRef) -> Vec<(Key, Role)> {
         let mut roles = Vec::new();
         for (key, before) in group.take_returning() {
             if let (Some(task), Ok(())) = (before.kept_task(), registry.check_free(before.name())) {
@@ -422,23 +434,23 @@ impl Registered {
     }
 
     /// Registers the children of a registered group.
-    fn register(&mut self, registry: &mut Registry, group: &Arc<GroupCell>, admitted: AdmittedTree) {
+    fn register(&mut self, registry: &mut Registry, group: &GroupRef, admitted: AdmittedTree) {
         let core = &group.core;
         let AdmittedTree { groups, tasks } = admitted;
         let mut members: Vec<Vec<Option<Member>>> =
             groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
-        let mut cells = vec![Arc::clone(group)];
+        let mut cells = vec![group.clone()];
         for AdmittedGroup { declared, path, position } in groups {
             let Some((parent, place)) = position else { continue };
-            let above = Arc::clone(&cells[parent]);
+            let above = cells[parent].clone();
             let position = Position { key: place as Key, parent: above };
             let core = Arc::clone(core);
-            let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &self.runtime));
+            let cell = GroupRef::new(GroupCell::new(path, declared, core, Some(position), &self.runtime));
             #[cfg(feature = "fleet")]
             cell.takes_seat();
-            registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
+            registry.groups.insert(Arc::clone(cell.path()), cell.clone());
             self.enter_group(registry, &cell);
-            members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
+            members[parent][place] = Some(Member::Group(cell.clone()));
             cells.push(cell);
         }
         for AdmittedTask { task, group: parent, place } in tasks {
@@ -466,8 +478,7 @@ impl Registered {
             return true;
         }
         let Some(group) = self.groups.pop_front() else { return false };
-        let name = Arc::clone(group.shown_path());
-        observe::spawn(&self.runtime, drive(group), |_| name);
+        group.spawn_driver(&self.runtime);
         true
     }
 
@@ -506,14 +517,14 @@ fn check_not_added(registry: &Registry, returning: &HashSet<Arc<str>>, path: &st
 }
 
 /// Returns the membership of a child that is added.
-pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie> {
+pub(super) fn added(group: &GroupRef, adoption: &Adoption<'_>) -> Arc<Tie> {
     Arc::new(Tie::Group(membership_of_added(group, adoption.key)))
 }
 
-fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
+fn membership_of_added(group: &GroupRef, key: Key) -> Membership {
     let managed = group.declared.manages();
     Membership {
-        group: Arc::clone(group),
+        group: group.clone(),
         key,
         epoch: AtomicU32::new(0),
         managed,
@@ -524,10 +535,10 @@ fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
 }
 
 /// Returns the membership of a declared child. `children` are those of the group. Takes no lock.
-fn membership(group: &Arc<GroupCell>, children: &Declared, place: usize) -> Membership {
+fn membership(group: &GroupRef, children: &Declared, place: usize) -> Membership {
     let (managed, awaited) = (group.declared.manages(), !children.order.later(place).is_empty());
     Membership {
-        group: Arc::clone(group),
+        group: group.clone(),
         key: place as Key,
         epoch: AtomicU32::new(0),
         managed,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 
 use super::by_name::Names;
-use super::group::GroupCell;
+use super::group::GroupRef;
 use super::pause::Pauses;
 use super::reconcile::Heir;
 use super::task::Cell;
@@ -20,8 +20,8 @@ pub(super) struct Registry {
     pub(super) names: Names,
     /// The number of tasks that were added at run time, outside of groups.
     added: usize,
-    pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
-    pub(super) roots: Vec<Arc<GroupCell>>,
+    pub(super) groups: HashMap<Arc<str>, GroupRef>,
+    pub(super) roots: Vec<GroupRef>,
     /// The places of a declared tree.
     pub(super) places: Option<Box<Places>>,
     #[cfg(feature = "controller")]
@@ -47,7 +47,7 @@ pub(super) struct Registry {
 #[derive(Default)]
 pub(super) struct Places {
     pub(super) tasks: HashMap<Arc<str>, Arc<Cell>>,
-    pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
+    pub(super) groups: HashMap<Arc<str>, GroupRef>,
     pub(super) root: Weak<Declared>,
 }
 

@@ -9,7 +9,7 @@ use super::overrides::{Given, Kind, Overrides, Source, check_prefix};
 use super::owner::{Owner, Place, is_inherited};
 use super::sheet::Sheet;
 use crate::policy::NONE;
-use crate::runtime::Parts;
+use crate::runtime::{GroupLimit, Parts};
 use crate::supervisor::{InvalidOption, SupervisorConfig};
 use crate::tree::Declared;
 
@@ -61,10 +61,10 @@ impl Overridden {
             match (place, owner) {
                 (_, Owner::Tree(tree)) => {
                     config.clone_from(&tree.config);
-                    parts.config = tree.config;
-                    (root.limit, root.max_starting) = (tree.root.limit, tree.root.max_starting);
+                    parts.set_config(tree.config);
+                    root.set_limits(tree.root.limit, tree.root.max_starting);
                 }
-                (Place::Limit(at), Owner::Limit(limit)) => parts.limits[at].1 = limit.max_concurrent,
+                (Place::Limit(at), Owner::Limit(limit)) => parts.limits.change(at, limit.max_concurrent),
                 #[cfg(feature = "controller")]
                 (_, Owner::Controller(controller)) => parts.controller.config = controller,
                 #[cfg(feature = "controller")]
@@ -85,8 +85,8 @@ impl Overridden {
                 if let Some(declared) = root.descendant_mut(&places) {
                     declared.overrides = group.set();
                     let options = group.options;
-                    (declared.limit, declared.max_starting) = (options.limit, options.max_starting);
-                    declared.max_concurrent = options.max_concurrent;
+                    declared.set_limits(options.limit, options.max_starting);
+                    declared.max_concurrent = options.max_concurrent.map(GroupLimit::by);
                 }
             }
             Owner::Task(task) => {

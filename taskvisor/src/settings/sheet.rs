@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::policy;
 use crate::policy::ResolvedPolicy;
+use crate::runtime::GroupLimit;
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
 use crate::supervisor::SupervisorConfig;
@@ -120,9 +121,9 @@ impl GroupOptions {
     pub(super) fn of(group: &Declared) -> Self {
         Self {
             name: Arc::clone(&group.name),
-            limit: group.limit,
-            max_starting: group.max_starting,
-            max_concurrent: group.max_concurrent,
+            limit: group.limit(),
+            max_starting: group.max_starting(),
+            max_concurrent: group.max_concurrent.map(GroupLimit::limit),
             is_fresh: group.is_fresh,
             set: group.overrides.clone(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::{AdmissionPolicy, Debounce, Decision, Slot, SlotPhase};
+use crate::inspect::RejectReason;
 
 /// Miri takes 100 times as long.
 const STEPS: usize = if cfg!(miri) { 8_000 } else { 1_200_000 };
@@ -213,10 +214,11 @@ fn o30_o31_a_slot_does_as_its_model_over_a_million_steps() {
             match random.u8(0..14) {
                 0..=6 => {
                     let admission = ADMISSIONS[random.usize(0..ADMISSIONS.len())];
-                    let next = model.next;
+                    let (next, waiting) = (model.next, model.waiting());
                     let expected = model.submit(submitted, admission, terms);
                     let (decision, displaced) = submit(&mut slot, submitted, admission, terms, model.now);
                     assert_eq!(decision, expected);
+                    assert_eq!(decision.is_to_wait(), model.waiting() > waiting);
                     let takes_its_place = admission.displaces() && expected.rejection().is_none();
                     assert_eq!(displaced, next.filter(|_| takes_its_place));
                     assert!(slot.as_ref().is_none_or(|slot| slot.queued() <= terms.capacity));
@@ -261,6 +263,13 @@ fn o30_o31_a_slot_does_as_its_model_over_a_million_steps() {
             let owners = slot.as_ref().map_or(Vec::new(), |slot| slot.owners().copied().collect());
             assert_eq!(owners, model.owners);
             assert_eq!(slot.as_ref().map_or(0, Slot::waiting), model.waiting());
+            assert!(slot.as_ref().map_or(0, Slot::queued) == model.queue.len());
+            assert!(slot.iter().flat_map(Slot::queue).eq(&model.queue));
+            assert_eq!(slot.as_ref().and_then(|slot| slot.owner().copied()), model.owners.first().copied());
+            let first = model.next.or_else(|| model.queue.first().copied());
+            assert_eq!(slot.as_ref().and_then(|slot| slot.first().copied()), first);
+            let is_due = !model.queue.is_empty() || model.next_is_due(terms);
+            assert_eq!(slot.as_ref().is_some_and(|slot| slot.is_due(|| model.now)), is_due);
             assert_eq!(slot.as_ref().and_then(|slot| slot.next().copied()), model.next);
             assert_eq!(slot.as_ref().and_then(Slot::due), model.next.and(model.due(terms)));
             assert!(model.waiting() <= terms.capacity + 1);
@@ -308,4 +317,32 @@ fn o30_the_latest_waits_for_the_quiet_time_and_at_most_for_the_longest() {
     assert_eq!(slot.withdraw(|job| *job == 6), Some(6));
     assert_eq!(slot.latest(7, Some((never, ms(100)))), None);
     assert!(slot.leave(|owner| *owner == 4) && slot.pop(|| ms(u64::MAX)).is_none());
+}
+
+#[test]
+fn a_job_that_waits_for_a_time_is_timed_unless_its_slot_waits_for_a_place() {
+    let ms = Duration::from_millis;
+    let mut slot = Slot::<u64, u64>::of(1);
+    assert_eq!((slot.owner(), slot.timed()), (Some(&1), None));
+    slot.latest(2, Some((Debounce { quiet: ms(20), most: None }, ms(0))));
+    assert_eq!(slot.timed(), Some((&2, ms(20))));
+    assert!(!slot.line_up(true) && slot.line_up(true));
+    assert_eq!(slot.timed(), None);
+    assert!(slot.line_up(false) && !slot.line_up(false));
+    assert_eq!(slot.timed(), Some((&2, ms(20))));
+    slot.forget_time();
+    assert_eq!(slot.timed(), None);
+}
+
+#[test]
+fn what_is_not_admitted_has_a_reason() {
+    assert!(matches!(Decision::Busy.rejection(), Some(RejectReason::Busy)));
+    assert!(matches!(Decision::Full.rejection(), Some(RejectReason::Full)));
+    assert!(Decision::Start.rejection().is_none() && Decision::Wait.rejection().is_none());
+}
+
+#[test]
+fn each_phase_has_a_label() {
+    let phases = [SlotPhase::Idle, SlotPhase::Waiting, SlotPhase::Running, SlotPhase::Stopping];
+    assert_eq!(phases.map(|phase| phase.as_label()), ["idle", "waiting", "running", "stopping"]);
 }

@@ -92,3 +92,17 @@ fn o31_a_free_place_goes_round() {
     pool.leave_line(&1);
     assert_eq!((pool.first(), pool.first()), (Some(2), None));
 }
+
+#[test]
+fn a_place_goes_to_the_first_in_the_line() {
+    let mut pool = Pool::<u8>::new(Some(1), None);
+    assert!(!pool.has_rate() && pool.in_line().is_none());
+    for key in 1..=3 {
+        pool.line_up(key);
+    }
+    pool.leave_line(&2);
+    assert_eq!((pool.in_line().copied(), pool.first()), (Some(1), Some(1)));
+    assert_eq!((pool.in_line().copied(), pool.first()), (Some(3), Some(3)));
+    assert_eq!(pool.first(), None);
+    assert!(Pool::<u8>::new(None, Some(Rate { starts: 1, per: ms(1) })).has_rate());
+}

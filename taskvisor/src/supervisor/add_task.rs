@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::error::RuntimeError;
-use crate::runtime::Core;
+use crate::runtime::{Cell, Core};
 use crate::task::{TaskHandle, TaskSpec};
 use crate::tree::GroupHandle;
 
@@ -17,14 +17,17 @@ use crate::tree::GroupHandle;
 #[must_use = "futures do nothing unless they are polled"]
 pub struct AddTask<'a> {
     core: &'a Arc<Core>,
-    /// `None` for a task beside the tree.
-    group: Option<&'a GroupHandle>,
+    /// The group, and what registers a task in it; `None` for a task beside the tree.
+    group: Option<(&'a GroupHandle, Register)>,
     /// Until the first poll.
     spec: Option<TaskSpec>,
 }
 
+/// Registers a task in a group. A program that adds none to a group does not have its code.
+type Register = fn(&GroupHandle, TaskSpec) -> Result<Arc<Cell>, RuntimeError>;
+
 impl<'a> AddTask<'a> {
-    pub(crate) fn new(core: &'a Arc<Core>, group: Option<&'a GroupHandle>, spec: TaskSpec) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, group: Option<(&'a GroupHandle, Register)>, spec: TaskSpec) -> Self {
         Self { core, group, spec: Some(spec) }
     }
 }
@@ -36,7 +39,7 @@ impl Future for AddTask<'_> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(spec) = self.spec.take() else { return Poll::Pending };
         let added = match self.group {
-            Some(group) => group.register(spec),
+            Some((group, register)) => register(group, spec),
             None => self.core.add(spec),
         };
         Poll::Ready(added.map(TaskHandle::new))

@@ -20,8 +20,9 @@ pub struct SupervisorBuilder {
 }
 
 impl SupervisorBuilder {
+    #[inline]
     pub(super) fn new(config: SupervisorConfig) -> Self {
-        Self { parts: Parts { config, ..Parts::default() } }
+        Self { parts: Parts::new(config) }
     }
 
     /// Adds subscribers.
@@ -33,7 +34,7 @@ impl SupervisorBuilder {
     /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. See
     /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
     pub fn with_named_limit(mut self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
-        self.parts.limits.push((name.into(), max_concurrent));
+        self.parts.limits.push(name.into(), max_concurrent);
         self
     }
 
@@ -80,4 +81,4 @@ impl SupervisorBuilder {
     }
 }
 
-impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config);
+impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config());

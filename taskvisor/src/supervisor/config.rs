@@ -78,6 +78,7 @@ pub struct SupervisorConfig {
 }
 
 impl Default for SupervisorConfig {
+    #[inline]
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(60),

@@ -45,11 +45,13 @@ pub struct Supervisor {
 impl Supervisor {
     /// Creates a supervisor. Needs no runtime. The first call that uses an invalid config returns the error.
     #[must_use]
+    #[inline]
     pub fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Arc<Self> {
         Self::builder(config).with_subscribers(subscribers).build()
     }
 
     /// Returns a builder of a supervisor.
+    #[inline]
     pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
         SupervisorBuilder::new(config)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::RuntimeError;
-use crate::runtime::{Changes, Core, Extent, GroupCell};
+use crate::runtime::{Changes, Core, Extent, GroupRef};
 use crate::task::{TaskHandle, TaskSpec};
 
 /// The tasks after a [`GroupHandle::reconcile`](crate::GroupHandle::reconcile) or
@@ -29,7 +29,7 @@ impl Reconciled {
 
     pub(crate) async fn all(
         core: &Arc<Core>,
-        group: Option<Arc<GroupCell>>,
+        group: Option<GroupRef>,
         specs: Vec<TaskSpec>,
     ) -> Result<Self, RuntimeError> {
         let Changes { kept, added, replaced, removed } = core.reconcile(group, specs, Extent::All).await?;
@@ -41,7 +41,7 @@ impl Reconciled {
     /// Replaces one task, or adds it. An heir that is not registered was withdrawn by a later call, or by a stop.
     pub(crate) async fn one(
         core: &Arc<Core>,
-        group: Option<Arc<GroupCell>>,
+        group: Option<GroupRef>,
         spec: TaskSpec,
     ) -> Result<TaskHandle, RuntimeError> {
         let name = spec.name().to_owned();

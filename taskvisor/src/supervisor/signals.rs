@@ -61,6 +61,7 @@ impl Signals {
 }
 
 impl Default for Signals {
+    #[inline]
     fn default() -> Self {
         Self::LISTEN
     }

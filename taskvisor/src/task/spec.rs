@@ -8,6 +8,7 @@ use super::definition::{Task, TaskRef};
 use crate::fleet::{Overrun, Singleton, Standby, Ticks};
 use crate::panics::Fenced;
 use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy, Row, Rows};
+use crate::runtime::Driven;
 use crate::supervisor::SupervisorConfig;
 
 /// A task, its name and its options.
@@ -52,6 +53,8 @@ pub(crate) struct Said {
     /// The rows that were touched. No other row is set.
     rows: Rows,
     after: Vec<Arc<str>>,
+    /// The driver, if an option that can need it was touched.
+    driven: Option<Driven>,
 }
 
 impl Said {
@@ -106,7 +109,9 @@ impl TaskSpec {
     /// slot is not waited for at the start; it stops when the whole tree has terminated, and until then takes
     /// submissions of this task, also while the task cleans up.
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
-        self.say().after.extend(names.into_iter().map(Into::into));
+        let said = self.say();
+        said.after.extend(names.into_iter().map(Into::into));
+        said.driven = Some(Driven::here());
         self
     }
 
@@ -160,10 +165,16 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    /// Sets an option.
+    /// Sets an option. It is inlined, so that only options that can need a driver bring it along.
+    #[allow(clippy::inline_always, reason = "a call would link the driver for each option")]
+    #[inline(always)]
     pub(crate) fn set(mut self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
         let said = self.say();
         said.rows.add(row);
+        // The others never make a task need a driver around it.
+        if matches!(row, Row::critical | Row::significant | Row::ready) {
+            said.driven = Some(Driven::here());
+        }
         what(&mut said.overrides);
         self
     }
@@ -171,6 +182,11 @@ impl TaskSpec {
     /// Unsets an option. A spec that sets nothing stays as it is.
     pub(crate) fn unset(self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
         if self.said.is_some() { self.set(row, what) } else { self }
+    }
+
+    /// Returns the driver, if it may need one around it.
+    pub(crate) fn driven(&self) -> Option<Driven> {
+        self.said.as_ref()?.driven
     }
 
     pub(crate) fn said(&self) -> Option<&Arc<Said>> {
@@ -192,7 +208,12 @@ impl TaskSpec {
         Self {
             task: Fenced::new(task),
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(policy), rows: Rows::ALL, after: Vec::new() })),
+            said: Some(Arc::new(Said {
+                overrides: Overrides::of(policy),
+                rows: Rows::ALL,
+                after: Vec::new(),
+                driven: Some(Driven::here()),
+            })),
         }
     }
 

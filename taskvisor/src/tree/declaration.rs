@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::group::{ChildSpec, Group, check_name};
+use super::group::{ChildSpec, Group, Managed, check_name};
 use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_caught, drop_each};
 use crate::policy::{Critical, Overrides, Ready, check_group};
-use crate::runtime::Core;
+use crate::runtime::{Core, Driven, GroupLimit};
 use crate::supervisor::InvalidOption;
 use crate::sync::lock;
 use crate::task::TaskSpec;
@@ -28,12 +28,11 @@ const FIRST_ADDED_OF_FRESH: u64 = 1 << 31;
 /// A group as it was declared.
 pub(crate) struct Declared {
     pub(crate) name: Arc<str>,
-    pub(crate) strategy: Strategy,
-    pub(crate) limit: Option<(u32, Duration)>,
+    /// The options that need a driver, if any is set.
+    managed: Option<Managed>,
     pub(crate) dynamic: Dynamic,
-    pub(crate) max_starting: Option<usize>,
     /// How many attempts run at once in it.
-    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) max_concurrent: Option<GroupLimit>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -67,8 +66,9 @@ pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
     pub(crate) role: Role,
-    /// If `true`, it is ready when its first attempt begins.
-    ready_at_start: bool,
+    /// The driver that it needs around it, unless it is independent of its siblings and ready when its first attempt
+    /// begins.
+    driven: Option<Driven>,
     /// `true` if it runs once in a fleet.
     #[cfg(feature = "fleet")]
     is_singleton: bool,
@@ -158,21 +158,10 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group {
-            name,
-            strategy,
-            limit,
-            dynamic,
-            max_starting,
-            max_concurrent,
-            overrides,
-            after,
-            children: specs,
-            fresh,
-            depth,
-        } = group;
+        let Group { name, managed, dynamic, max_concurrent, overrides, after, children: specs, fresh, depth } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
+        let is_rest_for_one = managed.is_some_and(|managed| managed.strategy == Strategy::RestForOne);
         let mut unknown = Vec::new();
         let order = Order::new(children.len(), |place| {
             let mut earlier = Vec::new();
@@ -182,17 +171,15 @@ impl Declared {
                     _ => unknown.push((short(place), Arc::clone(after))),
                 }
             }
-            if strategy == Strategy::RestForOne {
+            if is_rest_for_one {
                 earlier.extend(short(place).checked_sub(1));
             }
             earlier
         });
         Self {
             name,
-            strategy,
-            limit,
+            managed,
             dynamic,
-            max_starting,
             max_concurrent,
             after,
             overrides,
@@ -211,7 +198,7 @@ impl Declared {
 
     /// Returns the group of one run, with the children that were made for it. It has no options of its own.
     pub(crate) fn of_run(&self, specs: Vec<TaskSpec>) -> Self {
-        let group = Group::new(Arc::clone(&self.name), self.strategy);
+        let group = Group::new(Arc::clone(&self.name), self.strategy());
         Self::new(Group { overrides: Overrides::NONE, ..group.tasks(specs) })
     }
 
@@ -285,8 +272,9 @@ impl Declared {
         if !is_root {
             check_name("a group", &self.name)?;
         }
-        let Self { name, limit, max_starting, max_concurrent, is_fresh, overrides, .. } = self;
-        check_group(name, *limit, [*max_starting, *max_concurrent], *is_fresh, overrides)?;
+        let Self { name, max_concurrent, is_fresh, overrides, .. } = self;
+        let limits = [self.max_starting(), max_concurrent.map(GroupLimit::limit)];
+        check_group(name, self.limit(), limits, *is_fresh, overrides)?;
         if self.is_fresh && !self.children.is_empty() {
             let value = format!("set beside `{}`", self.children[0].name);
             return invalid("fresh", &value, "no declared children: the function makes all children");
@@ -350,14 +338,34 @@ impl Declared {
         self.overrides.named_limit.as_ref()?.as_ref()
     }
 
-    /// Returns `true` if its children need no driver: a flat group of independent tasks without a limit.
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.manages() && self.max_starting.is_none() && self.children.iter().all(DeclaredChild::is_plain)
+    /// Returns the driver that its children need; `None` for a plain group, a flat one of independent tasks without a
+    /// limit.
+    pub(crate) fn driven(&self) -> Option<Driven> {
+        let of_group = self.managed.as_ref().and_then(Managed::driven);
+        of_group.or_else(|| self.children.iter().find_map(|child| child.driven))
+    }
+
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.managed.map_or(Strategy::OneForOne, |managed| managed.strategy)
+    }
+
+    pub(crate) fn limit(&self) -> Option<(u32, Duration)> {
+        self.managed?.limit
+    }
+
+    pub(crate) fn max_starting(&self) -> Option<usize> {
+        self.managed?.max_starting
+    }
+
+    /// Sets the options of a group that overrides change.
+    pub(crate) fn set_limits(&mut self, limit: Option<(u32, Duration)>, max_starting: Option<usize>) {
+        let managed = Managed::of(&mut self.managed);
+        (managed.limit, managed.max_starting) = (limit, max_starting);
     }
 
     /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.
     pub(crate) fn manages(&self) -> bool {
-        self.strategy != Strategy::OneForOne || self.limit.is_some()
+        self.strategy() != Strategy::OneForOne || self.limit().is_some()
     }
 }
 
@@ -390,17 +398,24 @@ impl DeclaredChild {
             ChildSpec::Task(mut spec) => {
                 // `Task::name` is user code. A task whose name panics has no name.
                 let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
-                let child = Self::of(&name, spec.after(), spec.overrides(), None);
+                let driven = spec.driven();
+                let child = Self::of(&name, spec.after(), spec.overrides(), None, driven);
                 (child, Some(spec.with_name(name)))
             }
-            ChildSpec::Group(group) => {
+            ChildSpec::Group(group, driven) => {
                 let Declared { name, after, overrides, .. } = &*group;
-                (Self::of(name, after, overrides, Some(Arc::clone(&group))), None)
+                (Self::of(name, after, overrides, Some(Arc::clone(&group)), Some(driven)), None)
             }
         }
     }
 
-    fn of(name: &Arc<str>, after: &[Arc<str>], overrides: &Overrides, group: Option<Arc<Declared>>) -> Self {
+    fn of(
+        name: &Arc<str>,
+        after: &[Arc<str>],
+        overrides: &Overrides,
+        group: Option<Arc<Declared>>,
+        driven: Option<Driven>,
+    ) -> Self {
         let role = Role {
             critical: overrides.critical.is_some_and(Critical::is_set),
             significant: overrides.significant == Some(true),
@@ -408,20 +423,17 @@ impl DeclaredChild {
             uncounted: overrides.readiness == Some(false),
         };
         let ready_at_start = group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start);
+        let is_plain = ready_at_start && after.is_empty() && !role.critical && !role.significant && group.is_none();
+        debug_assert!(is_plain || driven.is_some(), "an option of a task that needs a driver brings it along");
         Self {
             name: Arc::clone(name),
             after: after.to_vec(),
             role,
-            ready_at_start,
+            driven: driven.filter(|_| !is_plain),
             #[cfg(feature = "fleet")]
             is_singleton: matches!(overrides.singleton, Some(Some(_))),
             group,
         }
-    }
-
-    fn is_plain(&self) -> bool {
-        let Role { critical, significant, .. } = self.role;
-        self.ready_at_start && self.after.is_empty() && !critical && !significant && self.group.is_none()
     }
 
     fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {
@@ -444,10 +456,8 @@ impl Clone for Declared {
     fn clone(&self) -> Self {
         Self {
             name: Arc::clone(&self.name),
-            strategy: self.strategy,
-            limit: self.limit,
+            managed: self.managed,
             dynamic: self.dynamic,
-            max_starting: self.max_starting,
             max_concurrent: self.max_concurrent,
             after: self.after.clone(),
             overrides: self.overrides.clone(),
@@ -507,10 +517,10 @@ impl fmt::Debug for Shown<'_> {
             }
         });
         shown
-            .field("strategy", &group.strategy)
-            .field("limit", &group.limit)
+            .field("strategy", &group.strategy())
+            .field("limit", &group.limit())
             .field("dynamic", &group.dynamic)
-            .field("max_starting", &group.max_starting)
+            .field("max_starting", &group.max_starting())
             .field("max_concurrent", &group.max_concurrent)
             .field("fresh", &group.is_fresh)
             .field("after", &group.after)

@@ -10,6 +10,7 @@ use super::strategy::{Dynamic, Strategy};
 #[cfg(feature = "fleet")]
 use crate::fleet::{Overrun, Singleton, Standby};
 use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
+use crate::runtime::{Driven, GroupLimit};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskError, IntoTaskSpec, TaskSpec};
 
@@ -44,11 +45,10 @@ use crate::task::{IntoTaskError, IntoTaskSpec, TaskSpec};
 #[must_use = "a group does nothing until it is part of a tree"]
 pub struct Group {
     pub(super) name: Arc<str>,
-    pub(super) strategy: Strategy,
-    pub(super) limit: Option<(u32, Duration)>,
+    /// The options that need a driver, if any is set.
+    pub(super) managed: Option<Managed>,
     pub(super) dynamic: Dynamic,
-    pub(super) max_starting: Option<usize>,
-    pub(super) max_concurrent: Option<usize>,
+    pub(super) max_concurrent: Option<GroupLimit>,
     /// The options that it has as a child, as those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
@@ -59,24 +59,63 @@ pub struct Group {
     pub(super) depth: u32,
 }
 
+/// The options of a group that need a driver. To set one takes this value, and it brings the driver along.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Managed {
+    pub(crate) strategy: Strategy,
+    pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) max_starting: Option<usize>,
+    driven: Driven,
+}
+
+impl Managed {
+    fn new() -> Self {
+        Self { strategy: Strategy::OneForOne, limit: None, max_starting: None, driven: Driven::here() }
+    }
+
+    /// Returns the driver if an option is set.
+    pub(super) fn driven(&self) -> Option<Driven> {
+        let is_set = self.strategy != Strategy::OneForOne || self.limit.is_some() || self.max_starting.is_some();
+        is_set.then_some(self.driven)
+    }
+
+    /// Returns the options, to set one of them.
+    pub(super) fn of(managed: &mut Option<Self>) -> &mut Self {
+        managed.get_or_insert_with(Self::new)
+    }
+}
+
 /// A declared child of a group. A nested group is already in its shared form, so that no walk recurses.
 #[derive(Debug, Clone)]
 pub(crate) enum ChildSpec {
     Task(TaskSpec),
-    Group(Arc<Declared>),
+    Group(Arc<Declared>, Driven),
 }
 
 impl Group {
     /// Declares a group of this name and strategy: critical, restarted on failure, without a limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
+        let mut group = Self::one_for_one(name);
+        group.set_strategy(strategy);
+        group
+    }
+
+    /// Sets the strategy.
+    #[inline]
+    pub(super) fn set_strategy(&mut self, strategy: Strategy) {
+        if strategy != Strategy::OneForOne || self.managed.is_some() {
+            Managed::of(&mut self.managed).strategy = strategy;
+        }
+    }
+
+    /// Declares a group in which each child restarts alone.
+    pub fn one_for_one(name: impl Into<Arc<str>>) -> Self {
         let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(Critical::Failure));
         let overrides = Overrides { restart, critical, ..Overrides::NONE };
         Self {
             name: name.into(),
-            strategy,
-            limit: None,
+            managed: None,
             dynamic: Dynamic::Keep,
-            max_starting: None,
             max_concurrent: None,
             overrides,
             after: Vec::new(),
@@ -84,11 +123,6 @@ impl Group {
             fresh: None,
             depth: 1,
         }
-    }
-
-    /// Declares a group in which each child restarts alone.
-    pub fn one_for_one(name: impl Into<Arc<str>>) -> Self {
-        Self::new(name, Strategy::OneForOne)
     }
 
     /// Declares a group in which all children restart when one fails.
@@ -112,7 +146,7 @@ impl Group {
     /// group, and the group fails. A restart of several siblings counts once. When the group starts again, the count is
     /// zero. `within` must not be zero. Default: no limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.limit = Some((max_restarts, within));
+        Managed::of(&mut self.managed).limit = Some((max_restarts, within));
         self
     }
 
@@ -129,7 +163,7 @@ impl Group {
     /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
     /// Default: no limit.
     pub fn with_max_starting(mut self, max_starting: usize) -> Self {
-        self.max_starting = Some(max_starting);
+        Managed::of(&mut self.managed).max_starting = Some(max_starting);
         self
     }
 
@@ -148,7 +182,7 @@ impl Group {
     /// assert_eq!(tree.group("imports").path(), "imports");
     /// ```
     pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
-        self.max_concurrent = Some(max_concurrent);
+        self.max_concurrent = Some(GroupLimit::by(max_concurrent));
         self
     }
 
@@ -215,7 +249,7 @@ impl Group {
     /// Adds a group.
     pub fn group(mut self, group: Self) -> Self {
         self.depth = self.depth.max(group.depth.saturating_add(1));
-        self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
+        self.children.push(ChildSpec::Group(Arc::new(Declared::new(group)), Driven::here()));
         self
     }
 
@@ -407,7 +441,8 @@ impl Group {
 
 /// The name at the end of a path.
 pub(crate) fn last_segment(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
+    // Names are short: a search by words costs more than it saves.
+    path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
 }
 
 pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {

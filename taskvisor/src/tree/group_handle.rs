@@ -6,7 +6,7 @@ use super::child_handle::ChildHandle;
 use super::declaration::Declared;
 use super::group::{join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState, TreeSnapshot};
-use crate::runtime::{Cell, Core, GroupCell, Subject};
+use crate::runtime::{Cell, Core, GroupRef, Subject};
 use crate::supervisor::{AddTask, Reconciled, RuntimeError};
 use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 
@@ -43,7 +43,7 @@ impl GroupHandle {
         last_segment(&self.path)
     }
 
-    fn cell(&self) -> Option<Arc<GroupCell>> {
+    fn cell(&self) -> Option<GroupRef> {
         if self.is_root() { self.core.root() } else { self.core.group(&self.path) }
     }
 
@@ -114,7 +114,7 @@ impl GroupHandle {
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
-        AddTask::new(&self.core, Some(self), spec.into_task_spec())
+        AddTask::new(&self.core, Some((self, Self::register)), spec.into_task_spec())
     }
 
     /// Makes the added tasks of the group equal to `specs`: the list of tenants, of connections, of whatever a
@@ -215,7 +215,7 @@ impl GroupHandle {
     }
 
     /// Returns the group to which tasks are added; `None` for a root without a driver, beside which they are added.
-    fn owner(&self) -> Result<Option<Arc<GroupCell>>, RuntimeError> {
+    fn owner(&self) -> Result<Option<GroupRef>, RuntimeError> {
         match self.cell() {
             Some(group) => Ok(Some(group)),
             None if self.status().is_some() && self.is_root() => Ok(None),
@@ -224,7 +224,7 @@ impl GroupHandle {
     }
 
     /// Registers a task, and starts it.
-    pub(crate) fn register(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+    fn register(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         match self.owner()? {
             Some(group) => self.core.add_to(&group, spec),
             None => self.core.add(spec),
@@ -246,7 +246,7 @@ impl GroupHandle {
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
         match self.cell() {
-            Some(group) if !self.is_root() => group.cancel().await,
+            Some(group) if !self.is_root() => group.cancel(&group).await,
             _ => Ok(false),
         }
     }
@@ -272,7 +272,7 @@ impl GroupHandle {
     /// The first poll restarts the group. Dropping the future after that only ends the wait.
     pub async fn restart_and_wait(&self) -> bool {
         match self.cell() {
-            Some(group) if !self.is_root() => group.restart_and_wait().await,
+            Some(group) if !self.is_root() => group.restart_and_wait(&group).await,
             _ => false,
         }
     }

@@ -57,6 +57,7 @@ pub struct Tree {
 
 impl Tree {
     /// Returns a builder of a tree.
+    #[inline]
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
         TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root"), overrides: None }
     }
@@ -299,7 +300,7 @@ impl TreeBuilder {
 
     /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
-        self.root.strategy = strategy;
+        self.root.set_strategy(strategy);
         self
     }
 

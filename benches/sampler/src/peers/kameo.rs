@@ -2,21 +2,24 @@
 //!
 //! A task is an actor that works when it starts. A task that fails does so on a message that it sends to itself, since
 //! a failure to start is not restarted. In the rows that need names, they are those of the global registry. The restart
-//! limit is lifted. It has no events and no slots.
+//! limit is lifted. It has no events and no slots. A group is a supervisor with the strategy `OneForAll`; its children
+//! have no names. A child that fails restarts them all.
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kameo::actor::{Actor, ActorRef, Spawn};
 use kameo::error::Infallible;
 use kameo::message::{Context, Message};
-use kameo::supervision::RestartPolicy;
+use kameo::supervision::{RestartPolicy, SupervisionStrategy};
 use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
+use crate::countdown::{Countdown, PollAgain, all_started, check};
 use crate::sample::Meter;
+use crate::work::GroupLife;
 
 pub(crate) struct Kameo;
 
@@ -94,6 +97,40 @@ impl Contender for Kameo {
         Ok(Some(meter.finish(size)))
     }
 
+    async fn group(&self, size: u64, life: GroupLife) -> Measured {
+        let started = Arc::new(AtomicU64::new(0));
+        let count = if life == GroupLife::Add { 1 } else { size };
+        let meter = Meter::start();
+        let group = Group::spawn(Group);
+        let mut children = Vec::new();
+        for _ in 0..count {
+            children.push(supervise(&group, Job::Count { started: Arc::clone(&started) }).await);
+        }
+        all_started(&started, count).await;
+        match life {
+            GroupLife::Start => {}
+            GroupLife::Stop => {
+                group.stop_gracefully().await?;
+                group.wait_for_shutdown().await;
+                let alive = children.iter().filter(|child| child.is_alive()).count();
+                check("alive", alive as u64, 0)?;
+            }
+            GroupLife::Restart => {
+                children.first().ok_or("there is no child")?.tell(Attempt).await?;
+                all_started(&started, 2 * count).await;
+            }
+            GroupLife::Add => {
+                let left = Countdown::new(size);
+                for _ in 0..size {
+                    supervise(&group, Job::Once { left: Arc::clone(&left) }).await.wait_for_shutdown().await;
+                }
+                left.check()?;
+            }
+            GroupLife::Cancel | GroupLife::PlainStart | GroupLife::PlainStop => return Ok(None),
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
     async fn poll(&self, size: u64) -> Measured {
         let meter = Meter::start();
         Worker::spawn(Job::Poll { polls: size }).wait_for_shutdown().await;
@@ -115,7 +152,7 @@ impl Contender for Kameo {
     }
 }
 
-async fn supervise(root: &ActorRef<Root>, job: Job) -> ActorRef<Worker> {
+async fn supervise(root: &ActorRef<impl Actor>, job: Job) -> ActorRef<Worker> {
     Worker::supervise(root, job)
         .restart_policy(RestartPolicy::Transient)
         .restart_limit(u32::MAX, Duration::from_hours(1))
@@ -150,12 +187,40 @@ impl Actor for Root {
     }
 }
 
+struct Group;
+
+impl Actor for Group {
+    type Args = Self;
+    type Error = Infallible;
+
+    fn supervision_strategy() -> SupervisionStrategy {
+        SupervisionStrategy::OneForAll
+    }
+
+    async fn on_start(group: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(group)
+    }
+}
+
 #[derive(Clone)]
 enum Job {
-    Fail { failures: Arc<Countdown>, done: Arc<Countdown> },
-    Once { left: Arc<Countdown> },
-    Wait { started: Arc<Countdown> },
-    Poll { polls: u64 },
+    Fail {
+        failures: Arc<Countdown>,
+        done: Arc<Countdown>,
+    },
+    Once {
+        left: Arc<Countdown>,
+    },
+    Wait {
+        started: Arc<Countdown>,
+    },
+    /// Waits, and fails on a message.
+    Count {
+        started: Arc<AtomicU64>,
+    },
+    Poll {
+        polls: u64,
+    },
 }
 
 struct Worker {
@@ -175,6 +240,9 @@ impl Actor for Worker {
                 let _ = worker.stop_gracefully().await;
             }
             Job::Wait { started } => started.finish(),
+            Job::Count { started } => {
+                started.fetch_add(1, Ordering::Relaxed);
+            }
             Job::Poll { polls } => {
                 for _ in 0..*polls {
                     PollAgain::default().await;
@@ -192,12 +260,15 @@ impl Message<Attempt> for Worker {
     type Reply = Result<(), String>;
 
     async fn handle(&mut self, _: Attempt, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        if let Job::Fail { failures, done } = &self.job {
-            if failures.take() {
-                return Err("boom".to_owned());
+        match &self.job {
+            Job::Fail { failures, done } => {
+                if failures.take() {
+                    return Err("boom".to_owned());
+                }
+                done.finish();
+                Ok(())
             }
-            done.finish();
+            _ => Err("boom".to_owned()),
         }
-        Ok(())
     }
 }

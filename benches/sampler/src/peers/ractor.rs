@@ -2,17 +2,20 @@
 //!
 //! A task is an actor that works when it starts and takes no messages. A hand-written supervisor restarts it: on the
 //! report of a failure it spawns the child again. Names are those of the global registry. It has no events and no
-//! slots.
+//! slots. A group is a hand-written supervisor as well: on the report of a failure it stops the other children, waits for
+//! them, and spawns all again.
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
+use crate::countdown::{Countdown, PollAgain, all_started, check};
 use crate::sample::Meter;
+use crate::work::GroupLife;
 
 pub(crate) struct Ractor;
 
@@ -86,6 +89,39 @@ impl Contender for Ractor {
         Ok(Some(meter.finish(size)))
     }
 
+    async fn group(&self, size: u64, life: GroupLife) -> Measured {
+        let started = Arc::new(AtomicU64::new(0));
+        let count = if life == GroupLife::Add { 1 } else { size };
+        let children = Children { count, started: Arc::clone(&started) };
+        let meter = Meter::start();
+        let (group, ended) = Actor::spawn(None, Group, children).await?;
+        all_started(&started, count).await;
+        match life {
+            GroupLife::Start => {}
+            GroupLife::Stop => {
+                group.stop_children_and_wait(None, None).await;
+                check("left", group.get_children().len() as u64, 0)?;
+                group.stop(None);
+                ended.await?;
+            }
+            GroupLife::Restart => {
+                let child = ActorRef::<()>::where_is(name(0)).ok_or("the first child is gone")?;
+                child.send_message(())?;
+                all_started(&started, 2 * count).await;
+            }
+            GroupLife::Add => {
+                let left = Countdown::new(size);
+                for number in count..count + size {
+                    let job = Job::Once { left: Arc::clone(&left) };
+                    Actor::spawn_linked(Some(name(number)), Worker, job, group.get_cell()).await?.1.await?;
+                }
+                left.check()?;
+            }
+            GroupLife::Cancel | GroupLife::PlainStart | GroupLife::PlainStop => return Ok(None),
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
     async fn poll(&self, size: u64) -> Measured {
         let meter = Meter::start();
         let (_, ended) = Actor::spawn(None, Worker, Job::Poll { polls: size }).await?;
@@ -155,12 +191,67 @@ impl Actor for Root {
     }
 }
 
+/// Restarts all children after the failure of one.
+struct Group;
+
+struct Children {
+    count: u64,
+    started: Arc<AtomicU64>,
+}
+
+impl Children {
+    async fn spawn(&self, group: &ActorRef<()>) -> Result<(), SpawnErr> {
+        for number in 0..self.count {
+            let job = Job::Count { started: Arc::clone(&self.started) };
+            Actor::spawn_linked(Some(name(number)), Worker, job, group.get_cell()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Group {
+    type Msg = ();
+    type State = Children;
+    type Arguments = Children;
+
+    async fn pre_start(&self, group: ActorRef<()>, children: Children) -> Result<Children, ActorProcessingErr> {
+        children.spawn(&group).await?;
+        Ok(children)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        group: ActorRef<()>,
+        event: SupervisionEvent,
+        children: &mut Children,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(..) = event {
+            group.stop_children_and_wait(None, None).await;
+            children.spawn(&group).await?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone)]
 enum Job {
-    Fail { failures: Arc<Countdown>, done: Arc<Countdown> },
-    Once { left: Arc<Countdown> },
-    Wait { started: Arc<Countdown> },
-    Poll { polls: u64 },
+    Fail {
+        failures: Arc<Countdown>,
+        done: Arc<Countdown>,
+    },
+    Once {
+        left: Arc<Countdown>,
+    },
+    Wait {
+        started: Arc<Countdown>,
+    },
+    /// Waits, and fails on a message.
+    Count {
+        started: Arc<AtomicU64>,
+    },
+    Poll {
+        polls: u64,
+    },
 }
 
 struct Worker;
@@ -187,6 +278,9 @@ impl Actor for Worker {
                 worker.stop(None);
             }
             Job::Wait { started } => started.finish(),
+            Job::Count { started } => {
+                started.fetch_add(1, Ordering::Relaxed);
+            }
             Job::Poll { polls } => {
                 for _ in 0..*polls {
                     PollAgain::default().await;
@@ -195,5 +289,9 @@ impl Actor for Worker {
             }
         }
         Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<()>, (): (), _: &mut Job) -> Result<(), ActorProcessingErr> {
+        Err("boom".into())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use super::super::group::GroupCell;
+use super::super::group::{GroupRef, WeakGroup};
 use super::super::task::Cell;
 use super::clock::LeaseClock;
 use super::engine::Engine;
@@ -67,7 +67,7 @@ impl Hold {
 #[derive(Clone)]
 pub(super) enum Unit {
     Task(Weak<Cell>),
-    Group(Weak<GroupCell>),
+    Group(WeakGroup),
 }
 
 /// The place of a task or group in the fleet.
@@ -115,8 +115,8 @@ impl Seat {
         let _ = self.unit.set(Unit::Task(Arc::downgrade(cell)));
     }
 
-    pub(in crate::runtime) fn is_of_group(&self, group: &Arc<GroupCell>) {
-        let _ = self.unit.set(Unit::Group(Arc::downgrade(group)));
+    pub(in crate::runtime) fn is_of_group(&self, group: &GroupRef) {
+        let _ = self.unit.set(Unit::Group(group.downgrade()));
     }
 
     /// Returns the current holding, unless its work is to stop.

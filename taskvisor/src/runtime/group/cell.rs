@@ -21,13 +21,14 @@ use super::super::clock::{Ticks, after};
 use super::super::core::Core;
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
-use super::super::permits::Permits;
+use super::super::permits::Shared;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::{End, Note};
+use super::shared::GroupRef;
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
@@ -47,7 +48,7 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     /// The permits of its `max_concurrent`.
-    pub(in crate::runtime) permits: Option<Arc<Permits>>,
+    pub(in crate::runtime) permits: Option<Shared>,
     /// [`Inbox`] says when its lock is taken.
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
@@ -78,7 +79,7 @@ pub(crate) struct GroupCell {
 
 /// The position of a group in its parent.
 pub(in crate::runtime) struct Position {
-    pub(in crate::runtime) parent: Arc<GroupCell>,
+    pub(in crate::runtime) parent: GroupRef,
     pub(in crate::runtime) key: Key,
 }
 
@@ -181,10 +182,10 @@ impl GroupCell {
         #[cfg(feature = "fleet")]
         let seat = core.seat_of(declared.overrides.singleton.as_ref(), &path);
         Self {
-            permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
+            permits: declared.max_concurrent.map(|bound| bound.permits(&core.limits, &path)),
             path,
             core,
-            limits_starts: declared.max_starting.is_some()
+            limits_starts: declared.max_starting().is_some()
                 || position.as_ref().is_some_and(|at| at.parent.limits_starts),
             position,
             inbox: Mutex::new(Inbox {
@@ -217,7 +218,9 @@ impl GroupCell {
             changed: Waiters::default(),
             first_failed: Mutex::default(),
             failing: Mutex::default(),
-            starting: declared.max_starting.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
+            starting: declared
+                .max_starting()
+                .map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
             #[cfg(feature = "fleet")]
             seat,
             #[cfg(feature = "fleet")]
@@ -267,19 +270,18 @@ impl GroupCell {
         mem::swap(&mut self.lock().messages, into);
     }
 
-    /// Sends a note of a task, unless another registration has its place by now.
-    pub(in crate::runtime) fn note_of(self: &Arc<Self>, task: TaskId, key: Key, epoch: Epoch, note: Note) {
+    pub(super) fn note_of_task(&self, group: &GroupRef, task: TaskId, key: Key, epoch: Epoch, note: Note) {
         let is_it = |member: &Member| matches!(member, Member::Task(cell) if cell.id() == task);
         if let Some(outcome) = self.note_if(key, epoch, note, is_it) {
-            self.end(outcome);
+            group.end(outcome);
         }
     }
 
     /// Sends a note of a nested group. Returns the outcome with which this group must end, if it has no driver and that
     /// was the end of its last member.
     #[must_use = "the end of a group is not told within that of another: groups nest deeply"]
-    pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> Option<TaskOutcome> {
-        let is_it = |member: &Member| matches!(member, Member::Group(other) if Arc::ptr_eq(other, group));
+    pub(super) fn note_of_group(&self, group: &GroupRef, key: Key, epoch: Epoch, note: Note) -> Option<TaskOutcome> {
+        let is_it = |member: &Member| matches!(member, Member::Group(other) if other.ptr_eq(group));
         self.note_if(key, epoch, note, is_it)
     }
 
@@ -297,7 +299,7 @@ impl GroupCell {
         None
     }
 
-    pub(in crate::runtime) fn release(&self, epoch: Epoch) {
+    pub(super) fn open_gate(&self, epoch: Epoch) {
         self.send(Input::Release(epoch), None);
     }
 
@@ -371,8 +373,7 @@ impl GroupCell {
         self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
     }
 
-    /// Stops the group for good, with an epoch if the parent does. Returns `true` for the first request.
-    pub(in crate::runtime) fn stop(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
+    pub(super) fn stop_for_good(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
         inbox.stopped_by_parent |= first && epoch.is_some();
@@ -381,11 +382,11 @@ impl GroupCell {
     }
 
     /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
-    pub(crate) async fn cancel(self: &Arc<Self>) -> Result<bool, RuntimeError> {
+    pub(crate) async fn cancel(&self, group: &GroupRef) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
-        let first = self.stop(None, StopBy::within(grace));
+        let first = self.stop_for_good(None, StopBy::within(grace));
         // A task of the group, or a task that the group waits for, would wait for itself.
-        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return Ok(first) };
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
         match self.core.timeout(grace.saturating_add(ABORT), ended).await {
             Some(()) => Ok(first),
@@ -405,13 +406,13 @@ impl GroupCell {
 
     /// Restarts the group, and waits until a run after that is ready. Returns `false` if it was refused, or the group
     /// has ended before.
-    pub(crate) async fn restart_and_wait(self: &Arc<Self>) -> bool {
+    pub(crate) async fn restart_and_wait(&self, group: &GroupRef) -> bool {
         let runs = self.lock().runs;
         if !self.restart() {
             return false;
         }
         // A task of the group would wait for its own end.
-        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return true };
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return true };
         let look = || {
             let inbox = self.lock();
             let is_ready = inbox.ready && inbox.runs > runs;

@@ -18,11 +18,12 @@ use super::super::task::{Ending, Facts, Next, Request, StopBy, Told, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
-use super::cell::{GroupCell, Message, Position};
+use super::cell::{Message, Position};
 use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, RetryIn, Why};
+use super::shared::GroupRef;
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
@@ -35,7 +36,7 @@ const ACTIONS: usize = 256;
 const TURN: Duration = Duration::from_millis(1);
 
 /// Returns the driver of a group, to be spawned. If it is dropped before its first turn, the group ends as well.
-pub(in crate::runtime) fn drive(group: Arc<GroupCell>) -> Background {
+pub(super) fn drive(group: GroupRef) -> Background {
     go_on(Box::new(Live::new(group)))
 }
 
@@ -50,7 +51,7 @@ struct Driver {
 }
 
 struct Live {
-    group: Arc<GroupCell>,
+    group: GroupRef,
     machine: Machine,
     policy: ResolvedPolicy,
     /// The origin of the time of machine and plan.
@@ -102,7 +103,7 @@ impl Driver {
             })
             .await
         };
-        let group = Arc::clone(&live.group);
+        let group = live.group.clone();
         let _ = drop_caught(self.live.take());
         if let Err(panic) = panicked {
             fail(&group, panic);
@@ -114,7 +115,7 @@ impl Drop for Driver {
     /// The runtime ends.
     fn drop(&mut self) {
         let Some(mut live) = self.live.take() else { return };
-        let group = Arc::clone(&live.group);
+        let group = live.group.clone();
         live.call_again();
         if let Some(next) = group.next_runtime() {
             observe::spawn(&next, go_on(live), |_| Arc::clone(group.shown_path()));
@@ -126,7 +127,7 @@ impl Drop for Driver {
 }
 
 /// The driver has panicked: the group fails with that panic.
-fn fail(group: &Arc<GroupCell>, panic: TaskError) {
+fn fail(group: &GroupRef, panic: TaskError) {
     let error = Arc::new(panic);
     let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), Leaf::Failed);
     group.set_failure(failure.clone());
@@ -137,11 +138,11 @@ fn fail(group: &Arc<GroupCell>, panic: TaskError) {
 }
 
 impl Live {
-    fn new(group: Arc<GroupCell>) -> Self {
+    fn new(group: GroupRef) -> Self {
         let policy = group.declared.overrides.resolve(&group.core.config);
         let machine = Machine::new(Rules {
-            strategy: group.declared.strategy,
-            limit: group.declared.limit,
+            strategy: group.declared.strategy(),
+            limit: group.declared.limit(),
             order: Arc::clone(&group.declared.order),
             children: group.declared.children.iter().map(|child| child.role).collect(),
             is_root: group.position.is_none(),
@@ -170,12 +171,13 @@ impl Live {
     }
 
     async fn run(&mut self) {
-        let (mut done, mut turn) = (0, Instant::now());
+        // The clock is first read after some actions: most turns have few.
+        let (mut done, mut turn) = (0, None);
         loop {
             done += 1;
-            if done % ACTIONS == 0 || (done % 16 == 0 && turn.elapsed() >= TURN) {
+            if done % ACTIONS == 0 || (done % 16 == 0 && turn.get_or_insert_with(Instant::now).elapsed() >= TURN) {
                 yield_now().await;
-                turn = Instant::now();
+                turn = None;
             }
             if let Some(action) = self.actions.front().copied() {
                 if action == Action::Register {
@@ -194,7 +196,7 @@ impl Live {
                 self.group.receive(&mut self.messages);
                 if self.messages.is_empty() && !self.ends_pause() {
                     self.wait().await;
-                    turn = Instant::now();
+                    turn = None;
                 }
             }
         }
@@ -212,7 +214,7 @@ impl Live {
         if let Making::Called(_) = self.making {
             return Box::pin(self.wait_for_children(until)).await;
         }
-        let group = Arc::clone(&self.group);
+        let group = self.group.clone();
         let bell = group.bell.notified();
         let Some(until) = until else { return bell.await };
         if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
@@ -225,7 +227,7 @@ impl Live {
     async fn wait_for_children(&mut self, until: Option<Instant>) {
         let Making::Called(call) = &mut self.making else { return };
         let until = until.into_iter().chain(call.until).min();
-        let group = Arc::clone(&self.group);
+        let group = self.group.clone();
         let mut bell = pin!(group.bell.notified());
         let woken = poll_fn(|cx| match bell.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -525,7 +527,7 @@ impl Live {
                 return Some(failure);
             }
             Why::Completed | Why::Significant | Why::Requested => return None,
-            Why::Limit(key) => (key, self.group.declared.limit),
+            Why::Limit(key) => (key, self.group.declared.limit()),
             Why::Lost(key) => (key, None),
         };
         let below = self.group.failure_of(key, matches!(why, Why::Lost(_)));

@@ -10,16 +10,19 @@ use super::super::pause::Subject;
 use super::super::task::{Cell, StopBy};
 use super::cell::GroupCell;
 use super::machine::Input;
+use super::shared::GroupRef;
 use crate::panics::drop_each;
 
-impl GroupCell {
+impl GroupRef {
     /// Lets its seat know the group.
-    pub(in crate::runtime) fn takes_seat(self: &Arc<Self>) {
+    pub(in crate::runtime) fn takes_seat(&self) {
         if let Some(seat) = &self.seat {
             seat.is_of_group(self);
         }
     }
+}
 
+impl GroupCell {
     /// Returns the seat of the group, or of the next group around it that has one.
     pub(in crate::runtime) fn seat_around(&self) -> Option<&Arc<Seat>> {
         self.with_parents().find_map(|group| group.seat.as_ref())

@@ -188,6 +188,15 @@ fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
     assert_eq!(waits.wakes_at(), None);
 }
 
+#[test]
+fn a_run_wakes_for_its_restart() {
+    let mut machine = running(1);
+    assert_eq!(machine.wakes_at(), None);
+    machine.handle(Input::Note { key: 0, epoch: 1, note: Note::Failed(RetryIn::Backoff(SECOND)) }, NOW);
+    assert_eq!(machine.wakes_at(), Some(SECOND));
+    assert_eq!(started(&machine.handle(Input::Wake, SECOND)), [0]);
+}
+
 /// K5s: the parent does not wait for any other child.
 #[test]
 fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {
@@ -253,4 +262,109 @@ fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
     let asks = root.handle(ended(0, End::Failed), NOW);
     assert_eq!(asks, [Action::Plan(plan::Action::Ask(Why::Lost(0)))]);
     assert_eq!(root.handle(ended(1, End::Completed), NOW), [Action::Conclude(Why::Lost(0))]);
+}
+
+fn again(key: Key) -> Input {
+    Input::Again { key, end: End::Completed }
+}
+
+#[test]
+fn a_child_comes_with_its_addition_and_with_its_new_registration() {
+    assert_eq!([add(1).child(), again(2).child(), ended(3, End::Failed).child()], [Some(1), Some(2), None]);
+    for (key, is_declared) in [(1, true), (2, false)] {
+        assert_eq!(again(key).is_of_declared(2), is_declared);
+        assert_eq!(ended(key, End::Failed).is_of_declared(2), is_declared);
+        assert!(!add(key).is_of_declared(2));
+    }
+}
+
+#[test]
+fn a_group_that_ends_waits_for_what_comes_meanwhile() {
+    let mut machine = machine(1);
+    let stop = machine.handle(Input::Stop(None), NOW);
+    assert!(is_stop(stop.last().unwrap(), 0), "{stop:?}");
+    for input in [add(1), again(0)] {
+        let key = input.child().unwrap();
+        let stop = machine.handle(input, NOW);
+        assert!(matches!(stop[..], [ref stop] if is_stop(stop, key)), "{stop:?}");
+    }
+    assert_eq!(machine.handle(ended(0, End::Canceled), NOW), []);
+    let stop = machine.handle(again(0), NOW);
+    assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
+    assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [], "the declared child came back");
+    assert_eq!(machine.handle(ended(0, End::Canceled), NOW), [Action::End]);
+    for input in [Input::Add { key: 2, child: Role::default(), takes_place: true }, again(0)] {
+        assert_eq!(machine.handle(input, NOW), [], "it is over");
+    }
+}
+
+#[test]
+fn a_declared_child_that_comes_back_before_the_first_start_starts_with_the_others() {
+    let mut machine = machine(3);
+    for key in 0..3 {
+        machine.handle(ended(key, End::Canceled), NOW);
+    }
+    assert_eq!(machine.handle(again(1), NOW), []);
+    assert_eq!(started(&machine.handle(Input::Release(1), NOW)), [1]);
+}
+
+#[test]
+fn a_declared_child_that_comes_back_between_two_runs_makes_place_for_the_next() {
+    let mut machine = failed();
+    let stop = machine.handle(again(0), NOW);
+    assert!(matches!(stop[..], [ref stop] if is_stop(stop, 0)), "{stop:?}");
+}
+
+#[test]
+fn what_is_added_to_a_group_that_fails_is_for_the_next_run() {
+    let mut machine = of(Rules {
+        strategy: Strategy::OneForOne,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Role { critical: true, ..Role::default() }, Role::default()],
+        is_root: false,
+        runs_once: false,
+        is_fresh: false,
+    });
+    machine.handle(Input::Release(1), NOW);
+    assert!(machine.takes_now() && !machine.is_lost(0));
+    let stop = machine.handle(ended(0, End::Failed), NOW);
+    assert!(stop.iter().any(|action| is_stop(action, 1)), "{stop:?}");
+    assert!(machine.is_lost(0) && !machine.is_lost(1) && !machine.is_requested());
+    assert!(!machine.takes_now());
+    assert_eq!(machine.handle(add(2), NOW), []);
+    assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [Action::Conclude(Why::Lost(0))]);
+    assert_eq!(machine.handle(Input::Follow(Follow::Wait(NOW)), NOW), [Action::Register]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), NOW)), [0, 1, 2]);
+}
+
+#[test]
+fn a_request_is_one_of_the_run_or_a_stop_for_good() {
+    let mut parked = failed();
+    parked.handle(Input::Restart, NOW);
+    assert!(!parked.is_requested(), "no run is stopped");
+    let mut running = running(1);
+    assert!(!running.is_requested());
+    running.handle(Input::Restart, NOW);
+    assert!(running.is_requested());
+    let mut stopped = machine(1);
+    stopped.handle(Input::Stop(None), NOW);
+    assert!(stopped.is_requested());
+}
+
+#[test]
+fn children_that_are_made_for_a_group_that_is_to_be_stopped_are_not_registered() {
+    let mut machine = of(Rules {
+        strategy: Strategy::OneForAll,
+        limit: None,
+        order: Arc::default(),
+        children: Vec::new(),
+        is_root: false,
+        runs_once: false,
+        is_fresh: true,
+    });
+    assert_eq!(machine.handle(Input::Release(1), NOW), [Action::Make]);
+    assert_eq!(machine.handle(Input::Retire, NOW), [Action::Parked]);
+    assert_eq!(machine.handle(Input::Made, NOW), []);
+    assert_eq!(machine.handle(Input::Stop(None), NOW).last(), Some(&Action::End));
 }

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::super::task::{ABORT, Barred, Bound, Cell, Stage, StopBy};
 use super::super::timer::deadline_from;
-use super::cell::GroupCell;
 use super::children::Epoch;
 use super::machine::Input;
+use super::shared::GroupRef;
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::tree::{FailureChain, Leaf};
 
@@ -17,7 +17,7 @@ use crate::tree::{FailureChain, Leaf};
 #[derive(Clone)]
 pub(in crate::runtime) enum Member {
     Task(Arc<Cell>),
-    Group(Arc<GroupCell>),
+    Group(GroupRef),
 }
 
 impl Member {

@@ -2,7 +2,8 @@
 //!
 //! `machine` decides for the group and `plan` for its children; both are pure. `driver` carries their actions out, and
 //! `orphan` ends a group whose driver is gone. `call` makes the children of a fresh group. `cell` is the shared state and the mailbox of a group, `member` a
-//! registered child. Other modules use `GroupCell`, and spawn a driver with `drive`.
+//! registered child. Other modules use
+//! `GroupRef` (`shared`), behind which a program without groups lacks all of this.
 //!
 //! Why a child does not start yet:
 //!
@@ -26,12 +27,15 @@ mod machine;
 mod member;
 mod orphan;
 mod plan;
+mod shared;
 mod window;
 
 pub(crate) use cell::GroupCell;
 pub(super) use cell::{Adoption, Position, SeenGroup};
 pub(super) use children::{Epoch, Key};
-pub(super) use driver::drive;
 pub(super) use member::Member;
 pub(super) use plan::{End, Note, RetryIn};
+#[cfg(feature = "fleet")]
+pub(super) use shared::WeakGroup;
+pub(crate) use shared::{Driven, GroupRef};
 pub(super) use window::Window;

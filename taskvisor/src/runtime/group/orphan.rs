@@ -4,15 +4,15 @@
 //! panics, the members are requested to stop, and the note of the last end ends the group.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::super::observe;
 use super::super::task::StopBy;
-use super::cell::{GroupCell, Position};
+use super::cell::Position;
 use super::children::Key;
 use super::plan::Note;
+use super::shared::GroupRef;
 use crate::inspect::TaskOutcome;
 
 /// The members that are waited for without a driver, and the outcome of the group after the last end.
@@ -21,9 +21,9 @@ pub(super) struct Orphans {
     outcome: TaskOutcome,
 }
 
-impl GroupCell {
+impl GroupRef {
     /// Notes that the driver is gone, and requests the members to stop.
-    pub(super) fn orphan(self: &Arc<Self>, by: StopBy, outcome: TaskOutcome) {
+    pub(super) fn orphan(&self, by: StopBy, outcome: TaskOutcome) {
         self.close(false);
         self.mark_stopping();
         let (members, now) = (self.members(), Instant::now());
@@ -49,8 +49,8 @@ impl GroupCell {
 
     /// Ends the group for good, and each group above it that has no driver either and waits only for this one. A loop,
     /// because groups nest deeply.
-    pub(super) fn end(self: &Arc<Self>, outcome: TaskOutcome) {
-        let mut next = Some((Arc::clone(self), outcome));
+    pub(super) fn end(&self, outcome: TaskOutcome) {
+        let mut next = Some((self.clone(), outcome));
         while let Some((group, outcome)) = next {
             let end = group.end_of(&outcome);
             group.forget_tasks();
@@ -63,7 +63,7 @@ impl GroupCell {
             group.core.remove_group(&group, outcome);
             let Some(Position { parent, key }) = &group.position else { return };
             let over = parent.note_of_group(&group, *key, 0, Note::Ended(end));
-            next = over.map(|outcome| (Arc::clone(parent), outcome));
+            next = over.map(|outcome| (parent.clone(), outcome));
         }
     }
 }

@@ -384,3 +384,7 @@ fn count(places: &[u32]) -> u32 {
 #[cfg(test)]
 #[path = "plan_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "plan_cases_test.rs"]
+mod cases;

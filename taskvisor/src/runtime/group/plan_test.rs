@@ -436,13 +436,18 @@ fn random_trees_keep_their_order_and_lose_nobody() {
     }
 }
 
-fn rules(strategy: Strategy, limit: Option<(u32, Duration)>, order: &Arc<Order>, children: &[Role]) -> Arc<Rules> {
+pub(super) fn rules(
+    strategy: Strategy,
+    limit: Option<(u32, Duration)>,
+    order: &Arc<Order>,
+    children: &[Role],
+) -> Arc<Rules> {
     let (order, children) = (Arc::clone(order), children.to_vec());
     Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false, is_fresh: false })
 }
 
 /// A plan with this many children, without a limit.
-fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
+pub(super) fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
     Plan::new(&rules(strategy, None, &order, &vec![Role::default(); count]), 0)
 }
@@ -451,12 +456,12 @@ fn numbered(index: usize) -> u32 {
     u32::try_from(index).unwrap()
 }
 
-fn chain(index: usize) -> Vec<u32> {
+pub(super) fn chain(index: usize) -> Vec<u32> {
     numbered(index).checked_sub(1).into_iter().collect()
 }
 
 /// Performs the actions of a plan, with children that obey at once, until the plan has no more.
-fn obey(plan: &mut Plan, actions: Vec<Action>) -> Vec<Action> {
+pub(super) fn obey(plan: &mut Plan, actions: Vec<Action>) -> Vec<Action> {
     let (mut queue, mut done) = (std::collections::VecDeque::from(actions), Vec::new());
     while let Some(action) = queue.pop_front() {
         done.push(action);
@@ -471,12 +476,12 @@ fn obey(plan: &mut Plan, actions: Vec<Action>) -> Vec<Action> {
     done
 }
 
-fn start(plan: &mut Plan) -> Vec<Action> {
+pub(super) fn start(plan: &mut Plan) -> Vec<Action> {
     let actions = plan.proceed(Duration::ZERO);
     obey(plan, actions)
 }
 
-fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
+pub(super) fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
     let epochs = actions.iter().filter_map(|action| match action {
         Action::Start(key, epoch) | Action::Hold(key, epoch, _) if *key == wanted => Some(*epoch),
         _ => None,

@@ -49,6 +49,17 @@ mod tests {
     }
 
     #[test]
+    fn those_within_the_window_are_counted() {
+        let second = Duration::from_secs(1);
+        let mut window = Window::new((9, second));
+        assert_eq!(window.count(), 0);
+        for (at, count) in [(0, 1), (1, 2), (2, 2), (2, 3), (9, 1)] {
+            window.hit(at * second);
+            assert_eq!(window.count(), count, "at {at} s");
+        }
+    }
+
+    #[test]
     fn the_window_slides() {
         let mut window = Window::new((1, Duration::from_secs(1)));
         for n in 0..100 {

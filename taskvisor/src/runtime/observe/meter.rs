@@ -1,18 +1,21 @@
 //! Counters, gauges and histograms for `metrics`.
 //!
-//! Metric handles are looked up each time: a recorder can be installed after a task has begun, and a task needs no
-//! memory for metrics without a recorder. Label values are shared with the task, so that a lookup only allocates its
-//! key.
+//! Metric handles are looked up when they are used: a recorder can be installed after a task has begun. A task that is
+//! restarted within a second keeps them for its next attempts, as a lookup costs more than a restart. Label values are
+//! shared with the task, so that a lookup only allocates its key.
 
 use std::cell::Cell as Flag;
 use std::time::Duration;
 
-use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram, with_recorder,
+};
 use tokio::time::Instant;
 
 use super::super::task::Cell;
 use crate::inspect::Health;
-use crate::panics::catch;
+use crate::panics::{catch, drop_caught};
 
 const ATTEMPTS: &str = "taskvisor_attempts_total";
 const DURATION: &str = "taskvisor_attempt_duration_seconds";
@@ -46,20 +49,108 @@ const DYNAMIC: &str = "dynamic";
 #[cfg(feature = "controller")]
 const OTHER: &str = "other";
 
-/// The begin of the current attempt.
+/// How long handles are kept. A recorder that forgets metrics which are idle for longer does not lose an update.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// The begin of the current attempt, and the handles of a task that is restarted often.
 #[derive(Default)]
-pub(super) struct Stopwatch(Option<Instant>);
+pub(super) struct Stopwatch {
+    began: Option<Instant>,
+    series: Option<Box<Series>>,
+}
+
+/// The handles of the metrics of one task that were looked up so far.
+struct Series {
+    recorder: usize,
+    since: Instant,
+    restarts: Option<Counter>,
+    running: Option<Gauge>,
+    duration: Option<Histogram>,
+    backoff: Option<Histogram>,
+    /// With the last outcome.
+    attempts: Option<(&'static str, Counter)>,
+}
+
+impl Series {
+    fn new(recorder: usize, since: Instant) -> Self {
+        Self { recorder, since, restarts: None, running: None, duration: None, backoff: None, attempts: None }
+    }
+}
 
 impl Stopwatch {
+    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+        let now = Instant::now();
+        self.began = Some(now);
+        self.keep(attempt, now);
+        if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
+            let kept = self.series.as_mut().map(|series| &mut series.restarts);
+            each(kept, || counter!(RESTARTS, "task" => task_label(cell)), |restarts| restarts.increment(1));
+        }
+        self.running(cell, |running| running.increment(1.0));
+    }
+
     /// Records the end of the attempt, once.
     pub(super) fn stop(&mut self, cell: &Cell, outcome: impl FnOnce() -> &'static str) {
-        let Some(began) = self.0.take() else { return };
-        let outcome = outcome();
-        let (lived, task) = (began.elapsed().as_secs_f64(), task_label(cell));
-        tell(|| gauge!(RUNNING, "task" => task.clone()).decrement(1.0));
-        tell(|| histogram!(DURATION, "task" => task.clone()).record(lived));
-        tell(|| counter!(ATTEMPTS, "task" => task, "outcome" => outcome).increment(1));
+        let Some(began) = self.began.take() else { return };
+        let (lived, outcome) = (began.elapsed(), outcome());
+        if lived >= KEPT {
+            self.forget();
+        }
+        self.running(cell, |running| running.decrement(1.0));
+        let kept = self.series.as_mut().map(|series| &mut series.duration);
+        let look_up = || histogram!(DURATION, "task" => task_label(cell));
+        each(kept, look_up, |duration| duration.record(lived.as_secs_f64()));
+        let look_up = || (outcome, counter!(ATTEMPTS, "task" => task_label(cell), "outcome" => outcome));
+        let mut kept = self.series.as_mut().map(|series| &mut series.attempts);
+        if let Some(other) = kept.as_mut().and_then(|kept| kept.take_if(|(label, _)| *label != outcome)) {
+            let _ = drop_caught(other);
+        }
+        each(kept, look_up, |(_, attempts)| attempts.increment(1));
     }
+
+    /// Records how long a failed task waits.
+    pub(super) fn backoff(&mut self, cell: &Cell, delay: Duration) {
+        let kept = self.series.as_mut().map(|series| &mut series.backoff);
+        each(kept, || histogram!(BACKOFF, "task" => task_label(cell)), |waits| waits.record(delay.as_secs_f64()));
+    }
+
+    fn running(&mut self, cell: &Cell, f: impl FnOnce(&Gauge)) {
+        let kept = self.series.as_mut().map(|series| &mut series.running);
+        each(kept, || gauge!(RUNNING, "task" => task_label(cell)), f);
+    }
+
+    /// Keeps handles from the third attempt on, while the recorder is the same and has seen them a moment ago.
+    fn keep(&mut self, attempt: u32, now: Instant) {
+        if attempt < 3 {
+            return;
+        }
+        let recorder = catch(|| with_recorder(|recorder| std::ptr::from_ref(recorder).cast::<()>() as usize));
+        let Ok(recorder) = recorder else { return self.forget() };
+        let is_current =
+            |series: &Series| series.recorder == recorder && now.saturating_duration_since(series.since) < KEPT;
+        if !self.series.as_deref().is_some_and(is_current) {
+            self.forget();
+            self.series = Some(Box::new(Series::new(recorder, now)));
+        }
+    }
+
+    fn forget(&mut self) {
+        let _ = drop_caught(self.series.take());
+    }
+}
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// Uses a handle, which is looked up unless it was kept.
+fn each<T>(kept: Option<&mut Option<T>>, look_up: impl FnOnce() -> T, f: impl FnOnce(&T)) {
+    tell(|| match kept {
+        Some(kept) => f(kept.get_or_insert_with(look_up)),
+        None => f(&look_up()),
+    });
 }
 
 /// Calls the recorder. A panic of the recorder loses only this call.
@@ -112,22 +203,9 @@ pub(in crate::runtime) fn describe() {
     });
 }
 
-pub(super) fn begin(cell: &Cell, attempt: u32) -> Stopwatch {
-    let task = task_label(cell);
-    if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
-        tell(|| counter!(RESTARTS, "task" => task.clone()).increment(1));
-    }
-    tell(|| gauge!(RUNNING, "task" => task).increment(1.0));
-    Stopwatch(Some(Instant::now()))
-}
-
 #[cfg(feature = "cron")]
 pub(super) fn runs_missed(cell: &Cell, count: u64) {
     tell(|| counter!(MISSED, "task" => task_label(cell)).increment(count));
-}
-
-pub(super) fn backoff(cell: &Cell, delay: Duration) {
-    tell(|| histogram!(BACKOFF, "task" => task_label(cell)).record(delay.as_secs_f64()));
 }
 
 /// Changes the number of pauses.

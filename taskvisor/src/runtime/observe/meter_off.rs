@@ -10,19 +10,17 @@ pub(super) struct Stopwatch;
 
 #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
 impl Stopwatch {
+    pub(super) fn begin(&mut self, _: &Cell, _: u32) {}
+
     pub(super) fn stop(&mut self, _: &Cell, _: impl FnOnce() -> &'static str) {}
+
+    pub(super) fn backoff(&mut self, _: &Cell, _: Duration) {}
 }
 
 pub(in crate::runtime) fn describe() {}
 
-pub(super) fn begin(_: &Cell, _: u32) -> Stopwatch {
-    Stopwatch
-}
-
 #[cfg(feature = "cron")]
 pub(super) fn runs_missed(_: &Cell, _: u64) {}
-
-pub(super) fn backoff(_: &Cell, _: Duration) {}
 
 pub(in crate::runtime) fn pauses(_: usize, _: usize) {}
 

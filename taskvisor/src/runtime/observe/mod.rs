@@ -40,7 +40,7 @@ pub(super) struct Observed {
 
 impl Observed {
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
-        self.stopwatch = meter::begin(cell, attempt);
+        self.stopwatch.begin(cell, attempt);
         self.span = trace::begin(cell, attempt);
     }
 
@@ -64,7 +64,7 @@ impl Observed {
         self.stopwatch.stop(cell, || attempt_label(next, aborted));
         trace::stopped(&self.span, cell);
         if let Next::Retry { delay, .. } = next {
-            meter::backoff(cell, *delay);
+            self.stopwatch.backoff(cell, *delay);
         }
         if !matches!(next, Next::End(_)) {
             let in_span = self.in_span();
@@ -98,7 +98,10 @@ impl Observed {
 
 /// Returns a label for the end of an attempt.
 fn attempt_label(next: &Next, aborted: bool) -> &'static str {
-    let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
+    let failed = |error: &TaskError| {
+        let label = error.as_label();
+        label.strip_prefix("task_").unwrap_or(label)
+    };
     match next {
         _ if aborted => "aborted",
         Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => "completed",

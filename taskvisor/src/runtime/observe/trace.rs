@@ -137,13 +137,15 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
         (!span.is_disabled()).then(|| Fenced::new(Arc::new(span)))
     });
     let span = AttemptSpan(span);
-    let entered = span.enter();
-    tell(|| {
-        if !cell.core().told.is_quiet(cell) {
-            tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started");
-        }
-    });
-    drop(entered);
+    if LevelFilter::current() >= LevelFilter::DEBUG {
+        let entered = span.enter();
+        tell(|| {
+            if !cell.core().told.is_quiet(cell) {
+                tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started");
+            }
+        });
+        drop(entered);
+    }
     span
 }
 
@@ -189,7 +191,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
                 repeated,
                 "attempt failed"
             );
-            if !cell.core().told.is_quiet(cell) {
+            if LevelFilter::current() >= LevelFilter::DEBUG && !cell.core().told.is_quiet(cell) {
                 tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
             }
         }

@@ -126,9 +126,6 @@ impl WaitQueue {
         waker: Waker,
         calls: &mut Calls,
     ) -> u64 {
-        if !self.watched && self.tickets.values().any(|other| matches!(other.turn, Turn::Called(_))) {
-            calls.watch(&mut self.watched);
-        }
         let turn = Turn::Waits(Some(waker));
         if let Some((id, known)) = ticket.and_then(|id| Some((id, self.tickets.get_mut(&id)?))) {
             if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, turn) {
@@ -265,6 +262,18 @@ mod tests {
         assert!(!line.has_room(None));
         line.free(1, &mut calls);
         assert!(line.has_room(None));
+    }
+
+    #[test]
+    fn all_that_wait_are_woken_to_check_again() {
+        let mut line = full();
+        let mut calls = Calls::default();
+        assert!(Calls::default().into_inner().is_none());
+        assert_ne!(waits(&mut line, "a", None), waits(&mut line, "b", None));
+        line.wake_all(&mut calls);
+        line.wake_all(&mut calls);
+        let called = calls.into_inner().unwrap();
+        assert_eq!((called.woken.len(), called.dropped.len(), called.watch), (2, 0, false));
     }
 
     #[test]

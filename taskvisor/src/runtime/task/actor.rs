@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::super::group::{Note, RetryIn};
 use super::super::observe::{self, Observed};
-use super::super::permits::Permit;
+use super::super::permits::Claims;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Actor {
     cell: Arc<Cell>,
     step: Step,
     timer: Timer,
-    permit: Option<Box<Permit>>,
+    permit: Option<Box<dyn Claims>>,
     /// Valid from the first attempt on.
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.
@@ -66,7 +66,7 @@ impl Actor {
         let actor = Self {
             step: Step::New,
             timer: Timer::default(),
-            permit: Permit::of(&cell),
+            permit: cell.core().limits.claims_of(&cell),
             takes_context: true,
             at_once: 0,
             guards: Guards::of(&cell),

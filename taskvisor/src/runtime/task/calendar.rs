@@ -136,7 +136,7 @@ impl Calendar {
     /// The runs that are due belong to another owner.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn pass_over(&mut self, verdict: &Verdict, now: i64) {
-        self.carry_out(&Verdict { run: None, missed: None, ..*verdict }, now);
+        self.carry_out(&Verdict { run: None, ..*verdict }, now);
     }
 
     pub(in crate::runtime) fn run(&self) -> Run {

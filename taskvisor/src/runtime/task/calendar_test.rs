@@ -305,3 +305,95 @@ fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
         assert_eq!(begun.len() + told, all, "{seed}");
     }
 }
+
+#[test]
+fn what_is_upcoming_is_not_due() {
+    let calendar = hourly(Missed::Once, None);
+    let upcoming = |now| calendar.upcoming(now).unwrap().at;
+    assert_eq!(
+        [DAY + HOUR - 1, DAY + HOUR, DAY + HOUR + 1].map(upcoming),
+        [DAY + HOUR, DAY + 2 * HOUR, DAY + 2 * HOUR]
+    );
+}
+
+#[test]
+fn a_run_that_is_due_as_the_attempt_ends_is_missed_and_one_after_it_is_not() {
+    for (ends, is_missed) in [(2 * HOUR, true), (2 * HOUR - 1, false)] {
+        let mut calendar = hourly(Missed::Skip, None);
+        calendar.take(DAY + HOUR);
+        calendar.ended(DAY + ends);
+        calendar.conclude();
+        let told = if is_missed { missed(1, DAY + 2 * HOUR, false) } else { None };
+        assert_eq!(calendar.take(DAY + 2 * HOUR), (!is_missed, told));
+    }
+}
+
+#[test]
+fn only_an_interrupted_run_is_no_new_one() {
+    let mut calendar = hourly(Missed::Once, None);
+    let verdict = calendar.judge(DAY + HOUR);
+    assert!(verdict.is_of_new_runs());
+    calendar.carry_out(&verdict, DAY + HOUR);
+    calendar.interrupt();
+    assert!(!calendar.judge(DAY + HOUR + 1).is_of_new_runs());
+}
+
+#[test]
+fn a_clock_that_was_read_late_is_set_back_from_what_has_passed() {
+    let mut calendar = hourly(Missed::Once, None);
+    calendar.take(DAY + HOUR);
+    calendar.pass(4 * HOUR);
+    // It shows no more than three hours less than what has passed: the schedule is computed anew.
+    assert!(!calendar.observe(DAY + 2 * HOUR));
+    assert_eq!(calendar.next().unwrap().at, DAY + 3 * HOUR);
+    let mut calendar = hourly(Missed::Once, None);
+    calendar.take(DAY + HOUR);
+    assert!(calendar.observe(DAY + 2 * HOUR));
+}
+
+#[cfg(feature = "fleet")]
+mod owners {
+    use super::*;
+
+    #[test]
+    fn a_new_owner_goes_on_after_the_last_run_of_any() {
+        let mut calendar = hourly(Missed::Once, None);
+        calendar.take(DAY + HOUR);
+        calendar.interrupt();
+        calendar.take_over(Some(DAY + HOUR), 0, DAY + 4 * HOUR);
+        assert_eq!((calendar.run(), calendar.next().unwrap().at), (Run::Over, DAY + 2 * HOUR));
+        assert_eq!(calendar.take(DAY + 4 * HOUR), (true, missed(2, DAY + 3 * HOUR, true)));
+        assert_eq!(calendar.run(), Run::Of(DAY + 4 * HOUR));
+        calendar.take_over(Some(DAY + 4 * HOUR), 0, DAY + 4 * HOUR);
+        assert_eq!(calendar.run(), Run::Over);
+        assert!(!calendar.observe(DAY + 4 * HOUR));
+    }
+
+    #[test]
+    fn without_a_run_of_any_owner_what_is_due_since_the_registration_is() {
+        let mut calendar = hourly(Missed::Once, None);
+        calendar.take_over(None, 1, DAY);
+        assert_eq!(calendar.next().unwrap().at, DAY, "the clock of the registration was ahead");
+        let mut calendar = hourly(Missed::Once, None);
+        calendar.take_over(None, 0, DAY);
+        assert_eq!(calendar.next().unwrap().at, DAY + HOUR);
+    }
+
+    #[test]
+    fn a_last_run_of_three_hours_ahead_is_of_a_clock_that_was_set_back() {
+        for (ahead, next) in [(3 * HOUR - 1, 3 * HOUR), (3 * HOUR, HOUR), (4 * HOUR, HOUR)] {
+            let mut calendar = hourly(Missed::Once, None);
+            calendar.take_over(Some(DAY + ahead), 0, DAY);
+            assert_eq!(calendar.next().unwrap().at, DAY + next, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_another_owner_has_is_over() {
+        let mut calendar = hourly(Missed::Once, None);
+        let verdict = calendar.judge(DAY + HOUR);
+        assert_eq!(verdict.run, Some(DAY + HOUR));
+        calendar.pass_over(&verdict, DAY + HOUR);
+        assert_eq!((calendar.run(), calendar.next().unwrap().at), (Run::Over, DAY + 2 * HOUR));
+    }
+}

@@ -1,5 +1,6 @@
 //! Decides what follows the end of an attempt. A pure function.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(in crate::runtime) enum Request {
 pub(in crate::runtime) enum Ending {
     /// The attempt has a result: its own, a panic, or a timeout.
     Result(Result<(), TaskError>),
+    /// Its result is this failure, which says nothing of the next attempt. See [`share`](Self::share).
+    Failed(Arc<TaskError>),
     /// The attempt was dropped after a stop request, because it takes no context.
     Dropped,
     /// The attempt was dropped because it did not stop in time.
@@ -34,6 +37,24 @@ impl Ending {
         match self {
             Self::Result(Ok(()) | Err(TaskError::Canceled)) | Self::Dropped => Self::Result(Err(panic)),
             other => other,
+        }
+    }
+
+    /// Puts a failure into the allocation of the last one, if nobody else has that: a task that fails again and again
+    /// needs no other. Returns the last failure, whose drop is user code.
+    #[inline]
+    pub(in crate::runtime) fn share(self, last: &mut Option<Arc<TaskError>>) -> (Self, Option<TaskError>) {
+        match self {
+            Self::Result(Err(error)) if error.is_retryable() && !matches!(error, TaskError::RetryAfter(_)) => {
+                let Some(mut shared) = last.take() else { return (Self::Result(Err(error)), None) };
+                if let Some(place) = Arc::get_mut(&mut shared) {
+                    let before = mem::replace(place, error);
+                    return (Self::Failed(shared), Some(before));
+                }
+                *last = Some(shared);
+                (Self::Result(Err(error)), None)
+            }
+            other => (other, None),
         }
     }
 }
@@ -114,6 +135,7 @@ impl Facts<'_> {
 #[inline]
 pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     match ending {
+        Ending::Failed(error) if facts.request == Request::Nothing => after_failure(facts, error),
         Ending::Result(result) if facts.request == Request::Nothing => after_result(facts, result),
         ending => decide_apart(facts, ending),
     }
@@ -138,6 +160,7 @@ fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {
     }
     match (facts.request, ending) {
         (Request::Nothing, Ending::Result(result)) => after_result(facts, result),
+        (Request::Nothing, Ending::Failed(error)) => after_failure(facts, error),
         (Request::Nothing, Ending::Dropped) => facts.canceled(None, false),
         (Request::Hold, ending) if facts.comes_back() => Next::Hold(error_of(ending)),
         (Request::Restart, ending) => Next::Restart(error_of(ending)),
@@ -162,20 +185,19 @@ fn after_result(facts: &Facts<'_>, result: Result<(), TaskError>) -> Next {
 
 /// Returns `true` if [`decide`] would end the registration.
 pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
-    let result = match (facts.request, ending) {
+    let error = match (facts.request, ending) {
         (Request::Restart, _) => return false,
         (Request::Hold | Request::Stop, _) => return !facts.comes_back(),
         (Request::Nothing, Ending::Dropped | Ending::Aborted) => return true,
-        (Request::Nothing, Ending::Result(result)) => result,
-    };
-    match result {
-        Ok(()) => !matches!(facts.policy.restart, RestartPolicy::Always { .. }),
-        Err(error) => {
-            !error.is_retryable()
-                || facts.policy.restart == RestartPolicy::Never
-                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
+        (Request::Nothing, Ending::Result(Ok(()))) => {
+            return !matches!(facts.policy.restart, RestartPolicy::Always { .. });
         }
-    }
+        (Request::Nothing, Ending::Result(Err(error))) => error,
+        (Request::Nothing, Ending::Failed(error)) => &**error,
+    };
+    !error.is_retryable()
+        || facts.policy.restart == RestartPolicy::Never
+        || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
 }
 
 fn after_success(facts: &Facts<'_>) -> Next {
@@ -266,137 +288,11 @@ impl Told {
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
     match ending {
         Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error.split().0)),
+        Ending::Failed(error) => Some(error),
         _ => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::Overrides;
-    use crate::supervisor::SupervisorConfig;
-
-    fn policy(restart: RestartPolicy, max_retries: Option<u32>) -> ResolvedPolicy {
-        let overrides = Overrides { restart: Some(restart), max_retries: Some(max_retries), ..Overrides::default() };
-        overrides.resolve(&SupervisorConfig::default())
-    }
-
-    fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
-        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
-    }
-
-    fn fail() -> Ending {
-        Ending::Result(Err(TaskError::Fail { reason: "x".into() }))
-    }
-
-    #[test]
-    fn what_was_told_outranks_the_result() {
-        for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
-            let policy = policy(restart, Some(0));
-            let stop = facts(&policy, Request::Stop, 0);
-            assert!(matches!(
-                decide(&stop, fail()),
-                Next::End(TaskOutcome::Canceled { error: Some(_), finished: false, .. })
-            ));
-            for (ending, returned_ok) in [
-                (Ending::Result(Ok(())), true),
-                (Ending::Dropped, false),
-                (Ending::Result(Err(TaskError::Canceled)), false),
-            ] {
-                let Next::End(TaskOutcome::Canceled { error: None, finished, .. }) = decide(&stop, ending) else {
-                    panic!()
-                };
-                assert_eq!(finished, returned_ok);
-            }
-            assert!(matches!(decide(&stop, Ending::Aborted), Next::End(TaskOutcome::Aborted { .. })));
-            let restart = facts(&policy, Request::Restart, 9);
-            assert!(matches!(decide(&restart, fail()), Next::Restart(Some(_))));
-            assert!(matches!(decide(&restart, Ending::Aborted), Next::Restart(None)));
-        }
-    }
-
-    #[test]
-    fn exactly_max_retries_are_allowed() {
-        let policy = policy(RestartPolicy::OnFailure, Some(2));
-        for (streak, ends) in [(0, false), (1, false), (2, true)] {
-            let next = decide(&facts(&policy, Request::Nothing, streak), fail());
-            assert_eq!(matches!(next, Next::End(TaskOutcome::Exhausted { failures: 3, .. })), ends, "{streak}");
-        }
-    }
-
-    #[test]
-    fn o15_successes_at_once_are_throttled_and_only_without_an_interval() {
-        let always = |interval| policy(RestartPolicy::Always { interval }, None);
-        let pauses = |policy: &ResolvedPolicy| {
-            (0..=u8::MAX)
-                .map(|at_once| {
-                    match decide(&Facts { at_once, ..facts(policy, Request::Nothing, 0) }, Ending::Result(Ok(()))) {
-                        Next::Repeat(delay) => (delay, None),
-                        Next::Throttle { pause, is_first } => (pause, Some(is_first)),
-                        other => panic!("{other:?}"),
-                    }
-                })
-                .collect::<Vec<_>>()
-        };
-        let throttled = pauses(&always(None));
-        assert!(throttled[..10].iter().all(|pause| *pause == (Duration::ZERO, None)));
-        let ms: Vec<_> = throttled[10..].iter().map(|(pause, _)| pause.as_millis()).collect();
-        assert_eq!(ms[..9], [1, 2, 4, 8, 16, 32, 64, 100, 100]);
-        assert!(ms[9..].iter().all(|pause| *pause == 100));
-        assert_eq!(throttled.iter().filter(|(_, first)| *first == Some(true)).count(), 1);
-        for interval in [Duration::ZERO, Duration::from_secs(1)] {
-            assert!(pauses(&always(Some(interval))).iter().all(|pause| *pause == (interval, None)));
-        }
-        let every = ResolvedPolicy { every: Some(Duration::from_secs(1)), ..always(None) };
-        let ticks = Ticks::default();
-        let next = decide(
-            &Facts { at_once: 99, ticks: Some(&ticks), ..facts(&every, Request::Nothing, 0) },
-            Ending::Result(Ok(())),
-        );
-        assert!(matches!(next, Next::Repeat(_)), "a fixed rate has its pauses");
-    }
-
-    #[test]
-    fn a_long_life_starts_the_streak_again_and_a_shorter_one_does_not() {
-        let policy = policy(RestartPolicy::OnFailure, None);
-        let after = |lived| Facts { lived: Some(lived), ..facts(&policy, Request::Nothing, 7) };
-        let long = decide(&after(policy.reset_after), fail());
-        assert!(matches!(long, Next::Retry { streak: 1, .. }));
-        let short = decide(&after(policy.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
-        assert!(matches!(short, Next::Retry { streak: 8, .. }));
-    }
-
-    #[test]
-    fn o26_a_told_delay_counts_as_a_failure_and_is_no_step_of_the_backoff() {
-        let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
-        let policy = ResolvedPolicy { backoff, ..policy(RestartPolicy::OnFailure, None) };
-        let tells = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
-        let (mut failures, mut told, mut delays) = (0, Told::default(), Vec::new());
-        for (ending, healthy) in [
-            (fail(), false),
-            (tells(), false),
-            (tells(), false),
-            (fail(), false),
-            (fail(), false),
-            // The first in a row again.
-            (tells(), true),
-            (fail(), false),
-            (fail(), true),
-            (fail(), false),
-        ] {
-            let lived = healthy.then_some(policy.reset_after);
-            let facts = Facts { lived, ..facts(&policy, Request::Nothing, failures) };
-            let mut next = decide(&facts, ending);
-            told.correct(&mut next, &policy.backoff);
-            let Next::Retry { error, delay, streak, is_told } = next else { panic!("{next:?}") };
-            assert!(matches!(*error, TaskError::Fail { .. }) && is_told == (delay == Duration::MAX));
-            assert_eq!(streak, if healthy { 1 } else { failures + 1 });
-            failures = streak;
-            delays.push(if is_told { 0 } else { delay.as_secs() });
-        }
-        assert_eq!(delays, [1, 0, 0, 2, 4, 0, 1, 1, 2]);
-        let restart = decide(&facts(&policy, Request::Restart, 0), tells());
-        let Next::Restart(Some(error)) = restart else { panic!("{restart:?}") };
-        assert!(matches!(*error, TaskError::Fail { .. }));
-    }
-}
+#[path = "decision_test.rs"]
+mod tests;

@@ -51,6 +51,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_limit_has_its_time_its_reason_and_its_error() {
+        let second = Duration::from_secs(1);
+        for (exceeded, kind, is_silence) in [
+            (Exceeded::Timeout(second), StopKind::Timeout, false),
+            (Exceeded::StartTimeout(second), StopKind::StartTimeout, false),
+            (Exceeded::Watchdog(second), StopKind::Watchdog, true),
+        ] {
+            assert_eq!((exceeded.limit(), exceeded.kind()), (second, kind));
+            let error = exceeded.into_error();
+            assert!(
+                matches!(error, TaskError::Silent { silence: time } | TaskError::Timeout { timeout: time } if time == second)
+            );
+            assert_eq!(matches!(error, TaskError::Silent { .. }), is_silence);
+        }
+    }
+
+    #[test]
     fn o13_a_timer_is_late_by_more_than_half_of_its_limit() {
         let ms = Duration::from_millis;
         for (lateness, limit, expected) in [

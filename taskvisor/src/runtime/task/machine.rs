@@ -782,3 +782,7 @@ fn first_stage(policy: &ResolvedPolicy) -> Stage {
 #[cfg(test)]
 #[path = "machine_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "machine_cases_test.rs"]
+mod cases;

@@ -26,7 +26,7 @@ use super::super::clock::Ticks;
 use super::super::core::{Admitted, Core};
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
-use super::super::group::{GroupCell, Key};
+use super::super::group::{GroupRef, Key};
 use super::decision::Request;
 use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
@@ -109,7 +109,7 @@ impl Tie {
 
 /// The membership of a registration in its group.
 pub(in crate::runtime) struct Membership {
-    pub(in crate::runtime) group: Arc<GroupCell>,
+    pub(in crate::runtime) group: GroupRef,
     pub(in crate::runtime) key: Key,
     /// The epoch of the last start or stop that the group requested. Changed under the cell's lock.
     pub(in crate::runtime) epoch: AtomicU32,

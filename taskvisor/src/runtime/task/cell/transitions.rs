@@ -278,6 +278,9 @@ impl Cell {
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
+        // Subscribers have the last error, as a rule.
+        let is_heard = self.core.bus.is_active();
+        let (ending, before) = if is_heard { (ending, None) } else { ending.share(&mut state.last_error) };
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         if let Some(guards) = &mut guards {
             next = guards.judge(next, &self.policy.backoff);
@@ -328,6 +331,9 @@ impl Cell {
         // The errors are user values, and their drop is user code.
         if last.is_some() {
             let _ = drop_caught(last);
+        }
+        if before.is_some() {
+            let _ = drop_caught(before);
         }
         if unheard.is_some() {
             let _ = drop_caught(unheard);

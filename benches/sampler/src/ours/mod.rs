@@ -1,54 +1,53 @@
-//! This crate, used only through its public API.
+//! This crate, used only through its public API. `restart` has the works that restart one task; what is left is here.
+
+mod restart;
+#[cfg(feature = "tracing")]
+mod tracer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, Group,
-    JitterPolicy, RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError,
-    TaskFn, TaskOutcome, TaskRef, TaskSpec, Tree,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, Event, EventKind, Group, JitterPolicy, RestartPolicy, Subscribe,
+    Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
 };
-use taskvisor_console::Console;
+#[cfg(feature = "controller")]
+use taskvisor::{ControllerConfig, ControllerSpec, RejectReason};
 use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain, check};
+use crate::countdown::{Countdown, PollAgain, all_started, check};
 use crate::sample::{Heard, Meter};
-use crate::work::{GroupLife, Slot};
+#[cfg(feature = "controller")]
+use crate::work::Slot;
+use crate::work::{GroupLife, Others};
 
 /// This crate.
 pub(crate) struct Taskvisor;
 
 impl Contender for Taskvisor {
     async fn restart(&self, size: u64, takes_token: bool, subscribers: u64) -> Measured {
-        let (supervisor, heard) = supervisor(subscribers);
-        let left = Countdown::new(size);
-        let failures = Arc::clone(&left);
-        let task: TaskRef = if takes_token {
-            TaskFn::arc("task", move |_: CancellationToken| attempt(Arc::clone(&failures)))
-        } else {
-            Arc::new(Plain(move || attempt(Arc::clone(&failures))))
-        };
-        let meter = Meter::start();
-        supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
-        let sample = meter.finish(size);
-        left.check()?;
-        Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
+        restart::alone(size, takes_token, subscribers).await
     }
 
+    #[cfg(feature = "console")]
     async fn restart_beside_console(&self, size: u64) -> Measured {
-        let (supervisor, _) = supervisor(0);
-        let console = Console::new(supervisor.handle());
-        let left = Countdown::new(size);
-        let failures = Arc::clone(&left);
-        let task: TaskRef = Arc::new(Plain(move || attempt(Arc::clone(&failures))));
-        let meter = Meter::start();
-        supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
-        let sample = meter.finish(size);
-        check("streams", console.streams() as u64, 0)?;
-        left.check()?;
-        Ok(Some(sample))
+        restart::beside_console(size).await
+    }
+
+    async fn restart_beside(&self, size: u64, others: Others) -> Measured {
+        restart::beside(size, others).await
+    }
+
+    #[cfg(feature = "metrics")]
+    async fn restart_with_metrics(&self, size: u64) -> Measured {
+        restart::with_metrics(size).await
+    }
+
+    #[cfg(feature = "tracing")]
+    async fn restart_with_tracing(&self, size: u64) -> Measured {
+        restart::with_tracing(size).await
     }
 
     async fn once(&self, size: u64, takes_token: bool) -> Measured {
@@ -142,7 +141,7 @@ impl Contender for Taskvisor {
         let restarts = size / EVENTS_A_RESTART / tasks;
         let specs = (0..tasks).map(|number| {
             let failures = Countdown::new(restarts);
-            let task = Plain(move || attempt(Arc::clone(&failures)));
+            let task = Plain(move || restart::attempt(Arc::clone(&failures)));
             TaskSpec::inherit(Arc::new(task)).with_name(format!("task-{number}"))
         });
         let meter = Meter::start();
@@ -151,6 +150,7 @@ impl Contender for Taskvisor {
         Ok(Some(meter.finish(events).with_each_heard(&heard, events)?))
     }
 
+    #[cfg(feature = "controller")]
     async fn slot(&self, size: u64, slot: Slot) -> Measured {
         let controller = ControllerConfig { queue_capacity: 1 << 20, slot_capacity: 1 << 20 };
         let supervisor = Supervisor::builder(config()).with_controller(controller).build();
@@ -323,9 +323,11 @@ impl Contender for Taskvisor {
 const EVENTS_A_RESTART: u64 = 2;
 
 /// The outcome of one in this many submissions to a busy slot is checked, so that few handles are kept.
+#[cfg(feature = "controller")]
 const LOOKED_AT: u64 = 1_000;
 
 /// The maximum number of submissions that wait in one slot.
+#[cfg(feature = "controller")]
 const QUEUED: usize = 100;
 
 /// The events of a task that fails this often and then completes: requested, added, started, the restarts, stopped,
@@ -348,12 +350,6 @@ fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
     let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
     let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
     (Supervisor::new(config(), heard.iter().map(listener).collect()), heard)
-}
-
-/// Fails until no failures are left.
-#[expect(clippy::unused_async, reason = "an attempt is a future")]
-async fn attempt(failures: Arc<Countdown>) -> Result<(), TaskError> {
-    if failures.take() { Err(boom()) } else { Ok(()) }
 }
 
 fn boom() -> TaskError {
@@ -410,13 +406,6 @@ fn counted(name: String, started: &Arc<AtomicU64>) -> TaskSpec {
             Err(TaskError::Canceled)
         }
     }))
-}
-
-/// Waits for this many starts.
-async fn all_started(started: &AtomicU64, count: u64) {
-    while started.load(Ordering::Relaxed) < count {
-        yield_now().await;
-    }
 }
 
 /// A task that takes no context, as `#[task]` makes from a function without one.
