@@ -70,10 +70,15 @@ impl Bus {
     }
 
     /// Starts the relay and the workers that do not run.
+    #[inline]
     pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
-        if !self.is_active() || self.exchange.crew.is_complete() {
-            return;
+        if self.is_active() && !self.exchange.crew.is_complete() {
+            self.begin(runtime);
         }
+    }
+
+    #[cold]
+    fn begin(self: &Arc<Self>, runtime: &Handle) {
         for duty in Duty::claim(self) {
             let delivering: Background = match duty.lane() {
                 None => Box::pin(duty.relay(TURNS)),
@@ -88,7 +93,7 @@ impl Bus {
     pub(crate) fn start_here(self: &Arc<Self>) {
         if self.is_active() && !self.exchange.crew.is_complete() {
             if let Ok(runtime) = Handle::try_current() {
-                self.start(&runtime);
+                self.begin(&runtime);
             }
         }
     }

@@ -64,7 +64,10 @@ struct Watched {
 pub(super) type Shared = Arc<dyn AsRef<Permits> + Send + Sync>;
 
 /// Returns the claims of a task; `None` if no limit bounds it.
-type Claim = fn(&Cell) -> Option<Box<dyn Claims>>;
+type Claim = fn(&Cell) -> Option<Claimed>;
+
+/// The claims of a task, in one word, as each task has room for them.
+pub(super) type Claimed = Box<Box<dyn Claims>>;
 
 /// The permits of one limit.
 ///
@@ -182,7 +185,7 @@ impl Limits {
 
     /// Returns the claims of a task; `None` if no limit bounds it.
     #[inline]
-    pub(super) fn claims_of(&self, cell: &Cell) -> Option<Box<dyn Claims>> {
+    pub(super) fn claims_of(&self, cell: &Cell) -> Option<Claimed> {
         self.claim.get().and_then(|claim| claim(cell))
     }
 
@@ -344,7 +347,7 @@ fn named(paths: &[Arc<str>]) -> String {
 
 impl Permit {
     #[cold]
-    fn of_limits(cell: &Cell) -> Option<Box<dyn Claims>> {
+    fn of_limits(cell: &Cell) -> Option<Claimed> {
         let limits = &cell.core().limits;
         let mut names: HashSet<&Arc<str>> = cell.policy().named_limit.iter().collect();
         let mut bounds = Vec::new();
@@ -362,7 +365,7 @@ impl Permit {
         let claim =
             |outer, permits: &Shared| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));
         let claims = bounds.into_iter().rev().fold(None, claim)?;
-        Some(claims)
+        Some(Box::new(claims))
     }
 
     fn permits(&self) -> &Permits {

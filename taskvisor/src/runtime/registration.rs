@@ -93,6 +93,9 @@ impl Core {
         registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
+        if let Some(places) = &mut registry.places {
+            places.tasks.reserve(root.children.len());
+        }
         let root_cell = if let Some(driven) = driven {
             Some(driven.enter_root(self, &mut registered, &mut registry, root, admitted))
         } else {

@@ -422,14 +422,17 @@ impl DeclaredChild {
             layers: group.as_ref().map_or(1, |group| group.layers),
             uncounted: overrides.readiness == Some(false),
         };
-        let ready_at_start = group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start);
-        let is_plain = ready_at_start && after.is_empty() && !role.critical && !role.significant && group.is_none();
-        debug_assert!(is_plain || driven.is_some(), "an option of a task that needs a driver brings it along");
+        let is_plain = || {
+            let ready_at_start = overrides.ready.is_none_or(|ready| ready == Ready::Start);
+            ready_at_start && after.is_empty() && !role.critical && !role.significant && group.is_none()
+        };
+        debug_assert!(driven.is_some() || is_plain(), "an option of a task that needs a driver brings it along");
+        let driven = driven.filter(|_| !is_plain());
         Self {
             name: Arc::clone(name),
             after: after.to_vec(),
             role,
-            driven: driven.filter(|_| !is_plain),
+            driven,
             #[cfg(feature = "fleet")]
             is_singleton: matches!(overrides.singleton, Some(Some(_))),
             group,

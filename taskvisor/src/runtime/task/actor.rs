@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::super::group::{Note, RetryIn};
 use super::super::observe::{self, Observed};
-use super::super::permits::Claims;
+use super::super::permits::Claimed;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Actor {
     cell: Arc<Cell>,
     step: Step,
     timer: Timer,
-    permit: Option<Box<dyn Claims>>,
+    permit: Option<Claimed>,
     /// Valid from the first attempt on.
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.

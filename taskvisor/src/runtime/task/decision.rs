@@ -43,18 +43,17 @@ impl Ending {
     /// Puts a failure into the allocation of the last one, if nobody else has that: a task that fails again and again
     /// needs no other. Returns the last failure, whose drop is user code.
     #[inline]
-    pub(in crate::runtime) fn share(self, last: &mut Option<Arc<TaskError>>) -> (Self, Option<TaskError>) {
+    pub(in crate::runtime) fn share(&mut self, last: &mut Option<Arc<TaskError>>) -> Option<TaskError> {
+        let place = last.as_mut().and_then(Arc::get_mut)?;
         match self {
             Self::Result(Err(error)) if error.is_retryable() && !matches!(error, TaskError::RetryAfter(_)) => {
-                let Some(mut shared) = last.take() else { return (Self::Result(Err(error)), None) };
-                if let Some(place) = Arc::get_mut(&mut shared) {
-                    let before = mem::replace(place, error);
-                    return (Self::Failed(shared), Some(before));
-                }
-                *last = Some(shared);
-                (Self::Result(Err(error)), None)
+                mem::swap(place, error);
             }
-            other => (other, None),
+            _ => return None,
+        }
+        match mem::replace(self, Self::Failed(last.take()?)) {
+            Self::Result(Err(before)) => Some(before),
+            _ => None,
         }
     }
 }
@@ -285,6 +284,7 @@ impl Told {
     }
 }
 
+#[inline]
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
     match ending {
         Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error.split().0)),

@@ -48,7 +48,10 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
     let reason = |error: &TaskError| matches!(error, TaskError::Fail { reason } if reason == "x");
     let mut last = Some(Arc::new(TaskError::Timeout { timeout: Duration::ZERO }));
     let place = last.as_ref().map(Arc::as_ptr);
-    let (Ending::Failed(error), Some(TaskError::Timeout { .. })) = fail().share(&mut last) else { panic!() };
+    let mut ending = fail();
+    let before = ending.share(&mut last);
+    assert!(matches!(before, Some(TaskError::Timeout { .. })));
+    let Ending::Failed(error) = ending else { panic!() };
     assert!(reason(&error) && last.is_none());
     assert_eq!(Some(Arc::as_ptr(&error)), place);
 
@@ -62,16 +65,20 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
 
     // Somebody has the last error, there is none, and an error that does not pass as it is.
     last = Some(Arc::clone(&error));
-    assert!(matches!(fail().share(&mut last), (Ending::Result(Err(_)), None)));
+    let stays = |mut ending: Ending, last: &mut Option<Arc<TaskError>>| {
+        assert!(ending.share(last).is_none());
+        assert!(matches!(ending, Ending::Result(Err(_))));
+    };
+    stays(fail(), &mut last);
     assert!(last.is_some());
-    assert!(matches!(fail().share(&mut None), (Ending::Result(Err(_)), None)));
+    stays(fail(), &mut None);
     drop(error);
     for other in [
         TaskError::Canceled,
         TaskError::Fatal { reason: "x".into() },
         TaskError::Fail { reason: "x".into() }.retry_after(Duration::ZERO),
     ] {
-        assert!(matches!(Ending::Result(Err(other)).share(&mut last), (Ending::Result(Err(_)), None)));
+        stays(Ending::Result(Err(other)), &mut last);
     }
     assert!(last.is_some());
 }

@@ -279,8 +279,8 @@ impl Cell {
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
         // Subscribers have the last error, as a rule.
-        let is_heard = self.core.bus.is_active();
-        let (ending, before) = if is_heard { (ending, None) } else { ending.share(&mut state.last_error) };
+        let shares = matches!(ending, Ending::Result(Err(_))) && !self.core.bus.is_active();
+        let before = if shares { ending.share(&mut state.last_error) } else { None };
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         if let Some(guards) = &mut guards {
             next = guards.judge(next, &self.policy.backoff);
