@@ -124,7 +124,7 @@ fn a_word_of_another_library_is_told_ours_or_where_ours_stands() {
         &[
             ("slots = [slot(jobs, queue = 5)]", &["unknown slot option `queue`: write `capacity`"]),
             // Not `max_concurrent`, which a slot has for another purpose.
-            ("slots = [slot(jobs, parallelism = 4)]", &["unknown slot option `parallelism`, expected .."]),
+            ("slots = [slot(jobs, parallelism = 4)]", &["unknown slot option `parallelism`: write `concurrency`"]),
         ],
     );
 }
