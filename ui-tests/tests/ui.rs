@@ -52,7 +52,7 @@ fn m10_no_output_names_something_internal_or_says_one_thing_twice() {
     }
 }
 
-/// Each id of the contract has a test that is named by it: a file here, or a function. M30 to M33 are those of
+/// Each id of the contract has a test that is named by it: a file here, a function, or for M30 to M33 a place of
 /// `benches/editor`, which needs the crates of rust-analyzer.
 #[test]
 fn each_id_has_a_test_of_its_name() {
@@ -69,6 +69,12 @@ fn each_id_has_a_test_of_its_name() {
     for id in ids.map(|number| format!("m{number:02}")) {
         let is_named = |name: &String| name.split('_').any(|part| part == id);
         assert!(names.iter().any(is_named), "no test is named {id}");
+    }
+    let places = std::fs::read_to_string("../benches/editor/places.rs.txt").expect("it is text");
+    let titles: Vec<_> = places.lines().filter(|line| line.starts_with("//- ") && line.ends_with(')')).collect();
+    for id in 30..=33 {
+        let is_named = |title: &&str| words(title).any(|word| word == format!("M{id}"));
+        assert!(titles.iter().any(|title| is_named(title)), "no place is named M{id}");
     }
     assert!(!names.iter().any(|name| name.split('_').any(|part| part == "m99")));
 }
