@@ -57,11 +57,9 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
 
     let policy = policy(RestartPolicy::OnFailure, None);
     assert!(!is_final(&facts(&policy, Request::Nothing, 0), &Ending::Failed(Arc::clone(&error))));
-    let next = decide(&facts(&policy, Request::Nothing, 0), Ending::Failed(Arc::clone(&error)));
-    assert!(matches!(next, Next::Retry { streak: 1, .. }));
-    let next = decide(&facts(&policy, Request::Restart, 0), Ending::Failed(Arc::clone(&error)));
-    assert!(matches!(next, Next::Restart(Some(_))));
-    drop(next);
+    let next = |request| decide(&facts(&policy, request, 0), Ending::Failed(Arc::clone(&error)));
+    assert!(matches!(next(Request::Nothing), Next::Retry { streak: 1, .. }));
+    assert!(matches!(next(Request::Restart), Next::Restart(Some(_))));
 
     // Somebody has the last error, there is none, and an error that does not pass as it is.
     last = Some(Arc::clone(&error));
@@ -73,6 +71,7 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
     assert!(last.is_some());
     stays(fail(), &mut None);
     drop(error);
+    assert_eq!(last.as_ref().map(Arc::strong_count), Some(1));
     for other in [
         TaskError::Canceled,
         TaskError::Fatal { reason: "x".into() },
