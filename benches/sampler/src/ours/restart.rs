@@ -62,7 +62,7 @@ pub(super) async fn beside(size: u64, others: Others) -> Measured {
     let supervisor = Supervisor::builder(config()).with_named_limit("limit", 4).try_build()?;
     let (started, left) = (Countdown::endless(), Countdown::new(size));
     let sleeper = TaskFn::arc("sleeper", |_: CancellationToken| async {
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         Ok(())
     });
     let mut handles = Vec::new();
@@ -72,7 +72,7 @@ pub(super) async fn beside(size: u64, others: Others) -> Measured {
         let spec = match others {
             Others::Plain | Others::Paused => spec,
             Others::Limited => spec.with_named_limit("limit"),
-            Others::Retried => spec.with_limit(5, Duration::from_secs(60)),
+            Others::Retried => spec.with_limit(5, Duration::from_mins(1)),
             #[cfg(feature = "cron")]
             Others::Scheduled => spec
                 .with_restart(taskvisor::RestartPolicy::Always { interval: None })
