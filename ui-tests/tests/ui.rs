@@ -73,8 +73,8 @@ fn each_id_has_a_test_of_its_name() {
     let places = std::fs::read_to_string("../benches/editor/places.rs.txt").expect("it is text");
     let titles: Vec<_> = places.lines().filter(|line| line.starts_with("//- ") && line.ends_with(')')).collect();
     for id in 30..=33 {
-        let is_named = |title: &&str| words(title).any(|word| word == format!("M{id}"));
-        assert!(titles.iter().any(|title| is_named(title)), "no place is named M{id}");
+        let name = format!("M{id}");
+        assert!(titles.iter().any(|title| words(title).any(|word| word == name)), "no place is named {name}");
     }
     assert!(!names.iter().any(|name| name.split('_').any(|part| part == "m99")));
 }
