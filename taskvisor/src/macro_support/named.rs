@@ -204,7 +204,7 @@ mod tests {
     fn many_names_are_compared() {
         let mut names = [""; 200];
         for (number, name) in names.iter_mut().enumerate() {
-            *name = &LONG[..number % 150];
+            *name = &LONG[..=number % 150];
         }
         assert!(repeated(names).iter().enumerate().all(|(index, repeated)| *repeated == (index >= 150)));
     }
