@@ -440,13 +440,13 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
 #[inline]
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
-        cancel_caught(token);
+        cancel_caught(&token);
     }
 }
 
 /// Cancels a token, which wakes wakers of user code.
 #[inline(never)]
-fn cancel_caught(token: CancellationToken) {
+fn cancel_caught(token: &CancellationToken) {
     let _ = catch(|| token.cancel());
 }
 
