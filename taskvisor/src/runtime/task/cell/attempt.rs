@@ -10,9 +10,11 @@ use super::super::decision::{Ending, Request};
 use super::super::helpers::{Helper, Running};
 use super::super::machine::{Cut, Stage};
 use super::{Cell, State};
+use crate::events::Reason;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::observe::{self, Background, SpanRef};
+use crate::supervisor::has_returned;
 use crate::task::{Job, StopKind, StopReason, TaskError};
 
 impl Cell {
@@ -203,5 +205,13 @@ impl State {
         if let Some(aside) = &mut self.aside {
             aside.returned = matches!(ending, Ending::Result(_)) && !is_cut && !is_panic;
         }
+    }
+}
+
+/// Returns the reason of an abort of an attempt, whose function had left this many helpers.
+pub(super) fn reason_of_abort(left: usize) -> Reason {
+    match left {
+        0 => "aborted: did not stop in time".into(),
+        _ => format!("aborted: did not stop in time: {}", has_returned(left)).into(),
     }
 }

@@ -12,6 +12,7 @@ use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Guards;
 use super::super::helpers::Aside;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
+use super::attempt::reason_of_abort;
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
@@ -20,7 +21,7 @@ use crate::policy::{self, Critical, Ready};
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
-use crate::supervisor::{StopLimit, has_returned};
+use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
 use crate::task::{StopKind, StopReason, TaskError, TaskRef};
 
@@ -504,13 +505,5 @@ impl Cell {
     pub(in crate::runtime) fn drop_task(&self) {
         let task = self.lock().task.take();
         let _ = drop_caught(task);
-    }
-}
-
-/// Returns the reason of an abort, after which the function had left so many helpers.
-fn reason_of_abort(left: usize) -> Reason {
-    match left {
-        0 => "aborted: did not stop in time".into(),
-        _ => format!("aborted: did not stop in time: {}", has_returned(left)).into(),
     }
 }
