@@ -23,6 +23,7 @@ struct Streak {
     since: Duration,
     last: Duration,
     /// `true` if an attempt has become ready since.
+    #[cfg(feature = "logging")]
     ready: bool,
 }
 
@@ -78,6 +79,7 @@ impl<K: Hash + Eq> Repeats<K> {
 
     /// An attempt has become ready. Returns `true` if that is told: the first time of each series of equal failures, as
     /// it can be a recovery.
+    #[cfg(feature = "logging")]
     pub(crate) fn becomes_ready<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> bool
     where
         K: std::borrow::Borrow<Q>,
@@ -98,7 +100,14 @@ impl<K: Hash + Eq> Repeats<K> {
 
 impl Streak {
     fn new(text: &str, now: Duration) -> Self {
-        Self { text: text.into(), times: 0, since: now, last: now, ready: false }
+        Self {
+            text: text.into(),
+            times: 0,
+            since: now,
+            last: now,
+            #[cfg(feature = "logging")]
+            ready: false,
+        }
     }
 
     /// Returns `true` if the task has run well since its last failure, as far as the times tell.
@@ -177,6 +186,7 @@ mod tests {
         assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
     }
 
+    #[cfg(feature = "logging")]
     #[test]
     fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
         let mut repeats = Repeats::default();
