@@ -25,7 +25,7 @@ use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
 use super::schedules::Schedules;
-use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
+use super::shutdown::{Listener, Stop, Stuck, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
@@ -357,7 +357,7 @@ impl Core {
             self.hand_over(&mut registry, cell, slot, aftermath.get_or_insert_default());
         }
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
-            registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
+            registry.aborted.push(Stuck::of(cell, limit));
         }
         let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
         drop(registry);

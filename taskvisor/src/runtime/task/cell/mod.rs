@@ -36,6 +36,7 @@ use crate::events::{Event, EventKind};
 use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{self, ResolvedPolicy};
+use crate::runtime::warnings;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
@@ -262,7 +263,10 @@ impl Cell {
 
     #[cold]
     fn shifted_delay(&self) -> Duration {
-        let ResolvedPolicy { initial_delay, splay, .. } = *self.policy;
+        let ResolvedPolicy { initial_delay, splay, every, .. } = *self.policy;
+        if let Some(every) = every.filter(|every| splay > *every) {
+            self.warn(&warnings::of_splay(splay, every));
+        }
         initial_delay.saturating_add(policy::shift_of(splay, &self.name, &self.core.config))
     }
 

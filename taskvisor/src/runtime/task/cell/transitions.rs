@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Guards;
+use super::super::helpers::Aside;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
+use super::attempt::reason_of_abort;
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
@@ -239,24 +241,6 @@ impl Cell {
         true
     }
 
-    pub(in crate::runtime) fn has_helpers(&self) -> bool {
-        self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
-    }
-
-    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
-    /// stands.
-    pub(in crate::runtime) fn abort_helpers(&self) -> bool {
-        let state = self.lock();
-        let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
-        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
-        let is_asked = state.machine.request != Request::Nothing;
-        drop(state);
-        if let Some(abort) = abort {
-            abort.cancel();
-        }
-        is_asked && !has_result
-    }
-
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
     /// the ending is returned, and is concluded when they have ended. `guards` count a failure.
     pub(in crate::runtime) fn conclude(
@@ -269,6 +253,7 @@ impl Cell {
         let mut state = self.lock();
         let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
+            state.note_return(&ending);
             state.machine.join(&self.policy, &ending, ran.lived);
             drop(state);
             cancel(token);
@@ -276,8 +261,12 @@ impl Cell {
         }
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
-        if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
-            ending = ending.with_panic(panic);
+        let mut left = 0;
+        if let Some(aside) = state.aside.take() {
+            left = aside.left;
+            if let Some(panic) = aside.panic {
+                ending = ending.with_panic(panic);
+            }
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
@@ -297,8 +286,12 @@ impl Cell {
         state.machine.remove_wait(&mut next);
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
+            if left > 0 {
+                // For the result of the shutdown.
+                state.aside = Some(Box::new(Aside { left, ..Aside::default() }));
+            }
         }
-        self.publish_end(&state, &next, aborted, stopped);
+        self.publish_end(&state, &next, aborted.then_some(left), stopped);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
@@ -344,8 +337,9 @@ impl Cell {
         Ok(next)
     }
 
-    /// Publishes the end of an attempt, in the step of the transition, and just before it.
-    fn publish_end(&self, state: &State, next: &Next, aborted: bool, stopped: Option<StopReason>) {
+    /// Publishes the end of an attempt, in the step of the transition, and just before it. `aborted` is the number of
+    /// helpers that an aborted attempt had after its function had returned.
+    fn publish_end(&self, state: &State, next: &Next, aborted: Option<usize>, stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -370,8 +364,10 @@ impl Cell {
                 bus.publish(Event { delay_ms, reason: why, ..event(EventKind::BackoffScheduled) });
             }
         };
+        if let Some(left) = aborted {
+            return tell(EventKind::TaskFailed, Some(reason_of_abort(left)));
+        }
         match next {
-            _ if aborted => tell(EventKind::TaskFailed, Some("aborted: did not stop in time".into())),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
                 let stop = stopped.unwrap_or(StopReason::Canceled);
