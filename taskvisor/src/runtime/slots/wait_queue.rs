@@ -58,8 +58,9 @@ pub(in crate::runtime) struct Called {
 
 impl Calls {
     /// Returns the work, if there is any.
-    pub(in crate::runtime) fn into_inner(self) -> Option<Called> {
-        self.0.map(|called| *called)
+    #[inline]
+    pub(in crate::runtime) fn into_inner(self) -> Option<Box<Called>> {
+        self.0
     }
 
     fn wake(&mut self, waker: Option<Waker>) {

@@ -40,6 +40,8 @@ use crate::task::{TaskError, TaskRef};
 
 use bound::TimeLeft;
 pub(in crate::runtime) use bound::{Bound, StopBy};
+#[cfg(feature = "controller")]
+pub(in crate::runtime) use transitions::Left;
 
 /// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);
@@ -446,6 +448,7 @@ fn cancel(token: Option<CancellationToken>) {
 
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
+    #[inline]
     fn drop(&mut self) {
         let _ = drop_caught(self.outcome.take());
         let _ = drop_caught(self.last_error.take());

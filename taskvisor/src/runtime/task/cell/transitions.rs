@@ -49,6 +49,24 @@ impl Finished {
     }
 }
 
+/// What is left of a submission that does not run, to be dropped and woken with no lock held.
+#[cfg(feature = "controller")]
+#[must_use = "it holds the user's task"]
+pub(in crate::runtime) struct Left {
+    task: Option<TaskRef>,
+    waiting: WaitList,
+}
+
+#[cfg(feature = "controller")]
+impl Left {
+    /// Drops the task, and wakes the waiters. Called with no lock held.
+    #[inline]
+    pub(in crate::runtime) fn carry_out(self) {
+        let _ = drop_caught(self.task);
+        self.waiting.wake();
+    }
+}
+
 impl Cell {
     pub(in crate::runtime) fn listen(&self, waker: &Waker) {
         self.lock().waker = Some(waker.clone());
@@ -456,25 +474,16 @@ impl Cell {
         if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
-    /// Ends a submission that waits in its slot. The caller holds the registry's lock, and calls `tell_over` after
+    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out what is left after
     /// releasing it.
     #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
+    #[inline]
+    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
         let mut state = self.lock();
         publish();
         state.machine.end();
         state.outcome = Some(outcome);
-    }
-
-    /// Drops the task of a submission that does not run, and wakes its waiters. Called with no lock held.
-    #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn tell_over(&self) {
-        let (task, waiting) = {
-            let mut state = self.lock();
-            (state.task.take(), state.waiting.take())
-        };
-        let _ = drop_caught(task);
-        waiting.wake();
+        Left { task: state.task.take(), waiting: state.waiting.take() }
     }
 
     /// Takes the task of a registration that ends, unless it is kept: at its place, for
