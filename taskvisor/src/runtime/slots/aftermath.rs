@@ -138,7 +138,7 @@ impl Calls {
 
 impl Called {
     #[cold]
-    fn carry_out(self: Box<Self>, core: &Arc<Core>) {
+    fn carry_out(self, core: &Arc<Core>) {
         self.woken.into_iter().for_each(wake_caught);
         drop_each(self.dropped);
         if self.watch {

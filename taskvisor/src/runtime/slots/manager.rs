@@ -24,7 +24,7 @@ use crate::slots::{
     AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Slot, SlotPhase, SlotSpec,
 };
 use crate::supervisor::InvalidOption;
-use crate::task::StopKind;
+use crate::task::{StopKind, TaskRef};
 
 pub(super) use super::aftermath::Aftermath;
 
@@ -428,6 +428,14 @@ impl Cell {
     pub(super) fn reject(&self, reason: RejectReason, waiting: usize) -> Left {
         let why = reason.as_label();
         self.end_unstarted(TaskOutcome::Rejected { reason }, waiting, why)
+    }
+
+    /// Rejects a new submission. Returns its task, to be dropped with no lock held.
+    #[inline]
+    pub(super) fn reject_new(&self, reason: RejectReason, waiting: usize) -> Option<TaskRef> {
+        let why = reason.as_label();
+        let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
+        self.finish_new(TaskOutcome::Rejected { reason }, publish)
     }
 
     #[inline]

@@ -20,6 +20,7 @@ use super::aftermath::Aftermath;
 use super::manager::{Job, Slots, Terms, join, own_slot, start_idle, tie};
 use super::wait_queue::Calls;
 use crate::inspect::RejectReason;
+use crate::panics::drop_caught;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
 use crate::tree::join as join_path;
@@ -32,10 +33,11 @@ struct Submission {
     runtime: Handle,
 }
 
-/// A submission that waits for room, with its ticket in the wait queue.
+/// A submission that waits for room, with its ticket in the wait queue. It leaves the wait queue before its task is
+/// dropped, which can submit others.
 pub(crate) struct Offer<'a> {
-    submission: Submission,
     ticket: Ticket<'a>,
+    submission: Submission,
 }
 
 /// The place of a submission in the wait queue, if it has one. Dropped before the submission was accepted, it leaves the
@@ -98,7 +100,7 @@ impl Core {
         let submission = self.check_submission(spec)?;
         let mut ticket = Ticket { core: self, id: None };
         let offered = ticket.offer(submission, None)?;
-        Ok(offered.map_err(|submission| Box::new(Offer { submission, ticket })))
+        Ok(offered.map_err(|submission| Box::new(Offer { ticket, submission })))
     }
 
     #[inline]
@@ -219,11 +221,11 @@ impl Registry {
     }
 }
 
-impl<'a> Offer<'a> {
-    fn again(self: Box<Self>, waker: Option<Waker>) -> Offered<Box<Self>> {
-        let Self { submission, mut ticket } = *self;
+impl Offer<'_> {
+    fn again(self, waker: Option<Waker>) -> Offered<Box<Self>> {
+        let Self { mut ticket, submission } = self;
         let offered = ticket.offer(submission, waker)?;
-        Ok(offered.map_err(|submission| Box::new(Self { submission, ticket })))
+        Ok(offered.map_err(|submission| Box::new(Self { ticket, submission })))
     }
 }
 
@@ -292,12 +294,11 @@ impl Ticket<'_> {
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
         if let Some(reason) = decision.rejection(is_paused) {
-            // No caller has its handle yet, so no caller waits for its end.
-            let left = cell.reject(reason, slot.map_or(0, |slot| slot.waiting()));
+            let task = cell.reject_new(reason, slot.map_or(0, |slot| slot.waiting()));
             drop(registry);
             observe::submitted(&cell, false);
             observe::not_run(&cell);
-            left.carry_out();
+            let _ = drop_caught(task);
             calls.carry_out(core);
             // With no lock held, because it may be the last handle of the runtime.
             drop(runtime);
@@ -305,27 +306,24 @@ impl Ticket<'_> {
         }
         let mut aftermath = Aftermath::of(calls);
         let job = Job { cell: Arc::clone(&cell), runtime };
-        match decision {
-            Decision::Start => {
-                let (is_stored, displaces) = (has_slot || !terms.are_simple, admission.displaces());
-                start_idle(core, &mut registry, job, terms, is_stored, displaces, &mut aftermath);
+        if decision == Decision::Start {
+            let (is_stored, displaces) = (has_slot || !terms.are_simple, admission.displaces());
+            start_idle(core, &mut registry, job, terms, is_stored, displaces, &mut aftermath);
+        } else {
+            let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
+            let slot = match slot {
+                Some(slot) => slot,
+                None => match cell.slot() {
+                    Some(name) => registry.slots.busy.get_or_insert_with(name, Slot::vacant),
+                    None => return Err(ControllerError::ShuttingDown),
+                },
+            };
+            if is_paused {
+                cell.set_paused(true);
             }
-            _ => {
-                let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
-                let slot = match slot {
-                    Some(slot) => slot,
-                    None => match cell.slot() {
-                        Some(name) => registry.slots.busy.get_or_insert_with(name, Slot::vacant),
-                        None => return Err(ControllerError::ShuttingDown),
-                    },
-                };
-                if is_paused {
-                    cell.set_paused(true);
-                }
-                join(slot, job, decision, debounce, &mut aftermath);
-                if !terms.are_simple || is_paused {
-                    core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
-                }
+            join(slot, job, decision, debounce, &mut aftermath);
+            if !terms.are_simple || is_paused {
+                core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
             }
         }
         drop(registry);

@@ -59,8 +59,8 @@ pub(in crate::runtime) struct Called {
 impl Calls {
     /// Returns the work, if there is any.
     #[inline]
-    pub(in crate::runtime) fn into_inner(self) -> Option<Box<Called>> {
-        self.0
+    pub(in crate::runtime) fn into_inner(self) -> Option<Called> {
+        self.0.map(|called| *called)
     }
 
     fn wake(&mut self, waker: Option<Waker>) {

@@ -27,7 +27,7 @@ impl Tie {
     /// Returns `true` if the task needs a lease that is not held now.
     #[inline]
     pub(super) fn lacks_lease(&self) -> bool {
-        !matches!(self, Self::Slot(_)) && self.seat().is_some_and(|seat| !seat.is_held())
+        self.seat().is_some_and(|seat| !seat.is_held())
     }
 }
 

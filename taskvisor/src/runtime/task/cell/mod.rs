@@ -169,7 +169,7 @@ impl Cell {
         #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
         let mut machine = Machine::new(&policy, queued, gate, unready);
         #[cfg(feature = "fleet")]
-        if tie.as_deref().is_some_and(Tie::lacks_lease) {
+        if tie.as_deref().is_some_and(|tie| !matches!(tie, Tie::Slot(_)) && tie.lacks_lease()) {
             machine.stands_by(false);
         }
         Self {

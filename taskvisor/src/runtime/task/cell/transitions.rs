@@ -67,6 +67,16 @@ impl Left {
     }
 }
 
+#[cfg(feature = "controller")]
+impl State {
+    #[inline]
+    fn end_unstarted(&mut self, outcome: TaskOutcome) -> Option<TaskRef> {
+        self.machine.end();
+        self.outcome = Some(outcome);
+        self.task.take()
+    }
+}
+
 impl Cell {
     pub(in crate::runtime) fn listen(&self, waker: &Waker) {
         self.lock().waker = Some(waker.clone());
@@ -481,9 +491,17 @@ impl Cell {
     pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
         let mut state = self.lock();
         publish();
-        state.machine.end();
-        state.outcome = Some(outcome);
-        Left { task: state.task.take(), waiting: state.waiting.take() }
+        Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
+    }
+
+    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task, to be
+    /// dropped with no lock held.
+    #[cfg(feature = "controller")]
+    #[inline]
+    pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {
+        let mut state = self.lock();
+        publish();
+        state.end_unstarted(outcome)
     }
 
     /// Takes the task of a registration that ends, unless it is kept: at its place, for
