@@ -99,9 +99,10 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// Returns the reason of a rejection.
-    pub(crate) fn rejection(self) -> Option<RejectReason> {
+    /// Returns the reason of a rejection. A paused slot is as if it was busy.
+    pub(crate) fn rejection(self, is_paused: bool) -> Option<RejectReason> {
         match self {
+            Self::Busy if is_paused => Some(RejectReason::Paused),
             Self::Busy => Some(RejectReason::Busy),
             Self::Full => Some(RejectReason::Full),
             Self::Start | Self::Wait | Self::Replace { .. } | Self::Latest { .. } => None,

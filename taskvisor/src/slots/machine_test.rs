@@ -219,7 +219,7 @@ fn o30_o31_a_slot_does_as_its_model_over_a_million_steps() {
                     let (decision, displaced) = submit(&mut slot, submitted, admission, terms, model.now);
                     assert_eq!(decision, expected);
                     assert_eq!(decision.is_to_wait(), model.waiting() > waiting);
-                    let takes_its_place = admission.displaces() && expected.rejection().is_none();
+                    let takes_its_place = admission.displaces() && expected.rejection(false).is_none();
                     assert_eq!(displaced, next.filter(|_| takes_its_place));
                     assert!(slot.as_ref().is_none_or(|slot| slot.queued() <= terms.capacity));
                     *kinds.entry(format!("{decision:?}")).or_insert(0) += 1;
@@ -336,9 +336,11 @@ fn a_job_that_waits_for_a_time_is_timed_unless_its_slot_waits_for_a_place() {
 
 #[test]
 fn what_is_not_admitted_has_a_reason() {
-    assert!(matches!(Decision::Busy.rejection(), Some(RejectReason::Busy)));
-    assert!(matches!(Decision::Full.rejection(), Some(RejectReason::Full)));
-    assert!(Decision::Start.rejection().is_none() && Decision::Wait.rejection().is_none());
+    assert!(matches!(Decision::Busy.rejection(false), Some(RejectReason::Busy)));
+    assert!(matches!(Decision::Busy.rejection(true), Some(RejectReason::Paused)));
+    assert!(matches!(Decision::Full.rejection(false), Some(RejectReason::Full)));
+    assert!(matches!(Decision::Full.rejection(true), Some(RejectReason::Full)));
+    assert!(Decision::Start.rejection(true).is_none() && Decision::Wait.rejection(true).is_none());
 }
 
 #[test]

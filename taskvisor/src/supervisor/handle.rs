@@ -10,6 +10,8 @@ use crate::events::EventStream;
 #[cfg(feature = "fleet")]
 use crate::fleet::FleetSnapshot;
 use crate::inspect::{Health, NodeDetail, NodeSnapshot, Phase, TreeSnapshot};
+#[cfg(feature = "controller")]
+use crate::runtime::Submitting;
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
@@ -172,7 +174,11 @@ impl SupervisorHandle {
     /// Nothing is submitted until the call completes.
     #[cfg(feature = "controller")]
     pub async fn submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
-        self.core.submit(spec).await.map(TaskHandle::new)
+        let cell = match self.core.submit_at_once(spec)? {
+            Ok(cell) => cell,
+            Err(offer) => Submitting::Offering(offer).await?,
+        };
+        Ok(TaskHandle::new(cell))
     }
 
     /// Like [`submit`](Self::submit), but fails instead of waiting for room.

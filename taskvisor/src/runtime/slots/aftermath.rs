@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::core::Core;
 use super::super::observe;
 use super::super::recheck::Recheck;
-use super::super::task::{Actor, Cell};
+use super::super::task::{Actor, Cell, Left};
 use super::alarm::Alarm;
 use super::manager::Job;
 use super::wait_queue::{Called, Calls};
@@ -31,7 +31,7 @@ pub(in crate::runtime) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
     /// The first rejected submission. Mostly there is only one.
-    over: Option<Job>,
+    over: Option<Over>,
     pub(super) calls: Calls,
     /// The number of submissions that left the queues.
     pub(super) wait_no_more: usize,
@@ -42,7 +42,7 @@ pub(in crate::runtime) struct Aftermath {
 #[derive(Default)]
 pub(super) struct Rare {
     /// The rejected submissions after the first.
-    more_over: Vec<Job>,
+    more_over: Vec<Over>,
     /// The previously noted runtime of the tasks.
     pub(super) home: Option<Fenced<Handle>>,
     /// The previous registration at the place in the tree that has the name of the submission.
@@ -51,15 +51,24 @@ pub(super) struct Rare {
     pub(super) alarms: Vec<(Arc<str>, Handle)>,
 }
 
+/// A submission that does not run.
+struct Over {
+    job: Job,
+    left: Left,
+}
+
 impl Aftermath {
+    #[inline]
+    pub(super) fn of(calls: Calls) -> Self {
+        Self { calls, ..Self::default() }
+    }
+
     /// Does the work, with no lock held.
     pub(in crate::runtime) fn carry_out(self, core: &Arc<Core>) {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
-        if let Some(called) = self.calls.into_inner() {
-            called.carry_out(core);
-        }
+        self.calls.carry_out(core);
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);
         }
@@ -69,8 +78,8 @@ impl Aftermath {
             }
             spawn(job);
         }
-        if let Some(job) = self.over {
-            tell_over(job);
+        if let Some(over) = self.over {
+            over.carry_out();
         }
         if let Some(rare) = self.rare {
             rare.carry_out(core);
@@ -85,8 +94,8 @@ impl Aftermath {
     /// Rejects a submission that waits or was to start. The registry's lock is held.
     #[inline]
     pub(super) fn reject(&mut self, job: Job, waiting: usize, reason: RejectReason) {
-        job.cell.reject(reason, waiting);
-        self.is_over(job);
+        let left = job.cell.reject(reason, waiting);
+        self.is_over(Over { job, left });
     }
 
     /// Like `reject`, for a submission that was requested to stop while it waited.
@@ -94,16 +103,16 @@ impl Aftermath {
         if requested {
             job.cell.announce(EventKind::TaskRemoveRequested);
         }
-        job.cell.end_unstarted(job.cell.canceled(), waiting, "canceled");
-        self.is_over(job);
+        let left = job.cell.end_unstarted(job.cell.canceled(), waiting, "canceled");
+        self.is_over(Over { job, left });
     }
 
     #[inline]
-    fn is_over(&mut self, job: Job) {
+    fn is_over(&mut self, over: Over) {
         if self.over.is_none() {
-            self.over = Some(job);
+            self.over = Some(over);
         } else {
-            self.rare().more_over.push(job);
+            self.rare().more_over.push(over);
         }
     }
 }
@@ -114,7 +123,16 @@ impl Rare {
         for (name, runtime) in self.alarms {
             Alarm::spawn(core, name, &runtime);
         }
-        self.more_over.into_iter().for_each(tell_over);
+        self.more_over.into_iter().for_each(Over::carry_out);
+    }
+}
+
+impl Calls {
+    #[inline]
+    pub(super) fn carry_out(self, core: &Arc<Core>) {
+        if let Some(called) = self.into_inner() {
+            called.carry_out(core);
+        }
     }
 }
 
@@ -138,12 +156,14 @@ fn pass_over(core: &Arc<Core>) -> Option<Instant> {
     goes_on.then(|| Instant::now() + PATIENCE)
 }
 
-/// Adds a submission that does not run.
-fn tell_over(job: Job) {
-    observe::not_run(&job.cell);
-    job.cell.tell_over();
-    // This may be the last handle of the runtime, which is then freed here.
-    let _ = drop_caught(job);
+impl Over {
+    #[inline]
+    fn carry_out(self) {
+        observe::not_run(&self.job.cell);
+        self.left.carry_out();
+        // This may be the last handle of the runtime, which is then freed here.
+        let _ = drop_caught(self.job);
+    }
 }
 
 /// Spawns the actor of an owner. A runtime that has ended drops it at once, which hands the slot over to the next

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::super::by_name::KEPT;
 use super::super::core::Core;
 use super::super::registry::Registry;
 use super::super::task::Cell;
@@ -251,10 +250,6 @@ impl Slots {
             if slot.is_some_and(|mut slot| slot.line_up(false)) {
                 pool.leave_line(name);
             }
-        }
-        let (len, capacity) = (self.busy.len(), self.busy.capacity());
-        if capacity > KEPT && len < capacity / 8 {
-            self.busy.shrink_to(len * 2);
         }
     }
 

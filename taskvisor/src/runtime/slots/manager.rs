@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use super::super::by_name::Names;
 use super::super::core::{Core, announce};
 use super::super::registry::Registry;
-use super::super::task::{Cell, Tie};
+use super::super::task::{Cell, Left, Tie};
+use super::busy::Busy;
 use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
 use crate::inspect::{RejectReason, TaskOutcome, now};
@@ -23,7 +24,7 @@ use crate::slots::{
     AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Slot, SlotPhase, SlotSpec,
 };
 use crate::supervisor::InvalidOption;
-use crate::task::StopKind;
+use crate::task::{StopKind, TaskRef};
 
 pub(super) use super::aftermath::Aftermath;
 
@@ -60,7 +61,7 @@ impl Terms<'_> {
 #[derive(Default)]
 pub(in crate::runtime) struct Slots {
     /// The busy slots, and those in which submissions wait. A simple slot whose owner has its name need not be here.
-    pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
+    pub(super) busy: Busy<Slot<Arc<Cell>, Job>>,
     /// The pools of declared slots.
     pub(super) pools: HashMap<Arc<str>, Pool<Arc<str>>>,
     /// The slots and pools that an alarm is set for.
@@ -263,7 +264,7 @@ impl Core {
             return vec![name.into()];
         }
         let is_key = |slot: &&Arc<str>| self.controller.keyed_slot_of(slot) == Some(name);
-        let mut keys: Vec<_> = registry.slots.busy.keys().filter(is_key).cloned().collect();
+        let mut keys: Vec<_> = registry.slots.busy.names().filter(is_key).cloned().collect();
         keys.sort_unstable();
         keys
     }
@@ -326,7 +327,7 @@ pub(super) fn start_idle(
     }
     let (mut waiting, mut from, mut superseded) = (0, SlotPhase::Idle, None);
     if is_stored {
-        let slot = cell.slot().map(|name| registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant));
+        let slot = cell.slot().map(|name| registry.slots.busy.get_or_insert_with(name, Slot::vacant));
         if let Some(slot) = slot {
             from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
             superseded = if displaces { slot.supersede() } else { None };
@@ -337,7 +338,7 @@ pub(super) fn start_idle(
             pool.take(if pool.has_rate() { core.clock.elapsed() } else { Duration::ZERO });
         }
     } else if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
-        registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
+        registry.slots.busy.get_or_insert_with(name, || Slot::of(Arc::clone(cell)));
     }
     cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
     if let Some(superseded) = superseded {
@@ -423,14 +424,24 @@ impl Registry {
 }
 
 impl Cell {
-    pub(super) fn reject(&self, reason: RejectReason, waiting: usize) {
+    #[inline]
+    pub(super) fn reject(&self, reason: RejectReason, waiting: usize) -> Left {
         let why = reason.as_label();
-        self.end_unstarted(TaskOutcome::Rejected { reason }, waiting, why);
+        self.end_unstarted(TaskOutcome::Rejected { reason }, waiting, why)
     }
 
-    pub(super) fn end_unstarted(&self, outcome: TaskOutcome, waiting: usize, why: &str) {
+    /// Rejects a new submission. Returns its task, to be dropped with no lock held.
+    #[inline]
+    pub(super) fn reject_new(&self, reason: RejectReason, waiting: usize) -> Option<TaskRef> {
+        let why = reason.as_label();
         let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
-        self.finish_unstarted(outcome, publish);
+        self.finish_new(TaskOutcome::Rejected { reason }, publish)
+    }
+
+    #[inline]
+    pub(super) fn end_unstarted(&self, outcome: TaskOutcome, waiting: usize, why: &str) -> Left {
+        let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
+        self.finish_unstarted(outcome, publish)
     }
 
     /// Publishes an event about the slot of the task. The registry's lock is held.

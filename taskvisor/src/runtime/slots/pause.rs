@@ -53,7 +53,7 @@ impl Slots {
 
     /// Returns the names of the slots in which tasks run or wait, as far as they are stored.
     pub(in crate::runtime) fn all_busy(&self) -> Vec<Arc<str>> {
-        self.busy.keys().cloned().collect()
+        self.busy.names().cloned().collect()
     }
 
     /// Returns the tasks that wait in a slot.

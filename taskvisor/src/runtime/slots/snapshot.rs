@@ -36,7 +36,7 @@ impl Core {
         let declared = self.controller.all().map(|(name, _)| name);
         let owned = registry.names.iter().filter_map(|cell| cell.slot());
         let paused = registry.slots.paused.keys().filter(|slot| !slot.is_empty());
-        let busy = registry.slots.busy.keys();
+        let busy = registry.slots.busy.names();
         let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
         names.sort_unstable();
         names.dedup();

@@ -16,8 +16,11 @@ use super::super::reentrancy::ReentrancyGuard;
 use super::super::registration::check_no_siblings;
 use super::super::registry::{Admission, Registry};
 use super::super::task::{Cell, Origin};
-use super::manager::{Aftermath, Job, Slots, Terms, join, own_slot, start_idle, tie};
+use super::aftermath::Aftermath;
+use super::manager::{Job, Slots, Terms, join, own_slot, start_idle, tie};
+use super::wait_queue::Calls;
 use crate::inspect::RejectReason;
+use crate::panics::drop_caught;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
 use crate::tree::join as join_path;
@@ -30,18 +33,28 @@ struct Submission {
     runtime: Handle,
 }
 
-/// A submission on its way to its slot, with its ticket in the wait queue. Dropped before it was accepted, it leaves
-/// the wait queue.
+/// A submission that waits for room, with its ticket in the wait queue. It leaves the wait queue before its task is
+/// dropped, which can submit others.
 pub(crate) struct Offer<'a> {
-    core: &'a Arc<Core>,
-    submission: Option<Submission>,
-    ticket: Option<u64>,
+    ticket: Ticket<'a>,
+    submission: Submission,
 }
+
+/// The place of a submission in the wait queue, if it has one. Dropped before the submission was accepted, it leaves the
+/// wait queue.
+struct Ticket<'a> {
+    core: &'a Arc<Core>,
+    id: Option<u64>,
+}
+
+/// An accepted submission, or what waits for room.
+type Offered<T> = Result<Result<Arc<Cell>, T>, ControllerError>;
 
 /// The future of a submission, which begins when it is first polled.
 pub(crate) enum Submitting<'a> {
     Checking(&'a Arc<Core>, ControllerSpec),
-    Offering(Offer<'a>),
+    /// Boxed, because mostly no submission waits for room.
+    Offering(Box<Offer<'a>>),
     Over,
 }
 
@@ -50,22 +63,23 @@ impl Future for Submitting<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut offer = match replace(&mut *self, Self::Over) {
-            Self::Checking(core, spec) => core.offer(spec)?,
-            Self::Offering(offer) => offer,
+        let mut offered = match replace(&mut *self, Self::Over) {
+            Self::Checking(core, spec) => core.submit_at_once(spec)?,
+            Self::Offering(offer) => offer.again(None)?,
             Self::Over => return Poll::Pending,
         };
-        let mut taken = offer.make(None)?;
-        if taken.is_none() {
+        if let Err(offer) = offered {
             // A waker is user code, and is cloned with no lock held: only for a submission that needs it, which is then
             // offered again.
-            taken = offer.make(Some(cx.waker().clone()))?;
+            offered = offer.again(Some(cx.waker().clone()))?;
         }
-        let Some(cell) = taken else {
-            *self = Self::Offering(offer);
-            return Poll::Pending;
-        };
-        Poll::Ready(Ok(cell))
+        match offered {
+            Ok(cell) => Poll::Ready(Ok(cell)),
+            Err(offer) => {
+                *self = Self::Offering(offer);
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -77,13 +91,20 @@ impl Core {
 
     /// Submits a task, unless it would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let taken = self.offer(spec)?.make(None)?;
-        taken.ok_or(ControllerError::Full { capacity: self.controller.config.queue_capacity })
+        let taken = self.submit_at_once(spec)?;
+        taken.map_err(|_| ControllerError::Full { capacity: self.controller.config.queue_capacity })
     }
 
-    /// Checks a submission.
+    /// Submits a task. One that has to wait for room is returned.
+    pub(crate) fn submit_at_once(self: &Arc<Self>, spec: ControllerSpec) -> Offered<Box<Offer<'_>>> {
+        let submission = self.check_submission(spec)?;
+        let mut ticket = Ticket { core: self, id: None };
+        let offered = ticket.offer(submission, None)?;
+        Ok(offered.map_err(|submission| Box::new(Offer { ticket, submission })))
+    }
+
     #[inline]
-    fn offer(self: &Arc<Self>, spec: ControllerSpec) -> Result<Offer<'_>, ControllerError> {
+    fn check_submission(self: &Arc<Self>, spec: ControllerSpec) -> Result<Submission, ControllerError> {
         let refused = |error| match error {
             RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
             _ => ControllerError::NoRuntime,
@@ -104,8 +125,7 @@ impl Core {
         if self.controller.is_fleet(&slot) {
             self.lease_slot(&mut admitted, &slot, admission)?;
         }
-        let submission = Some(Submission { admission, slot, admitted, runtime });
-        Ok(Offer { core: self, submission, ticket: None })
+        Ok(Submission { admission, slot, admitted, runtime })
     }
 
     /// Returns `true` if that slot accepts submissions from this caller now.
@@ -193,7 +213,7 @@ impl Registry {
             for job in waiting {
                 aftermath.reject(job, 0, RejectReason::ShuttingDown);
             }
-            self.slots.busy.retain(|_, slot| !slot.is_vacant());
+            self.slots.busy.retain(|slot| !slot.is_vacant());
             self.slots.wait_queue.free(queued, &mut aftermath.calls);
         }
         self.slots.wait_queue.wake_all(&mut aftermath.calls);
@@ -202,12 +222,21 @@ impl Registry {
 }
 
 impl Offer<'_> {
+    fn again(self, waker: Option<Waker>) -> Offered<Box<Self>> {
+        let Self { mut ticket, submission } = self;
+        let offered = ticket.offer(submission, waker)?;
+        Ok(offered.map_err(|submission| Box::new(Self { ticket, submission })))
+    }
+}
+
+impl Ticket<'_> {
     /// Decides on the submission, and accepts it unless it has to wait for room. With a waker, it then enters the wait
     /// queue.
-    fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {
-        let Self { core, submission: offered, ticket } = self;
-        let Some(Submission { admission, slot: name, .. }) = offered else { return Ok(None) };
-        let mut aftermath = Aftermath::default();
+    #[inline]
+    fn offer(&mut self, submission: Submission, waker: Option<Waker>) -> Offered<Submission> {
+        let Self { core, id: ticket } = self;
+        let Submission { admission, slot: name, .. } = &submission;
+        let mut calls = Calls::default();
         let mut registry = core.registry();
         if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
             return Err(ControllerError::ShuttingDown);
@@ -219,7 +248,7 @@ impl Offer<'_> {
         if slot.is_none() {
             // A busy slot that is not stored is stored now.
             if let Some(owner) = own_slot(names, name) {
-                slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
+                slot = Some(busy.get_or_insert_with(name, || Slot::of(Arc::clone(owner))));
             }
         }
         let capacity = || core.controller.capacity(name);
@@ -247,73 +276,70 @@ impl Offer<'_> {
             Decision::Wait => is_first && wait_queue.has_room(*ticket),
             Decision::Replace { .. } | Decision::Latest { .. } | Decision::Busy | Decision::Full => true,
         };
-        let calls = &mut aftermath.calls;
         if !goes {
             if let Some(waker) = waker {
-                *ticket = Some(wait_queue.wait(name, *ticket, waker, calls));
+                *ticket = Some(wait_queue.wait(name, *ticket, waker, &mut calls));
             }
             drop(registry);
-            aftermath.carry_out(core);
-            return Ok(None);
+            calls.carry_out(core);
+            return Ok(Err(submission));
         }
         if decision == Decision::Wait {
-            wait_queue.enter(ticket.take(), calls);
+            wait_queue.enter(ticket.take(), &mut calls);
         } else if let Some(ticket) = ticket.take() {
-            wait_queue.leave(ticket, calls);
+            wait_queue.leave(ticket, &mut calls);
         }
-        let Some(Submission { slot: name, admission, admitted, runtime }) = offered.take() else { return Ok(None) };
+        let Submission { slot: name, admission, admitted, runtime } = submission;
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
-        let mut rejection = decision.rejection();
-        if is_paused && decision == Decision::Busy {
-            rejection = Some(RejectReason::Paused);
+        if let Some(reason) = decision.rejection(is_paused) {
+            let task = cell.reject_new(reason, slot.map_or(0, |slot| slot.waiting()));
+            drop(registry);
+            observe::submitted(&cell, false);
+            observe::not_run(&cell);
+            let _ = drop_caught(task);
+            calls.carry_out(core);
+            // With no lock held, because it may be the last handle of the runtime.
+            drop(runtime);
+            return Ok(Ok(cell));
         }
-        let is_rejected = rejection.is_some();
+        let mut aftermath = Aftermath::of(calls);
         let job = Job { cell: Arc::clone(&cell), runtime };
-        match (rejection, decision) {
-            // No caller has its handle yet, so no caller waits for its end. The job is dropped at the end of this
-            // function, with no lock held, because it may have the last handle of its runtime.
-            (Some(reason), _) => cell.reject(reason, slot.map_or(0, |slot| slot.waiting())),
-            (None, Decision::Start) => {
-                let (is_stored, displaces) = (has_slot || !terms.are_simple, admission.displaces());
-                start_idle(core, &mut registry, job, terms, is_stored, displaces, &mut aftermath);
+        if decision == Decision::Start {
+            let (is_stored, displaces) = (has_slot || !terms.are_simple, admission.displaces());
+            start_idle(core, &mut registry, job, terms, is_stored, displaces, &mut aftermath);
+        } else {
+            let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
+            let slot = match slot {
+                Some(slot) => slot,
+                None => match cell.slot() {
+                    Some(name) => registry.slots.busy.get_or_insert_with(name, Slot::vacant),
+                    None => return Err(ControllerError::ShuttingDown),
+                },
+            };
+            if is_paused {
+                cell.set_paused(true);
             }
-            (None, _) => {
-                let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
-                let slot = match slot {
-                    Some(slot) => slot,
-                    None => match cell.slot() {
-                        Some(name) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
-                        None => return Ok(None),
-                    },
-                };
-                if is_paused {
-                    cell.set_paused(true);
-                }
-                join(slot, job, decision, debounce, &mut aftermath);
-                if !terms.are_simple || is_paused {
-                    core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
-                }
+            join(slot, job, decision, debounce, &mut aftermath);
+            if !terms.are_simple || is_paused {
+                core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
             }
         }
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());
-        if is_rejected {
-            observe::not_run(&cell);
-        }
         aftermath.carry_out(core);
-        if decision == Decision::Start && cell.was_refused() { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+        if decision == Decision::Start && cell.was_refused() { Err(ControllerError::NoRuntime) } else { Ok(Ok(cell)) }
     }
 }
 
-impl Drop for Offer<'_> {
+impl Drop for Ticket<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let mut aftermath = Aftermath::default();
-            self.core.registry().slots.wait_queue.leave(ticket, &mut aftermath.calls);
-            aftermath.carry_out(self.core);
+        if let Some(id) = self.id {
+            let mut calls = Calls::default();
+            self.core.registry().slots.wait_queue.leave(id, &mut calls);
+            calls.carry_out(self.core);
         }
     }
 }

@@ -58,6 +58,7 @@ pub(in crate::runtime) struct Called {
 
 impl Calls {
     /// Returns the work, if there is any.
+    #[inline]
     pub(in crate::runtime) fn into_inner(self) -> Option<Called> {
         self.0.map(|called| *called)
     }

@@ -1,8 +1,9 @@
 //! Admission with `drop_if_running`: an owner in any state keeps others out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use taskvisor::{ControllerSpec, RestartPolicy, SupervisorConfig, TaskSpec, TaskState};
+use taskvisor::{ControllerSpec, RestartPolicy, SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState};
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, secs, settle};
 
 use super::{Result, controlled, controlled_with, end_of};
@@ -83,5 +84,26 @@ async fn j03_an_owner_that_repeats_at_once_is_never_caught_idle() -> Result {
     assert!(owner.status().attempt > 10);
     let taken = supervisor.submit(ControllerSpec::drop_if_running(cooperative("y"))).await?;
     assert_eq!(taken.status().state, TaskState::Pending, "its own slot");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn j03_a_task_that_is_rejected_is_dropped_though_its_handle_is_kept() -> Result {
+    let (supervisor, _) = controlled(1024, 1);
+    let slot = supervisor.slot("s");
+    slot.queue(cooperative("owner")).await?;
+    slot.queue(cooperative("behind")).await?;
+    let held = Arc::new(());
+    let task = || {
+        let held = Arc::clone(&held);
+        TaskFn::arc("x", move |_: TaskContext| {
+            let _held = Arc::clone(&held);
+            async { Ok(()) }
+        })
+    };
+    let busy = slot.drop_if_running(task()).await?;
+    let full = slot.queue(task()).await?;
+    assert_eq!(Arc::strong_count(&held), 1, "nothing else holds it");
+    assert_eq!((end_of(&busy).await, end_of(&full).await), ("busy", "full"));
     Ok(())
 }

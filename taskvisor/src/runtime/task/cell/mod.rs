@@ -42,6 +42,8 @@ use crate::task::{TaskError, TaskRef};
 
 use bound::TimeLeft;
 pub(in crate::runtime) use bound::{Bound, StopBy};
+#[cfg(feature = "controller")]
+pub(in crate::runtime) use transitions::Left;
 
 /// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);
@@ -169,7 +171,7 @@ impl Cell {
         #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
         let mut machine = Machine::new(&policy, queued, gate, unready);
         #[cfg(feature = "fleet")]
-        if tie.as_deref().is_some_and(Tie::lacks_lease) {
+        if tie.as_deref().is_some_and(|tie| !matches!(tie, Tie::Slot(_)) && tie.lacks_lease()) {
             machine.stands_by(false);
         }
         Self {
@@ -456,6 +458,7 @@ fn cancel_caught(token: &CancellationToken) {
 
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
+    #[inline]
     fn drop(&mut self) {
         let _ = catch(|| self.outcome = None);
         if self.last_error.is_some() {

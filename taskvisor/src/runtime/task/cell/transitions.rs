@@ -54,6 +54,34 @@ impl Finished {
     }
 }
 
+/// What is left of a submission that does not run, to be dropped and woken with no lock held.
+#[cfg(feature = "controller")]
+#[must_use = "it holds the user's task"]
+pub(in crate::runtime) struct Left {
+    task: Option<TaskRef>,
+    waiting: WaitList,
+}
+
+#[cfg(feature = "controller")]
+impl Left {
+    /// Drops the task, and wakes the waiters. Called with no lock held.
+    #[inline]
+    pub(in crate::runtime) fn carry_out(self) {
+        let _ = drop_caught(self.task);
+        self.waiting.wake();
+    }
+}
+
+#[cfg(feature = "controller")]
+impl State {
+    #[inline]
+    fn end_unstarted(&mut self, outcome: TaskOutcome) -> Option<TaskRef> {
+        self.machine.end();
+        self.outcome = Some(outcome);
+        self.task.take()
+    }
+}
+
 impl Cell {
     pub(in crate::runtime) fn listen(&self, waker: &Waker) {
         self.lock().waker = Some(waker.clone());
@@ -461,25 +489,24 @@ impl Cell {
         if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
-    /// Ends a submission that waits in its slot. The caller holds the registry's lock, and calls `tell_over` after
+    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out what is left after
     /// releasing it.
     #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
+    #[inline]
+    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
         let mut state = self.lock();
         publish();
-        state.machine.end();
-        state.outcome = Some(outcome);
+        Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
     }
 
-    /// Drops the task of a submission that does not run, and wakes its waiters. Called with no lock held.
+    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task, to be
+    /// dropped with no lock held.
     #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn tell_over(&self) {
-        let (task, waiting) = {
-            let mut state = self.lock();
-            (state.task.take(), state.waiting.take())
-        };
-        let _ = drop_caught(task);
-        waiting.wake();
+    #[inline]
+    pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {
+        let mut state = self.lock();
+        publish();
+        state.end_unstarted(outcome)
     }
 
     /// Takes the task of a registration that ends, unless it is kept: at its place, for
