@@ -283,6 +283,7 @@ impl Actor {
             let now = Instant::now();
             attempt.began = Some(now);
             self.cell.lasts_since(now);
+            self.observed.waits(now);
             if let Some(guards) = &mut self.guards {
                 guards.attempt_goes_on(&self.cell);
             }
