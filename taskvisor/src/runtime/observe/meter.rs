@@ -2,10 +2,11 @@
 //!
 //! Metric handles are looked up when they are used: a recorder can be installed after a task has begun. A task that is
 //! restarted within a second keeps them for its next attempts, as a lookup costs more than a restart. Label values are
-//! shared with the task, so that a lookup only allocates its key. Without a recorder an attempt costs two looks for one.
+//! shared with the task, so that a lookup only allocates its key. Without a recorder an attempt costs one look.
 
 use std::cell::Cell as Flag;
 use std::mem;
+use std::num::NonZeroUsize;
 use std::ptr;
 use std::time::Duration;
 
@@ -57,24 +58,29 @@ const KEPT: Duration = Duration::from_secs(1);
 /// The current attempt, and the handles of a task that is restarted often.
 #[derive(Default)]
 pub(super) struct Stopwatch {
-    /// The begin of the current attempt. `None` if there is none, or if it began without a recorder and has not waited.
-    began: Option<Instant>,
     attempt: Attempt,
+    /// The begin of an attempt that was told, or waits.
+    began: Option<Instant>,
     series: Option<Box<Series>>,
 }
 
+/// What is to be told of an attempt.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Attempt {
+pub(super) enum Attempt {
+    /// Nothing: there is none, or it began without a recorder and has not waited.
     #[default]
-    None,
-    /// It began without a recorder.
-    Untold,
+    Nothing,
+    /// The same of a first attempt, which can be the one that installs the recorder.
+    First,
+    /// It began without a recorder, and waits.
+    Waits,
+    /// Its begin was told.
     Told,
 }
 
 /// The handles of the metrics of one task that were looked up so far.
 struct Series {
-    recorder: usize,
+    recorder: NonZeroUsize,
     until: Instant,
     restarts: Option<Counter>,
     running: Option<Gauge>,
@@ -85,7 +91,7 @@ struct Series {
 }
 
 impl Series {
-    fn new(recorder: usize, until: Instant) -> Self {
+    fn new(recorder: NonZeroUsize, until: Instant) -> Self {
         Self { recorder, until, restarts: None, running: None, duration: None, backoff: None, attempts: None }
     }
 }
@@ -93,17 +99,16 @@ impl Series {
 impl Stopwatch {
     #[inline]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
-        self.attempt = Attempt::Untold;
-        match recorder() {
-            Some(recorder) => self.tell_begin(cell, attempt, recorder),
-            None if self.series.is_some() => self.forget(),
-            None => {}
+        self.attempt = if attempt == 1 { Attempt::First } else { Attempt::Nothing };
+        if let Some(recorder) = recorder() {
+            self.tell_begin(cell, attempt, recorder);
         }
     }
 
-    fn tell_begin(&mut self, cell: &Cell, attempt: u32, recorder: usize) {
+    #[inline(never)]
+    fn tell_begin(&mut self, cell: &Cell, attempt: u32, recorder: NonZeroUsize) {
         let now = Instant::now();
-        (self.began, self.attempt) = (Some(now), Attempt::Told);
+        (self.attempt, self.began) = (Attempt::Told, Some(now));
         self.keep(attempt, now, recorder);
         if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
             let kept = self.series.as_mut().map(|series| &mut series.restarts);
@@ -112,30 +117,31 @@ impl Stopwatch {
         self.running(cell, |running| running.increment(1.0));
     }
 
-    /// The attempt waits since this moment. A recorder that comes later gets its duration from here on.
+    /// The attempt waits since this moment. If a recorder comes, this counts as its begin.
     pub(super) fn waits(&mut self, now: Instant) {
-        self.began.get_or_insert(now);
+        if self.attempt != Attempt::Told {
+            (self.attempt, self.began) = (Attempt::Waits, Some(now));
+        }
     }
 
-    /// Records the end of the attempt, once, and how long a failed task waits. There is an outcome if there is an
-    /// attempt.
+    /// Ends the attempt. Returns `None` if there is nothing to tell, or no recorder.
     #[inline]
-    pub(super) fn stop(&mut self, cell: &Cell, end: impl FnOnce() -> (&'static str, Option<Duration>)) {
-        let is_told = match mem::take(&mut self.attempt) {
-            Attempt::Told => true,
-            Attempt::Untold if recorder().is_some() => false,
-            _ => return self.began = None,
-        };
-        let (outcome, delay) = end();
-        self.tell_end(cell, is_told, outcome, delay);
+    pub(super) fn stop(&mut self) -> Option<Attempt> {
+        match mem::take(&mut self.attempt) {
+            Attempt::Nothing => None,
+            Attempt::Told => Some(Attempt::Told),
+            untold => recorder().map(|_| untold),
+        }
     }
 
-    fn tell_end(&mut self, cell: &Cell, is_told: bool, outcome: &'static str, delay: Option<Duration>) {
-        let lived = self.began.take().map(|began| began.elapsed());
+    /// Records the end of the attempt, and how long a failed task waits.
+    pub(super) fn tell_end(&mut self, cell: &Cell, attempt: Attempt, outcome: &'static str, delay: Option<Duration>) {
+        let began = self.began.filter(|_| attempt != Attempt::First);
+        let lived = began.map(|began| Instant::now().saturating_duration_since(began));
         if lived >= Some(KEPT) {
             self.forget();
         }
-        if is_told {
+        if attempt == Attempt::Told {
             self.running(cell, |running| running.decrement(1.0));
         }
         if let Some(lived) = lived {
@@ -164,7 +170,7 @@ impl Stopwatch {
     }
 
     /// Keeps handles from the third attempt on, while the recorder is the same and has seen them a moment ago.
-    fn keep(&mut self, attempt: u32, now: Instant, recorder: usize) {
+    fn keep(&mut self, attempt: u32, now: Instant, recorder: NonZeroUsize) {
         if attempt < 3 {
             return;
         }
@@ -190,14 +196,15 @@ impl Drop for Stopwatch {
 }
 
 /// Returns the address of the recorder of this thread, or else of the process; `None` without one.
-fn recorder() -> Option<usize> {
+#[inline(never)]
+fn recorder() -> Option<NonZeroUsize> {
     with_recorder(|recorder| {
         let seen = ptr::from_ref(recorder);
         // Without a recorder `metrics` uses its `NoopRecorder`, which has no fields: where it is says nothing, and the
         // rest of the pointer is its type. The compiler may have two of these for one type; then this returns an
         // address, and the recorder is only called in vain.
         let none: *const dyn Recorder = ptr::without_provenance::<NoopRecorder>(seen.addr());
-        (!ptr::eq(seen, none)).then(|| seen.addr())
+        if ptr::eq(seen, none) { None } else { NonZeroUsize::new(seen.addr()) }
     })
 }
 

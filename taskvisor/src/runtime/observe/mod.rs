@@ -57,10 +57,10 @@ impl Observed {
         self.trace.span()
     }
 
-    /// Enters the span of the attempt, if there is one, until the returned guard is dropped.
+    /// Calls `f` in the span of the attempt, if there is one.
     #[inline]
-    pub(super) fn in_span(&self) -> impl Sized + '_ {
-        self.trace.enter()
+    pub(super) fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.trace.in_span(f)
     }
 
     pub(super) fn timed_out(&self, cell: &Cell, timeout: Duration) {
@@ -70,26 +70,27 @@ impl Observed {
     /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
     #[inline]
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
-        self.stopwatch.stop(cell, || {
-            let delay = if let Next::Retry { delay, .. } = next { Some(*delay) } else { None };
-            (attempt_label(next, aborted), delay)
-        });
-        if self.trace.is_heard() {
-            self.tell_end(cell, next);
+        let stopped = self.stopwatch.stop();
+        if stopped.is_some() || self.trace.is_heard() {
+            self.tell_end(cell, next, aborted, stopped);
         }
     }
 
     #[inline(never)]
-    fn tell_end(&mut self, cell: &Cell, next: &Next) {
+    fn tell_end(&mut self, cell: &Cell, next: &Next, aborted: bool, stopped: Option<meter::Attempt>) {
+        if let Some(stopped) = stopped {
+            let delay = if let Next::Retry { delay, .. } = next { Some(*delay) } else { None };
+            self.stopwatch.tell_end(cell, stopped, attempt_label(next, aborted), delay);
+        }
+        if !self.trace.is_heard() {
+            return;
+        }
         self.trace.stopped(cell);
         if matches!(next, Next::End(_)) {
             return;
         }
         self.trace.concluded(cell, next);
-        let warned = |warning: &str| {
-            let _in_span = self.in_span();
-            trace::warned(cell.name(), Some(cell.id()), warning);
-        };
+        let warned = |warning: &str| self.in_span(|| trace::warned(cell.name(), Some(cell.id()), warning));
         match next {
             Next::Throttle { is_first: true, .. } => warned(warnings::AT_ONCE),
             Next::GiveUp { failures, .. } => warned(&warnings::of_given_up(*failures)),
@@ -106,7 +107,9 @@ impl Observed {
 
     /// Notes the end of the registration, and of its attempt if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
-        self.stopwatch.stop(cell, || ("aborted", None));
+        if let Some(stopped) = self.stopwatch.stop() {
+            self.stopwatch.tell_end(cell, stopped, "aborted", None);
+        }
         self.trace.ended(cell, outcome);
         self.trace.close();
     }

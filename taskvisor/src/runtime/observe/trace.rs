@@ -53,9 +53,20 @@ pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
 impl AttemptSpan {
     /// Enters the span on this thread until the returned guard is dropped. Never held across an await. It enters
     /// nothing if there is no span, or if the subscriber panics.
-    #[inline]
     pub(crate) fn enter(&self) -> InSpan<'_> {
         InSpan(self.0.as_deref().and_then(|span| catch(|| span.enter()).ok()))
+    }
+
+    /// Calls `f` in the span. An attempt without one takes only a comparison for it.
+    #[inline]
+    fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        if self.0.is_none() { f() } else { self.entered(f) }
+    }
+
+    #[inline(never)]
+    fn entered<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _in_span = self.enter();
+        f()
     }
 
     #[inline]
@@ -165,14 +176,15 @@ impl Trace {
     }
 
     #[inline]
-    pub(super) fn enter(&self) -> InSpan<'_> {
-        self.span.enter()
+    pub(super) fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.span.in_span(f)
     }
 
     pub(super) fn close(&mut self) {
         self.span.close();
     }
 
+    #[inline(never)]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
         // The span is a root, and not a child of the span that is entered on this thread.
         let span = tell(|| {
@@ -195,7 +207,7 @@ impl Trace {
             self.span.open(span);
         }
         if LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet() {
-            let _in_span = self.enter();
+            let _in_span = self.span.enter();
             tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
         }
     }
@@ -215,7 +227,7 @@ impl Trace {
         if self.failures.is_quiet() {
             return;
         }
-        let _in_span = self.enter();
+        let _in_span = self.span.enter();
         tell(|| tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit"));
     }
 
@@ -299,7 +311,7 @@ impl Trace {
         self.failures.over();
         let (path, id) = (&**cell.name(), cell.id());
         let failures = if let TaskOutcome::Exhausted { failures, .. } = outcome { Some(*failures) } else { None };
-        let _in_span = self.enter();
+        let _in_span = self.span.enter();
         tell(|| {
             event_at!(
                 level_of_end(outcome),

@@ -204,14 +204,13 @@ impl Actor {
         }
         self.observed.begin(&self.cell, shown(attempt));
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
-        let in_span = self.observed.in_span();
-        let built = catch(|| {
+        let build = || {
             if attempt == 1 {
                 self.takes_context = task.takes_context();
             }
             task.attempt(context)
-        });
-        drop(in_span);
+        };
+        let built = self.observed.in_span(|| catch(build));
         // This is not the last reference, because the registration has not ended.
         drop(task);
         match built {
@@ -269,10 +268,12 @@ impl Actor {
         }
     }
 
+    #[allow(clippy::inline_always, reason = "with `tracing`, the compiler leaves 30 instructions of each poll to a call")]
+    #[inline(always)]
     fn poll_future(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Pending };
-        let _in_span = self.observed.in_span();
-        catch(|| attempt.future.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+        let polled = self.observed.in_span(|| catch(|| attempt.future.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panic)))
     }
 
     /// Handles an attempt that is pending: its timeout, guards and deadlines.
@@ -415,9 +416,7 @@ impl Actor {
             Cut::Requested => lived = None,
             Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
         }
-        let in_span = self.observed.in_span();
-        let dropped = drop_caught(attempt.future);
-        drop(in_span);
+        let dropped = self.observed.in_span(|| drop_caught(attempt.future));
         if let Err(panic) = dropped {
             ending = ending.with_panic(panic);
         }
@@ -586,9 +585,7 @@ impl Drop for Actor {
         if matches!(self.step, Step::Over) {
             return;
         }
-        let in_span = self.observed.in_span();
-        let _ = drop_caught(mem::replace(&mut self.step, Step::New));
-        drop(in_span);
+        let _ = self.observed.in_span(|| drop_caught(mem::replace(&mut self.step, Step::New)));
         self.cell.drop_task();
         self.finish(TaskOutcome::Aborted { error: None });
     }
