@@ -135,6 +135,7 @@ impl Stopwatch {
     }
 
     /// Records the end of the attempt, and how long a failed task waits.
+    #[inline]
     pub(super) fn tell_end(&mut self, cell: &Cell, attempt: Attempt, outcome: &'static str, delay: Option<Duration>) {
         let began = self.began.filter(|_| attempt != Attempt::First);
         let lived = began.map(|began| Instant::now().saturating_duration_since(began));

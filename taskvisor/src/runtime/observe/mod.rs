@@ -41,14 +41,17 @@ impl Observed {
     #[inline]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
         self.stopwatch.begin(cell, attempt);
-        if self.trace.is_heard() {
-            self.trace.begin(cell, attempt);
-        }
+        self.trace.begin(cell, attempt);
     }
 
     /// The attempt did not end at once.
     pub(super) fn waits(&mut self, now: Instant) {
         self.stopwatch.waits(now);
+    }
+
+    #[inline]
+    pub(super) fn has_span(&self) -> bool {
+        self.trace.has_span()
     }
 
     /// Returns the span of the attempt, for its helpers.

@@ -69,7 +69,6 @@ impl AttemptSpan {
         f()
     }
 
-    #[inline]
     fn downgrade(&self) -> SpanRef {
         SpanRef(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
     }
@@ -164,13 +163,17 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 }
 
 impl Trace {
-    /// Returns `false` if no subscriber has to hear of an attempt.
+    /// Returns `true` if a subscriber may have to hear of the end of an attempt.
     #[inline]
     pub(super) fn is_heard(&self) -> bool {
         is_heard() || self.span.0.is_some()
     }
 
     #[inline]
+    pub(super) fn has_span(&self) -> bool {
+        self.span.0.is_some()
+    }
+
     pub(super) fn span(&self) -> SpanRef {
         self.span.downgrade()
     }
@@ -180,12 +183,20 @@ impl Trace {
         self.span.in_span(f)
     }
 
+    #[inline]
     pub(super) fn close(&mut self) {
         self.span.close();
     }
 
-    #[inline(never)]
+    #[inline]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+        if is_heard() {
+            self.tell_begin(cell, attempt);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_begin(&mut self, cell: &Cell, attempt: u32) {
         // The span is a root, and not a child of the span that is entered on this thread.
         let span = tell(|| {
             if cell.policy().span == SpanScope::None {

@@ -26,6 +26,10 @@ impl NoSpan {
         false
     }
 
+    pub(super) fn has_span(&self) -> bool {
+        false
+    }
+
     pub(super) fn span(&self) -> Self {
         Self
     }

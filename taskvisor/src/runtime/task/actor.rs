@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::super::group::{Note, RetryIn};
-use super::super::observe::{self, Observed};
+use super::super::observe::{self, Observed, SpanRef};
 use super::super::permits::Claimed;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
@@ -31,7 +31,7 @@ use super::machine::{Cut, Heed, Ran, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
-use crate::task::{TaskContext, TaskError};
+use crate::task::{BoxTaskFuture, TaskContext, TaskError, TaskRef};
 use attempt::{Attempt, Joining, Step, violated};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
@@ -203,20 +203,25 @@ impl Actor {
             grid.ticks.started = grid.first.elapsed();
         }
         self.observed.begin(&self.cell, shown(attempt));
-        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
-        let build = || {
-            if attempt == 1 {
-                self.takes_context = task.takes_context();
-            }
-            task.attempt(context)
+        let built = if self.observed.has_span() {
+            self.build_in_span(&task, attempt)
+        } else {
+            let context = TaskContext::new(Arc::clone(&self.cell), attempt, SpanRef::default());
+            build(&task, context, attempt, &mut self.takes_context)
         };
-        let built = self.observed.in_span(|| catch(build));
         // This is not the last reference, because the registration has not ended.
         drop(task);
         match built {
             Ok(future) => self.enter(Step::Attempt(Attempt::new(future))),
             Err(panic) => self.ended_apart(Ending::Result(Err(panic)), None, Cut::Not),
         }
+    }
+
+    /// Creates the future of the attempt in its span. Apart, so that other attempts keep their context in registers.
+    #[inline(never)]
+    fn build_in_span(&mut self, task: &TaskRef, attempt: u64) -> Result<BoxTaskFuture, TaskError> {
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
+        self.observed.in_span(|| build(task, context, attempt, &mut self.takes_context))
     }
 
     /// An attempt of a task with guards begins. Returns `false` if its lease is lost by now.
@@ -532,6 +537,22 @@ impl Actor {
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
     }
+}
+
+/// Creates the future of an attempt. The first attempt tells whether the task takes the context.
+#[inline]
+fn build(
+    task: &TaskRef,
+    context: TaskContext,
+    attempt: u64,
+    takes_context: &mut bool,
+) -> Result<BoxTaskFuture, TaskError> {
+    catch(|| {
+        if attempt == 1 {
+            *takes_context = task.takes_context();
+        }
+        task.attempt(context)
+    })
 }
 
 impl Future for Actor {
