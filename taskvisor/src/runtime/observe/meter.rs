@@ -11,8 +11,8 @@ use std::ptr;
 use std::time::Duration;
 
 use metrics::{
-    Counter, Gauge, Histogram, NoopRecorder, Recorder, SharedString, Unit, counter, describe_counter, describe_gauge,
-    describe_histogram, gauge, histogram, with_recorder,
+    Counter, Gauge, Histogram, IntoF64, NoopRecorder, Recorder, SharedString, Unit, counter, describe_counter,
+    describe_gauge, describe_histogram, gauge, histogram, with_recorder,
 };
 use tokio::time::Instant;
 
@@ -72,10 +72,20 @@ pub(super) enum Attempt {
     Nothing,
     /// The same of a first attempt, which can be the one that installs the recorder.
     First,
-    /// It began without a recorder, and waits.
+    /// It began without a recorder, and waits; or a recorder does not want its begin.
     Waits,
     /// Its begin was told.
     Told,
+}
+
+/// A one that says whether anybody has asked for it: only then the end of the attempt takes it back.
+struct One<'a>(&'a Flag<bool>);
+
+impl IntoF64 for One<'_> {
+    fn into_f64(self) -> f64 {
+        self.0.set(true);
+        1.0
+    }
 }
 
 /// The handles of the metrics of one task that were looked up so far.
@@ -108,13 +118,15 @@ impl Stopwatch {
     #[inline(never)]
     fn tell_begin(&mut self, cell: &Cell, attempt: u32, recorder: NonZeroUsize) {
         let now = Instant::now();
-        (self.attempt, self.began) = (Attempt::Told, Some(now));
+        self.began = Some(now);
         self.keep(attempt, now, recorder);
         if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
             let kept = self.series.as_mut().map(|series| &mut series.restarts);
             each(kept, || counter!(RESTARTS, "task" => task_label(cell)), |restarts| restarts.increment(1));
         }
-        self.running(cell, |running| running.increment(1.0));
+        let is_asked = Flag::new(false);
+        self.running(cell, |running| running.increment(One(&is_asked)));
+        self.attempt = if is_asked.get() { Attempt::Told } else { Attempt::Waits };
     }
 
     /// The attempt waits since this moment. If a recorder comes, this counts as its begin.

@@ -273,7 +273,10 @@ impl Actor {
         }
     }
 
-    #[allow(clippy::inline_always, reason = "with `tracing`, the compiler leaves 30 instructions of each poll to a call")]
+    #[allow(
+        clippy::inline_always,
+        reason = "with `tracing`, the compiler leaves 30 instructions of each poll to a call"
+    )]
     #[inline(always)]
     fn poll_future(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Pending };
