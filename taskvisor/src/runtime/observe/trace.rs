@@ -286,13 +286,12 @@ impl Trace {
         }
         let Self { span, failures } = self;
         let mut in_span = None;
-        let text = match text_of(error) {
-            Some(text) => Cow::Borrowed(text),
+        let text = if let Some(text) = text_of(error) {
+            Cow::Borrowed(text)
+        } else {
             // Other errors are formatted by code of the task.
-            None => {
-                in_span = Some(span.enter());
-                Cow::Owned(one_line(&**error))
-            }
+            in_span = Some(span.enter());
+            Cow::Owned(one_line(&**error))
         };
         let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let repeated = match failures.failed(&text, now) {
