@@ -66,8 +66,8 @@ use taskvisor_parse::{duration, suggest};
 ///
 /// # Arguments
 /// A first argument of type `TaskContext` or `CancellationToken` belongs to the attempt and is not a field. With such
-/// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
-/// other arguments are owned, and `Clone + Send + Sync`.
+/// an argument, the task has time to clean up after a stop request or a timeout; without one, the attempt is dropped at
+/// once. All other arguments are owned, and `Clone + Send + Sync`.
 ///
 /// What cannot be cloned, such as a listener, is shared: in an `Arc` where `&` is enough, and in an
 /// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value. In place of a

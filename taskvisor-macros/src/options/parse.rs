@@ -58,7 +58,7 @@ pub(crate) const IN_BACKOFF: &Misplaced = &[
     ("first", "write `backoff(first = ..)`"),
     ("max", "write `backoff(max = ..)`"),
     ("factor", "write `backoff(factor = ..)`"),
-    ("jitter", "write `backoff(jitter = ..)`"),
+    ("jitter", "write `backoff(jitter = ..)`; what shifts a period is `splay = ..`"),
     ("reset_after", "write `backoff(reset_after = ..)`"),
 ];
 

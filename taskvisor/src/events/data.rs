@@ -80,7 +80,7 @@ events! {
     /// | [`TaskPaused`](Self::TaskPaused) | A task, a group or a slot was paused: no attempt begins in it. Once for each call that pauses it, and where it is declared as paused. | of a task: `task`, `id` while it is registered; of a group: `task`, its path, which is empty for the root; of a slot: `slot` |
     /// | [`TaskResumed`](Self::TaskResumed) | The pause of a task, a group or a slot has ended by a call. | as for `TaskPaused` |
     /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
-    /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
+    /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text, and how many helpers run if the function of the task has returned |
     /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
     /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
     /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
@@ -94,7 +94,7 @@ events! {
     /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton has not ended though its lease has: it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
     /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |
-    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
+    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up; a `splay` is longer than the period of `every`. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
     ///
@@ -313,7 +313,7 @@ events! {
         left: Option<Duration> = event.timeout(),
         /// The number of tasks that have not stopped.
         waiting: u64 = count,
-        /// The same as text.
+        /// The same as text. If the function of the task has returned, also how many of its helpers run.
         reason: &'a Reason,
     }
 

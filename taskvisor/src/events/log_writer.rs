@@ -29,9 +29,10 @@ use crate::sync::lock;
 ///
 /// A task that fails again and again with the same error is told ever more rarely: the first three failures one by one,
 /// and then the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, its
-/// attempts are not written either. Another error is written at once, and the next success says
-/// `recovered="after 600 failures in 4 min"`. The same holds for groups. Events and metrics stay complete, and
-/// [`with_every_failure`](Self::with_every_failure) writes them all.
+/// attempts are not written either, but for the first `TaskReady`: a task that runs on from there has recovered. Another
+/// error is written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another
+/// error does not say how many failures before it were left out; its attempt number does. The same holds for groups.
+/// Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -148,6 +149,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                     nothing
                 }
             }
+            EventKind::TaskReady => repeats.becomes_ready(&**path).then(String::new),
             EventKind::TaskStopped => {
                 let often = repeats.over(path).map(Often::recovered);
                 Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))

@@ -32,6 +32,9 @@ struct Streak {
     times: u64,
     since: Duration,
     last: Duration,
+    /// `true` if an attempt has become ready since.
+    #[cfg(feature = "logging")]
+    ready: bool,
 }
 
 /// The decision on one failure.
@@ -72,6 +75,18 @@ impl<K: Hash + Eq> Repeats<K> {
         self.0.get(key).is_some_and(Streak::is_quiet)
     }
 
+    /// An attempt has become ready. Returns `true` if that is told: the first time of each series of equal failures, as
+    /// it can be a recovery.
+    #[cfg(feature = "logging")]
+    pub(crate) fn becomes_ready<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> bool
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        let Some(streak) = self.0.get_mut(key) else { return true };
+        let was_ready = std::mem::replace(&mut streak.ready, true);
+        !was_ready || streak.times < SINGLY
+    }
+
     /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
     pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
     where
@@ -101,7 +116,14 @@ impl Repeated {
 
 impl Streak {
     fn new(text: &str, now: Duration) -> Self {
-        Self { text: text.into(), times: 0, since: now, last: now }
+        Self {
+            text: text.into(),
+            times: 0,
+            since: now,
+            last: now,
+            #[cfg(feature = "logging")]
+            ready: false,
+        }
     }
 
     fn failed(&mut self, text: &str, now: Duration) -> Tell {
@@ -202,6 +224,24 @@ mod tests {
         assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
         assert!(!repeats.is_quiet("a"));
         assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
+    }
+
+    #[cfg(feature = "logging")]
+    #[test]
+    fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
+        let mut repeats = Repeats::default();
+        assert!(repeats.becomes_ready("a"));
+        let mut told = |text: &str, becomes_ready: &[bool]| {
+            let mut after = |ready: &bool| {
+                repeats.failed("a", text, SECOND);
+                *ready && repeats.becomes_ready("a")
+            };
+            becomes_ready.iter().map(&mut after).collect::<Vec<_>>()
+        };
+        assert_eq!(told("refused", &[true; 5]), [true, true, false, false, false]);
+        // As long as it cannot connect, it is not ready.
+        let ready = [false, false, false, false, true, true];
+        assert_eq!(told("timed out", &ready), [false, false, false, false, true, false]);
     }
 
     #[test]

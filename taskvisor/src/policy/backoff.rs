@@ -28,7 +28,8 @@ use std::time::Duration;
 pub struct BackoffPolicy {
     /// The delay after the first failure. Default: 100 ms.
     pub first: Duration,
-    /// The longest delay. Default: 30 s.
+    /// The longest delay. Default: 30 s. The delays grow towards it only with a `factor` above 1, or with
+    /// [`JitterPolicy::Decorrelated`].
     pub max: Duration,
     /// The factor by which each further failure multiplies the delay. Default: 1.0, a constant delay.
     pub factor: f64,

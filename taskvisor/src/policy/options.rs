@@ -234,7 +234,8 @@ options! {
         /// attempt waits for it, and a fixed rate ([`with_every`](Self::with_every)) keeps the shift. The shift follows
         /// from the path of the task and from the [`instance`](SupervisorConfig::instance) of the program, and is the
         /// same in each run. Needs a period, an interval or a schedule. Each run of a schedule is shifted, and
-        /// [`scheduled_for`](crate::TaskContext::scheduled_for) has the time without the shift.
+        /// [`scheduled_for`](crate::TaskContext::scheduled_for) has the time without the shift. One that is longer than
+        /// the period of a fixed rate only delays the first attempt: a [`Warning`](crate::EventKind::Warning) says so.
         set with_splay(splay: Duration) = splay;
     }
 

@@ -12,6 +12,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::by_id::sort_by_id;
 use super::clock::Clock;
 use super::failures::Failures;
 #[cfg(feature = "fleet")]
@@ -24,7 +25,7 @@ use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
 use super::schedules::Schedules;
-use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
+use super::shutdown::{Listener, Stop, Stuck, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
@@ -336,7 +337,7 @@ impl Core {
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
         let heir = cell.core().succeed(&mut registry, cell);
-        let finished = cell.finish(outcome);
+        let mut finished = cell.finish(outcome);
         if let Some(heir) = &heir {
             heir.announce();
         }
@@ -351,7 +352,7 @@ impl Core {
             self.hand_over(&mut registry, cell, slot, aftermath.get_or_insert_default());
         }
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
-            registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
+            registry.aborted.push(Stuck::of(cell, limit));
         }
         let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
         drop(registry);
@@ -481,11 +482,6 @@ impl Core {
         let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
         self.readiness.changed.wait(|| over().then_some(())).await;
     }
-}
-
-/// Sorts cells in the order of their registration. Not generic, so that the sort is compiled once.
-pub(super) fn sort_by_id(cells: &mut [Arc<Cell>]) {
-    cells.sort_unstable_by_key(|cell| cell.id());
 }
 
 /// Returns `true` if the runtime accepts tasks. A runtime that was shut down drops them at once.

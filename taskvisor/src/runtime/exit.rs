@@ -103,7 +103,8 @@ impl Core {
     fn unfinished(&self) -> (String, u8) {
         let cells = self.cells();
         let running = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
-        let stuck: Vec<_> = running.map(|cell| cell.name().to_string()).collect();
+        let (stuck, helpers): (Vec<_>, Vec<_>) =
+            running.map(|cell| (cell.name().to_string(), cell.left_helpers())).unzip();
         let rest = left(&stuck);
         let grace = self.config.grace;
         let error = match (self.stop.failure(), self.stop.verdict.forced()) {
@@ -111,7 +112,7 @@ impl Core {
             (None, Some(after)) => RuntimeError::ShutdownForced { after, stuck },
             (None, None) => {
                 let limits = vec![StopLimit::Grace; stuck.len()];
-                RuntimeError::GraceExceeded { grace, stuck, limits }
+                RuntimeError::GraceExceeded { grace, stuck, limits, helpers }
             }
         };
         let status = error.exit_code();

@@ -9,10 +9,11 @@ use super::by_name::Names;
 use super::group::GroupRef;
 use super::pause::Pauses;
 use super::reconcile::Heir;
+use super::shutdown::Stuck;
 use super::task::Cell;
 use crate::inspect::TaskId;
 use crate::panics::Fenced;
-use crate::supervisor::{RuntimeError, StopLimit};
+use crate::supervisor::RuntimeError;
 use crate::tree::Declared;
 
 #[derive(Default)]
@@ -40,7 +41,7 @@ pub(super) struct Registry {
     /// `true` while a `run` is in progress.
     pub(super) running: bool,
     /// The tasks that were aborted since the shutdown began.
-    pub(super) aborted: Vec<(TaskId, Arc<str>, StopLimit)>,
+    pub(super) aborted: Vec<Stuck>,
 }
 
 /// The newest registration at each place of a declared tree, even if it has ended.
@@ -132,12 +133,16 @@ impl Registry {
     }
 
     /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
+    #[inline]
     pub(super) fn has_tree_only(&self) -> bool {
-        #[cfg(feature = "controller")]
-        if self.has_relied() && self.added == self.relied_owners() {
+        if self.added == 0 {
             return true;
         }
-        self.added == 0
+        #[cfg(feature = "controller")]
+        if self.has_relied() {
+            return self.added == self.relied_owners();
+        }
+        false
     }
 
     /// Returns `true` if a task of the tree is after any slot.

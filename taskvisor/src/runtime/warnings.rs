@@ -1,6 +1,9 @@
 //! Warnings about conditions that can lead to a failure.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor_parse::duration;
 
 use super::core::Core;
 use super::observe;
@@ -19,6 +22,16 @@ pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the firs
 pub(super) fn of_given_up(failures: u32) -> String {
     format!(
         "its run has failed {failures} times in a row and is given up, by `max_retries`: the task waits for its next time"
+    )
+}
+
+/// Returns the warning about a fixed rate whose first attempt can wait for longer than a period.
+pub(super) fn of_splay(splay: Duration, every: Duration) -> String {
+    format!(
+        "its `splay` of {} is longer than its period of {}: its first attempt waits for a part of the `splay`, and one \
+         as long as the period spreads the runs as well",
+        duration::display(splay),
+        duration::display(every)
     )
 }
 

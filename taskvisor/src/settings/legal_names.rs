@@ -121,14 +121,36 @@ impl<'a> LegalNames<'a> {
             self.targets.keys().map(String::as_str).filter(|known| is_within(known, name)).collect();
         parts.sort_unstable();
         match parts.as_slice() {
-            [] => match self.closest(name) {
-                Some(meant) => format!("unknown setting, did you mean `{meant}`?"),
-                None => "unknown setting: no option of this tree has the name".to_owned(),
+            [] => match (self.with_groups(name), self.closest(name)) {
+                (Some(meant), _) => format!("unknown setting, did you mean {meant}, with the groups that it is in?"),
+                (None, Some(meant)) => format!("unknown setting, did you mean `{meant}`?"),
+                (None, None) => "unknown setting: no option of this tree has the name".to_owned(),
             },
             [meant] => format!("unknown setting, did you mean `{meant}`?"),
             _ if parts.len() <= 4 => format!("it has no value of its own: set {}", suggest::list(parts, '`')),
             [first, ..] => format!("it has no value of its own, but settings such as `{first}`"),
         }
+    }
+
+    /// Returns the settings of which the name lacks nothing but groups, unless they are too many.
+    fn with_groups(&self, name: &str) -> Option<String> {
+        let last = name.rsplit(['.', '_']).next().unwrap_or_default();
+        let longer = self.targets.iter().filter(|(known, _)| known.len() > name.len() && known.ends_with(last));
+        let mut meant: Vec<_> =
+            longer.filter(|(_, targets)| targets.iter().any(|it| self.lacks_groups(name, *it))).collect();
+        meant.sort_unstable_by_key(|(known, _)| *known);
+        let names = meant.iter().map(|(known, _)| known.as_str());
+        (1..=4).contains(&meant.len()).then(|| suggest::list(names, '`'))
+    }
+
+    /// Returns `true` if the name is that of this setting without some of the groups that it is in.
+    fn lacks_groups(&self, name: &str, target: Target) -> bool {
+        let Place::Child(_) = target.place else { return false };
+        let groups = self.sheet.path(target.place).matches('/').count();
+        let key = self.sheet.key(target.place, target.name);
+        let parts: Vec<_> = key.split('.').collect();
+        let without = |from: usize, to: usize| self.spelling.spell(&[&parts[..from], &parts[to..]].concat().join("."));
+        (0..groups).any(|from| (from + 1..=groups).any(|to| without(from, to) == name))
     }
 
     fn closest(&self, name: &str) -> Option<&str> {

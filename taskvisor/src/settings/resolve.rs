@@ -261,8 +261,8 @@ impl Checks<'_> {
                 break;
             }
             let Some(culprit) = self.culprit(place, config, &applied, &refused) else { break };
-            self.invalid.push(InvalidOverride::new(&applied[culprit].origin, refused.to_string()));
-            applied.remove(culprit);
+            let Applied { target, origin, .. } = applied.remove(culprit);
+            self.invalid.push(InvalidOverride::new(origin, reason(target.name, &refused)));
         }
         applied
     }
@@ -281,7 +281,9 @@ impl Checks<'_> {
         let helps = |at: &usize| {
             let others: Vec<_> =
                 applied.iter().enumerate().filter(|(other, _)| other != at).map(|(_, it)| *it).collect();
-            self.with(place, config, &others).check().err().as_ref() != Some(refused)
+            // Without it, the program has another value, which can be refused as well.
+            let still = self.with(place, config, &others).check().err();
+            still.is_none_or(|still| (still.option, still.expected) != (refused.option, refused.expected.clone()))
         };
         order.iter().copied().find(helps).or_else(|| order.first().copied())
     }
@@ -306,6 +308,14 @@ impl Checks<'_> {
         }
         self.invalid.extend(reported.into_values());
     }
+}
+
+/// Returns the message about an override without which the value would not be refused.
+fn reason(name: &str, refused: &InvalidOption) -> String {
+    if refused.option == "cron" && matches!(name, "every" | "interval") {
+        return "the task has a schedule, which is the program's structure: override its `cron` instead".to_owned();
+    }
+    refused.to_string()
 }
 
 fn count(applied: &[&Applied], row: usize) -> usize {

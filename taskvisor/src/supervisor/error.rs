@@ -39,6 +39,9 @@ labels! {
             stuck: Vec<String>,
             /// The limit that each of these tasks exceeded, in the same order.
             limits: Vec<StopLimit>,
+            /// The number of helpers that kept each of these tasks from its end although its function had returned, in
+            /// the same order. Zero for a task whose function had not returned.
+            helpers: Vec<usize>,
         } = "runtime_grace_exceeded",
         /// Tasks were still running when the shutdown was forced, or at the end of their own `stop_timeout`. They were
         /// aborted.
@@ -129,15 +132,33 @@ fn count(tasks: usize) -> String {
     format!("{tasks} task{}", if tasks == 1 { "" } else { "s" })
 }
 
-/// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one.
-fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
-    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit {
-        StopLimit::StopTimeout => format!("{path} (past its `stop_timeout`)"),
-        StopLimit::Share => format!("{path} (past the share of its layer)"),
-        StopLimit::Grace => path.clone(),
-        StopLimit::Forced => format!("{path} (forced)"),
+/// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one, and with the
+/// helpers that its function had left.
+fn with_limits(stuck: &[String], limits: &[StopLimit], helpers: &[usize]) -> String {
+    let shown = stuck.iter().zip(limits).zip(helpers).map(|((path, limit), left)| {
+        let limit = match limit {
+            StopLimit::StopTimeout => Some("past its `stop_timeout`"),
+            StopLimit::Share => Some("past the share of its layer"),
+            StopLimit::Grace => None,
+            StopLimit::Forced => Some("forced"),
+        };
+        let left = (*left > 0).then(|| has_returned(*left));
+        match (limit, left) {
+            (None, None) => path.clone(),
+            (Some(limit), None) => format!("{path} ({limit})"),
+            (None, Some(left)) => format!("{path} ({left})"),
+            (Some(limit), Some(left)) => format!("{path} ({limit}: {left})"),
+        }
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Says that only helpers keep a task from its end.
+pub(crate) fn has_returned(helpers: usize) -> String {
+    match helpers {
+        1 => "its function has returned, 1 helper runs".to_owned(),
+        more => format!("its function has returned, {more} helpers run"),
+    }
 }
 
 pub(crate) fn left(stuck: &[String]) -> String {
@@ -147,8 +168,8 @@ pub(crate) fn left(stuck: &[String]) -> String {
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::GraceExceeded { grace, stuck, limits } => {
-                let shown = with_limits(stuck, limits);
+            Self::GraceExceeded { grace, stuck, limits, helpers } => {
+                let shown = with_limits(stuck, limits, helpers);
                 write!(f, "{} not stopped in time", count(stuck.len()))?;
                 // A task that exceeded its own `stop_timeout` says nothing of the grace.
                 if limits.iter().any(|limit| *limit != StopLimit::StopTimeout) {
@@ -307,8 +328,8 @@ mod tests {
     fn a_task_past_its_own_time_says_nothing_of_the_grace() {
         let text = |limits: &[StopLimit]| {
             let stuck = (0..limits.len()).map(|n| format!("t{n}")).collect();
-            let error = RuntimeError::GraceExceeded { grace: Duration::from_secs(9), stuck, limits: limits.to_vec() };
-            error.to_string()
+            let (grace, limits, helpers) = (Duration::from_secs(9), limits.to_vec(), vec![0; limits.len()]);
+            RuntimeError::GraceExceeded { grace, stuck, limits, helpers }.to_string()
         };
         let own = StopLimit::StopTimeout;
         assert_eq!(text(&[own]), "1 task not stopped in time: t0 (past its `stop_timeout`)");

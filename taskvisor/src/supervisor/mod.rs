@@ -17,6 +17,7 @@ pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
 pub(crate) use error::UNDECLARED_LIMIT;
+pub(crate) use error::has_returned;
 pub(crate) use error::left;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
 pub use exit::Exit;

@@ -123,6 +123,10 @@ impl TaskContext {
     /// the end of the clean-up time are aborted. No next attempt begins before. A panic of a helper cancels the
     /// attempt, which then fails with that panic.
     ///
+    /// A stop request cancels the context, and not the helpers. One that waits for something else, such as the outcome
+    /// of a task that stops later, needs `helper.run_until_cancelled(handle.outcome())` with a clone of the context, or it
+    /// uses up the time that the task has to stop.
+    ///
     /// After the end of the attempt, `future` is dropped without being run.
     ///
     /// # Panics

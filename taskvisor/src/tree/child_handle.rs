@@ -13,6 +13,11 @@ use crate::task::TaskHandle;
 /// Each call acts on the newest registration at the place, even if that has ended. Before the tree has started there is
 /// no registration: commands return `false`, and queries return `None`. Dropping the handle does nothing.
 ///
+/// A task that was added at runtime has a place for as long as it is registered. After its end, [`current`](Self::current),
+/// [`status`](Self::status) and [`outcome`](Self::outcome) are `None`, and no snapshot lists it. Keep the [`TaskHandle`]
+/// that `add_task` returned, or take `current()` before `cancel()`. Its failure is named by
+/// [`health`](crate::SupervisorHandle::health), and [`acknowledge`](Self::acknowledge) finds it.
+///
 /// [`Tree::child`](crate::Tree::child) and the `tasks` of `supervise!` return it. The guide explains
 /// [tasks](crate::guide::tasks) and [groups](crate::guide::groups).
 #[derive(Clone)]
@@ -37,12 +42,13 @@ impl ChildHandle {
         last_segment(&self.path)
     }
 
-    /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started.
+    /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started, and if
+    /// there is no such place: that of a task that was added is gone with its end.
     pub fn current(&self) -> Option<TaskHandle> {
         self.core.place(&self.path).map(TaskHandle::new)
     }
 
-    /// Returns the status of the task.
+    /// Returns the status of the task. `None` as for [`current`](Self::current).
     pub fn status(&self) -> Option<TaskStatus> {
         self.current().map(|task| task.status())
     }
@@ -146,7 +152,7 @@ impl ChildHandle {
         self.core.is_paused(Subject::Task(&self.path))
     }
 
-    /// Acknowledges the failure of a task at this place; see [`TaskHandle::acknowledge`].
+    /// Acknowledges the failure of a task at this place, also of one that was added; see [`TaskHandle::acknowledge`].
     pub fn acknowledge(&self) -> bool {
         self.core.acknowledge(&self.path)
     }
@@ -154,7 +160,7 @@ impl ChildHandle {
     /// Waits until the newest registration has ended, and returns its outcome.
     ///
     /// If the tree has not started, the call first waits for that. `None` if the tree was shut down before it started,
-    /// or has no such place.
+    /// or has no such place, as after the end of a task that was added. A call before that end returns its outcome.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, JitterPolicy, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError,
-    TaskFn, TaskSpec,
+    BackoffPolicy, EventKind, JitterPolicy, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext,
+    TaskError, TaskFn, TaskSpec,
 };
-use tests::{ALWAYS, secs};
+use tests::{ALWAYS, Recorder, secs};
 use tokio::time::{Instant, sleep, sleep_until};
 
 type Result = std::result::Result<(), RuntimeError>;
@@ -97,6 +97,27 @@ async fn o42_a_splay_without_a_period_is_refused() {
             "task `a`: `splay` is 5s, expected a period, an interval or a schedule beside it"
         );
     }
+}
+
+/// As by an override of `every` alone.
+#[tokio::test(start_paused = true)]
+async fn o42_a_splay_that_is_longer_than_the_period_is_warned_of() -> Result {
+    let recorder = Recorder::new();
+    let config = SupervisorConfig { instance: Some("one".to_owned()), ..SupervisorConfig::default() };
+    let supervisor = Supervisor::new(config, vec![Arc::<Recorder>::clone(&recorder)]);
+    let begun = Begun::new();
+    for (name, splay) in [("a", secs(600)), ("b", secs(1)), ("c", Duration::ZERO)] {
+        supervisor.add_task(begun.spec(name).with_every(secs(1)).with_splay(splay)).await?;
+    }
+    let every_second = RestartPolicy::Always { interval: Some(secs(1)) };
+    supervisor.add_task(begun.spec("d").with_restart(every_second).with_splay(secs(600))).await?;
+    sleep(secs(600)).await;
+    let warnings = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning);
+    let told: Vec<_> = warnings.map(|seen| (seen.task.unwrap(), seen.reason.unwrap())).collect();
+    let [(task, reason)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(&**task, "a");
+    assert!(reason.starts_with("its `splay` of 10m is longer than its period of 1s: "), "{reason}");
+    Ok(())
 }
 
 /// Tasks that fail at one instant come back spread if their backoff has jitter.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use taskvisor::{
-    BackoffPolicy, LogWriter, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
+    BackoffPolicy, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
     TaskContext, TaskError, TaskFn, TaskSpec,
 };
 use tests::{constant, ms, secs};
@@ -135,6 +135,30 @@ async fn o40_every_failure_can_be_written() -> Result<(), RuntimeError> {
     supervisor.add_task(TaskSpec::inherit(task).with_backoff(constant(secs(1)))).await?;
     sleep(ms(99_500)).await;
     assert_eq!(written.text().matches("TaskFailed").count(), 100);
+    Ok(())
+}
+
+/// A task that runs on after its failures has recovered, which only its readiness tells.
+#[tokio::test(start_paused = true)]
+async fn o40_readiness_in_a_series_of_equal_failures_is_written_once() -> Result<(), RuntimeError> {
+    let (supervisor, written, ..) = logged();
+    for (name, ready_from) in [("peer-1", 1), ("peer-2", 50)] {
+        let task = TaskFn::arc(name, move |ctx: TaskContext| async move {
+            if ctx.attempt() >= ready_from {
+                ctx.ready();
+            }
+            refused()
+        });
+        let spec = TaskSpec::inherit(task).with_ready(Ready::Signal);
+        supervisor.add_task(spec.with_backoff(constant(secs(1)))).await?;
+    }
+    sleep(ms(99_500)).await;
+    let text = written.text();
+    let of = |name: &str| {
+        let lines = text.lines().filter(|line| line.contains("TaskReady") && line.contains(name));
+        lines.map(|line| line.split_once("attempt=").unwrap().1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((of("peer-1"), of("peer-2")), ("1 2 3".into(), "50".into()), "{text}");
     Ok(())
 }
 

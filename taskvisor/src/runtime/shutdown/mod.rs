@@ -13,7 +13,7 @@ mod waiting;
 mod watch;
 
 pub use request::Shutdown;
-pub(super) use request::Stop;
+pub(super) use request::{Stop, Stuck};
 pub(super) use signals::{Listener, Signal};
 pub(super) use stopper::until;
 pub(super) use turns::{TURNS, within};

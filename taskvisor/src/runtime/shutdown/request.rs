@@ -23,8 +23,23 @@ use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::{StopKind, TaskError};
 use crate::tree::FailureChain;
 
-/// An aborted task, and the limit that it exceeded.
-pub(in crate::runtime) type Stuck = (TaskId, Arc<str>, StopLimit);
+/// An aborted task.
+#[derive(Debug, Clone)]
+pub(in crate::runtime) struct Stuck {
+    pub(in crate::runtime) id: TaskId,
+    pub(in crate::runtime) path: Arc<str>,
+    /// The limit that it exceeded.
+    pub(in crate::runtime) limit: StopLimit,
+    /// The number of helpers that it had after its function had returned.
+    pub(in crate::runtime) helpers: usize,
+}
+
+impl Stuck {
+    /// The lock of the cell is taken.
+    pub(in crate::runtime) fn of(cell: &Cell, limit: StopLimit) -> Self {
+        Self { id: cell.id(), path: Arc::clone(cell.name()), limit, helpers: cell.left_helpers() }
+    }
+}
 
 /// The result of a shutdown.
 pub(in crate::runtime) type ShutdownResult = Result<(), RuntimeError>;
@@ -263,7 +278,7 @@ impl Core {
     pub(in crate::runtime) fn abandon(&self) {
         let cells = self.stop_at_once(StopLimit::Grace);
         let left = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
-        let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
+        let stuck = left.map(|cell| Stuck::of(cell, StopLimit::Grace)).collect();
         self.close(|| self.judge(stuck, None));
     }
 
@@ -311,15 +326,15 @@ impl Core {
     /// is the time from its request until then. Tasks that were aborted before are added.
     pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
         stuck.extend_from_slice(&self.registry().aborted);
-        stuck.sort_unstable();
-        stuck.dedup_by_key(|(id, ..)| *id);
-        let (stuck, limits): (Vec<_>, Vec<_>) =
-            stuck.into_iter().map(|(_, name, limit)| (name.to_string(), limit)).unzip();
+        stuck.sort_unstable_by_key(|task| (task.id, task.limit));
+        stuck.dedup_by_key(|task| task.id);
+        let (limits, helpers) = stuck.iter().map(|task| (task.limit, task.helpers)).unzip();
+        let stuck: Vec<_> = stuck.into_iter().map(|task| task.path.to_string()).collect();
         match (self.stop.failure.get().map(|failure| failure.chain.clone()), forced) {
             (Some(chain), _) if chain.ends_by_limit() => Err(RuntimeError::IntensityExceeded { chain, stuck }),
             (Some(chain), _) => Err(RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }),
             (None, _) if stuck.is_empty() => Ok(()),
-            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits }),
+            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits, helpers }),
             (None, Some(after)) => Err(RuntimeError::ShutdownForced { after, stuck }),
         }
     }

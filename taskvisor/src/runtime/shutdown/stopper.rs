@@ -22,7 +22,7 @@ use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, StopBy};
 use super::super::timer::{deadline, deadline_from};
-use super::request::{Layer, Stopping};
+use super::request::{Layer, Stopping, Stuck};
 use super::turns::{Mobile, Route, TURNS, within};
 use super::waiting::Reports;
 use super::watch::{Watch, has_workers};
@@ -133,11 +133,12 @@ impl Stopper {
             core.stop.gave_up.store(true, Ordering::Release);
             for cell in core.cells() {
                 cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().machine().limit));
+                let limit = cell.lock().machine().limit;
+                stuck.push(Stuck::of(&cell, limit));
             }
             // A group that was requested to stop makes its children only if the function blocks the thread.
             let limit = if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace };
-            stuck.extend(core.making().into_iter().map(|path| (TaskId::next(), path, limit)));
+            stuck.extend(core.making().into_iter().map(|path| Stuck { id: TaskId::next(), path, limit, helpers: 0 }));
         }
         #[cfg(feature = "fleet")]
         if has_leases {
@@ -228,10 +229,13 @@ impl Stopper {
         let by = by.share(now, below, grace);
         let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
+        let at = core.clock.at(now);
+        // Only the stopper changes that now.
+        let has_relied = core.registry().has_relied();
         for cell in core.cells() {
             let is_beside = cell.is_beside_tree();
             let is_in = match layer {
-                Layer::Added => is_beside && !core.registry().is_relied(&cell),
+                Layer::Added => is_beside && !(has_relied && core.registry().is_relied(&cell)),
                 Layer::Tree => !is_beside,
                 Layer::Relied => is_beside,
             };
@@ -243,7 +247,7 @@ impl Stopper {
                 };
                 longest = longest.max(bound.time);
                 if cell.member().is_none() {
-                    cell.stop_at(Some(core.clock.at(now)), bound, kind);
+                    cell.stop_at(Some(at), bound, kind);
                 }
             }
         }

@@ -10,6 +10,7 @@ use super::super::core::Core;
 use super::super::observe;
 use crate::events::{Event, EventKind, millis};
 use crate::inspect::{TaskId, TaskState};
+use crate::supervisor::has_returned;
 
 /// The time after which a shutdown is reported for the first time. Each report is followed by one after twice the time.
 const SLOW: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub(crate) struct Waiting {
     pub(crate) of: usize,
     /// The time until the end of the grace, if it ends.
     pub(crate) left: Option<Duration>,
+    /// The number of helpers that the task waits for, if its function has returned.
+    pub(crate) helpers: usize,
 }
 
 impl Reports {
@@ -92,6 +95,7 @@ impl Core {
             count: left.len(),
             of: stopping.tasks.max(left.len()),
             left: stopping.deadline.map(|deadline| deadline.saturating_duration_since(now)),
+            helpers: task.left_helpers(),
         })
     }
 }
@@ -104,7 +108,12 @@ impl Waiting {
         if let Some(left) = left {
             text = format!("{text}, {} left", Seconds(*left));
         }
-        text
+        text + &self.cause()
+    }
+
+    /// Returns what keeps the task from its end, if that is known.
+    fn cause(&self) -> String {
+        if self.helpers == 0 { String::new() } else { format!(": {}", has_returned(self.helpers)) }
     }
 }
 
@@ -112,7 +121,7 @@ impl Waiting {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { task, since, count, of, left, .. } = self;
-        write!(f, "waiting for {task} (stopping for {}), {count} of {of}", Seconds(*since))?;
+        write!(f, "waiting for {task} (stopping for {}{}), {count} of {of}", Seconds(*since), self.cause())?;
         match left {
             Some(left) => write!(f, ", {} left", Seconds(*left)),
             None => Ok(()),

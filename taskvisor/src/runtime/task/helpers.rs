@@ -21,6 +21,10 @@ use crate::task::TaskError;
 pub(in crate::runtime) struct Aside {
     /// The number of running helpers.
     pub(in crate::runtime) running: usize,
+    /// `true` if the function of the attempt has returned by itself.
+    pub(in crate::runtime) returned: bool,
+    /// The number of helpers that were aborted after the function had returned.
+    pub(in crate::runtime) left: usize,
     /// The abort handles of the helpers.
     pub(in crate::runtime) abort: Option<CancellationToken>,
     /// The first panic of a helper.
@@ -40,6 +44,13 @@ pub(in crate::runtime) struct Beat {
     pub(in crate::runtime) granted: bool,
     /// `true` if the probe of the heartbeat failed since.
     pub(in crate::runtime) probe_failed: bool,
+}
+
+impl Aside {
+    /// Returns the number of helpers that run, or ran until they were aborted, after the function has returned.
+    pub(in crate::runtime) fn left_helpers(&self) -> usize {
+        if self.returned { self.left.max(self.running) } else { self.left }
+    }
 }
 
 impl Beat {

@@ -88,3 +88,94 @@ async fn o05_a_grace_without_an_end_has_no_time_left() -> Result {
     assert_eq!(reports(tree, &recorder).await?, ["a: stopping for 1 s, 1 of 1", "a: stopping for 2 s, 1 of 1"]);
     Ok(())
 }
+
+/// A task that returns when it is requested to stop, and leaves helpers that do not.
+fn leaves(name: &str, helpers: usize) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
+        for _ in 0..helpers {
+            ctx.spawn(sleep(secs(3600)));
+        }
+        ctx.cancelled().await;
+        Ok(())
+    }))
+}
+
+/// A task that ignores its stop request, and has a helper that does.
+fn ignores(name: &str) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
+        ctx.spawn(sleep(secs(3600)));
+        std::future::pending::<()>().await;
+        Ok(())
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn o05_a_task_whose_helpers_are_left_is_told_from_one_that_ignores_its_request() -> Result {
+    let recorder = Recorder::new();
+    let tree = Tree::builder(config(5))
+        .with_subscriber(Arc::clone(&recorder))
+        .task(leaves("one", 1))
+        .task(leaves("two", 2).with_stop_timeout(secs(3) / 2))
+        .task(ignores("deaf"))
+        .build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    sleep(secs(1)).await;
+    let error = tree.shutdown().await.unwrap_err();
+    let [one, two] = ["its function has returned, 1 helper runs", "its function has returned, 2 helpers run"];
+    assert_eq!(
+        error.to_string(),
+        format!("3 tasks not stopped in time (grace 5s): one ({one}), two (past its `stop_timeout`: {two}), deaf")
+    );
+    let RuntimeError::GraceExceeded { helpers, .. } = error else { panic!("{error}") };
+    assert_eq!(helpers, [1, 2, 0]);
+    let seen = recorder.seen();
+    let of = |kind| {
+        let told = seen.iter().filter(move |seen| seen.kind == kind);
+        told.map(|seen| format!("{}: {}", seen.task.clone().unwrap(), seen.reason.clone().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(EventKind::ShutdownWaiting),
+        [
+            format!("one: stopping for 1 s, 3 of 3, 4 s left: {one}"),
+            format!("one: stopping for 2 s, 2 of 3, 3 s left: {one}"),
+            format!("one: stopping for 4 s, 2 of 3, 1 s left: {one}"),
+        ]
+    );
+    let aborted = "aborted: did not stop in time";
+    assert_eq!(
+        of(EventKind::TaskFailed),
+        [format!("two: {aborted}: {two}"), format!("one: {aborted}: {one}"), format!("deaf: {aborted}")]
+    );
+    Ok(())
+}
+
+/// A restart by hand aborts them too, and the next attempt has nothing of them.
+#[tokio::test(start_paused = true)]
+async fn o05_the_helpers_of_an_attempt_before_are_not_told() -> Result {
+    let recorder = Recorder::new();
+    let first = TaskFn::arc("a", |ctx: TaskContext| async move {
+        if ctx.attempt() == 1 {
+            ctx.spawn(sleep(secs(3600)));
+        } else {
+            std::future::pending::<()>().await;
+        }
+        ctx.cancelled().await;
+        Ok(())
+    });
+    let spec = TaskSpec::inherit(first).with_stop_timeout(secs(1));
+    let tree = Tree::builder(config(5)).with_subscriber(Arc::clone(&recorder)).task(spec).build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    sleep(secs(1)).await;
+    assert!(tree.child("a").restart());
+    sleep(secs(5)).await;
+    let error = tree.shutdown().await.unwrap_err();
+    assert_eq!(error.to_string(), "1 task not stopped in time: a (past its `stop_timeout`)");
+    let failed = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::TaskFailed);
+    assert_eq!(
+        failed.map(|seen| seen.reason.unwrap()).collect::<Vec<_>>(),
+        ["aborted: did not stop in time: its function has returned, 1 helper runs", "aborted: did not stop in time"]
+    );
+    Ok(())
+}

@@ -38,6 +38,32 @@ fn t3_every_kind_of_setting_has_a_key_and_a_variable() {
 }
 
 #[test]
+fn t3_a_name_without_its_groups_is_told_the_whole_name() {
+    let tree = || {
+        let jobs = Group::one_for_one("jobs").task(endless("count")).task(endless("pool"));
+        let inner = Group::one_for_one("inner").task(endless("count")).task(endless("deep"));
+        builder().group(jobs.group(inner))
+    };
+    let message = |name| refused(tree(), variables(&[(name, "1s")]))[0].message.clone();
+    let meant = |names: &str| format!("unknown setting, did you mean {names}, with the groups that it is in?");
+    for (name, names) in [
+        ("APP_DEEP_TIMEOUT", "`APP_JOBS_INNER_DEEP_TIMEOUT`"),
+        ("APP_INNER_DEEP_TIMEOUT", "`APP_JOBS_INNER_DEEP_TIMEOUT`"),
+        ("APP_JOBS_DEEP_TIMEOUT", "`APP_JOBS_INNER_DEEP_TIMEOUT`"),
+        ("APP_COUNT_BACKOFF_MAX", "`APP_JOBS_COUNT_BACKOFF_MAX` or `APP_JOBS_INNER_COUNT_BACKOFF_MAX`"),
+        ("APP_INNER_MAX_STARTING", "`APP_JOBS_INNER_MAX_STARTING`"),
+    ] {
+        assert_eq!(message(name), meant(names), "{name}");
+    }
+    // The name of the task is not left out.
+    assert_eq!(message("APP_JOBS_INNER_TIMEUOT"), "unknown setting: no option of this tree has the name");
+    assert_eq!(
+        refused(tree(), Overrides::from([("deep.timeout", "1s")]))[0].message,
+        meant("`jobs.inner.deep.timeout`")
+    );
+}
+
+#[test]
 fn t3_an_unknown_name_is_an_error_that_says_what_was_meant() {
     for (key, message) in [
         ("grcae", "grcae: unknown setting, did you mean `grace`?"),

@@ -65,6 +65,18 @@ fn t3_a_schedule_that_is_wrong_names_its_variable() {
     }
 }
 
+/// The schedule itself may be overridden as well; that is not reported.
+#[test]
+fn t3_a_period_beside_a_schedule_is_one_error_at_the_period() {
+    for option in ["EVERY", "INTERVAL"] {
+        let variable = format!("APP_NIGHTLY_{option}");
+        let from_file = Overrides::from([("nightly.cron", "0 4 * * *")]);
+        let invalid = refused(nightly(), from_file.then(environment(&[(&variable, "1s")])));
+        let message = "the task has a schedule, which is the program's structure: override its `cron` instead";
+        assert_eq!(invalid.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("{variable}: {message}")]);
+    }
+}
+
 #[test]
 fn t3_the_runs_of_a_tree_with_invalid_overrides_are_not_listed() {
     let tree = nightly().with_overrides(environment(&[("APP_NIGHTLY_CRN", "@daily")])).build();

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::decision::{Ending, Request};
 use super::super::helpers::{Helper, Running};
-use super::super::machine::Stage;
-use super::Cell;
+use super::super::machine::{Cut, Stage};
+use super::{Cell, State};
+use crate::events::Reason;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::observe::{self, Background, SpanRef};
+use crate::supervisor::has_returned;
 use crate::task::{Job, StopKind, StopReason, TaskError};
 
 impl Cell {
@@ -144,6 +147,33 @@ impl Cell {
         Some((running, abort))
     }
 
+    pub(in crate::runtime) fn has_helpers(&self) -> bool {
+        self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
+    }
+
+    /// Returns the number of helpers that keep a task from its end, or kept it until they were aborted, although its
+    /// function has returned.
+    pub(in crate::runtime) fn left_helpers(&self) -> usize {
+        self.lock().aside.as_ref().map_or(0, |aside| aside.left_helpers())
+    }
+
+    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
+    /// stands.
+    pub(in crate::runtime) fn abort_helpers(&self) -> bool {
+        let mut state = self.lock();
+        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
+        let is_asked = state.machine.request != Request::Nothing;
+        let abort = state.aside.as_mut().and_then(|aside| {
+            aside.left = aside.left_helpers();
+            aside.abort.clone()
+        });
+        drop(state);
+        if let Some(abort) = abort {
+            abort.cancel();
+        }
+        is_asked && !has_result
+    }
+
     pub(in crate::runtime) fn helper_panicked(&self, panic: TaskError) {
         let mut state = self.lock();
         let Some(aside) = &mut state.aside else { return };
@@ -164,5 +194,24 @@ impl Cell {
         if aside.running == 0 && matches!(state.machine.stage, Stage::Joining { .. }) {
             self.wake(state, None);
         }
+    }
+}
+
+impl State {
+    /// Notes whether the function of an attempt has returned by itself. Called before its helpers are joined.
+    pub(super) fn note_return(&mut self, ending: &Ending) {
+        let is_cut = matches!(self.machine.stage, Stage::Running(Cut::TimedOut | Cut::HelperPanicked));
+        let is_panic = matches!(ending, Ending::Result(Err(TaskError::Panicked(_))));
+        if let Some(aside) = &mut self.aside {
+            aside.returned = matches!(ending, Ending::Result(_)) && !is_cut && !is_panic;
+        }
+    }
+}
+
+/// Returns the reason of an abort of an attempt, whose function had left this many helpers.
+pub(super) fn reason_of_abort(left: usize) -> Reason {
+    match left {
+        0 => "aborted: did not stop in time".into(),
+        _ => format!("aborted: did not stop in time: {}", has_returned(left)).into(),
     }
 }

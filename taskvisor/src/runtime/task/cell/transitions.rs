@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Guards;
+use super::super::helpers::Aside;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
+use super::attempt::reason_of_abort;
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
@@ -30,9 +32,9 @@ pub(in crate::runtime) struct Finished {
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
-    /// The outcome that is not used, because one was set before.
-    spare: Option<TaskOutcome>,
-    _waker: Option<Waker>,
+    /// The outcome that is not used, because one was set before. Boxed, because there is mostly none.
+    spare: Option<Box<TaskOutcome>>,
+    waker: Option<Waker>,
     waiting: WaitList,
     token: Option<CancellationToken>,
 }
@@ -40,12 +42,15 @@ pub(in crate::runtime) struct Finished {
 impl Finished {
     /// Does the remaining work. Called with no lock held.
     #[inline]
-    pub(in crate::runtime) fn carry_out(self) {
-        cancel(self.token);
+    pub(in crate::runtime) fn carry_out(&mut self) {
+        cancel(self.token.take());
         if self.spare.is_some() {
-            let _ = drop_caught(self.spare);
+            let _ = drop_caught(self.spare.take());
         }
-        self.waiting.wake();
+        if !self.waiting.is_empty() {
+            self.waiting.take().wake();
+        }
+        drop(self.waker.take());
     }
 }
 
@@ -236,24 +241,6 @@ impl Cell {
         true
     }
 
-    pub(in crate::runtime) fn has_helpers(&self) -> bool {
-        self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
-    }
-
-    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
-    /// stands.
-    pub(in crate::runtime) fn abort_helpers(&self) -> bool {
-        let state = self.lock();
-        let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
-        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
-        let is_asked = state.machine.request != Request::Nothing;
-        drop(state);
-        if let Some(abort) = abort {
-            abort.cancel();
-        }
-        is_asked && !has_result
-    }
-
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
     /// the ending is returned, and is concluded when they have ended. `guards` count a failure.
     pub(in crate::runtime) fn conclude(
@@ -266,6 +253,7 @@ impl Cell {
         let mut state = self.lock();
         let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
+            state.note_return(&ending);
             state.machine.join(&self.policy, &ending, ran.lived);
             drop(state);
             cancel(token);
@@ -273,8 +261,12 @@ impl Cell {
         }
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
-        if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
-            ending = ending.with_panic(panic);
+        let mut left = 0;
+        if let Some(aside) = state.aside.take() {
+            left = aside.left;
+            if let Some(panic) = aside.panic {
+                ending = ending.with_panic(panic);
+            }
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
@@ -294,8 +286,12 @@ impl Cell {
         state.machine.remove_wait(&mut next);
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
+            if left > 0 {
+                // For the result of the shutdown.
+                state.aside = Some(Box::new(Aside { left, ..Aside::default() }));
+            }
         }
-        self.publish_end(&state, &next, aborted, stopped);
+        self.publish_end(&state, &next, aborted.then_some(left), stopped);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
@@ -341,8 +337,9 @@ impl Cell {
         Ok(next)
     }
 
-    /// Publishes the end of an attempt, in the step of the transition, and just before it.
-    fn publish_end(&self, state: &State, next: &Next, aborted: bool, stopped: Option<StopReason>) {
+    /// Publishes the end of an attempt, in the step of the transition, and just before it. `aborted` is the number of
+    /// helpers that an aborted attempt had after its function had returned.
+    fn publish_end(&self, state: &State, next: &Next, aborted: Option<usize>, stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -367,8 +364,10 @@ impl Cell {
                 bus.publish(Event { delay_ms, reason: why, ..event(EventKind::BackoffScheduled) });
             }
         };
+        if let Some(left) = aborted {
+            return tell(EventKind::TaskFailed, Some(reason_of_abort(left)));
+        }
         match next {
-            _ if aborted => tell(EventKind::TaskFailed, Some("aborted: did not stop in time".into())),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
                 let stop = stopped.unwrap_or(StopReason::Canceled);
@@ -433,13 +432,19 @@ impl Cell {
             // Snapshots show when the task at a place has ended.
             state.since = self.core.clock.now();
         }
-        let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
+        let spare = match &mut state.outcome {
+            Some(_) => Some(Box::new(outcome)),
+            unset => {
+                *unset = Some(outcome);
+                None
+            }
+        };
         Finished {
             end: self.member().map(|member| self.end_in(member, &state)),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
-            _waker: state.waker.take(),
+            waker: state.waker.take(),
             waiting: state.waiting.take(),
             token: state.token.take(),
         }
@@ -480,7 +485,7 @@ impl Cell {
     /// Takes the task of a registration that ends, unless it is kept: at its place, for
     /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
     /// Without an outcome the task was stopped before an attempt.
-    fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+    pub(super) fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
         if self.was_added() {
             let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
             let is_stopped =
