@@ -37,8 +37,12 @@ pub use level::LogLevel;
 pub(crate) use line::Words;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
+#[cfg(feature = "tracing")]
+pub(crate) use repeats::Repeated;
+#[cfg(feature = "logging")]
+pub(crate) use repeats::Repeats;
 #[cfg(any(feature = "logging", feature = "tracing"))]
-pub(crate) use repeats::{Often, Repeats, Tell};
+pub(crate) use repeats::{Often, Tell};
 pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};
 #[cfg(feature = "test-util")]

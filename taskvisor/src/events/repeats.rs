@@ -1,7 +1,11 @@
 //! Which of many equal failures a log tells.
 
+#[cfg(any(feature = "logging", test))]
+use std::borrow::Borrow;
+#[cfg(any(feature = "logging", test))]
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(any(feature = "logging", test))]
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -14,7 +18,13 @@ const TIMES: u64 = 4;
 const LATE: Duration = Duration::from_secs(60);
 
 /// The failures of tasks, by key.
+#[cfg(any(feature = "logging", test))]
 pub(crate) struct Repeats<K>(HashMap<K, Streak>);
+
+/// The failures of one task.
+#[cfg(feature = "tracing")]
+#[derive(Default)]
+pub(crate) struct Repeated(Option<Box<Streak>>);
 
 /// Equal failures of one task, one after another.
 struct Streak {
@@ -43,38 +53,26 @@ pub(crate) struct Often {
     within: Duration,
 }
 
+#[cfg(any(feature = "logging", test))]
 impl<K> Default for Repeats<K> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
+#[cfg(any(feature = "logging", test))]
 impl<K: Hash + Eq> Repeats<K> {
     /// Decides on a failure with this text.
     pub(crate) fn failed(&mut self, key: K, text: &str, now: Duration) -> Tell {
-        let streak = self.0.entry(key).or_insert_with(|| Streak::new(text, now));
-        if &*streak.text != text || streak.is_over(now) {
-            *streak = Streak::new(text, now);
-        }
-        streak.times += 1;
-        streak.last = now;
-        let mut told = FIRST;
-        while told < streak.times {
-            told = told.saturating_mul(TIMES);
-        }
-        match streak.times {
-            times if times <= SINGLY => Tell::Whole,
-            times if times == told => Tell::Again(streak.often()),
-            _ => Tell::Nothing,
-        }
+        self.0.entry(key).or_insert_with(|| Streak::new(text, now)).failed(text, now)
     }
 
     /// Returns `true` if the attempts of the task are not told: it keeps failing with the same text.
     pub(crate) fn is_quiet<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
-        K: std::borrow::Borrow<Q>,
+        K: Borrow<Q>,
     {
-        self.0.get(key).is_some_and(|streak| streak.times >= SINGLY)
+        self.0.get(key).is_some_and(Streak::is_quiet)
     }
 
     /// An attempt has become ready. Returns `true` if that is told: the first time of each series of equal failures, as
@@ -92,9 +90,27 @@ impl<K: Hash + Eq> Repeats<K> {
     /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
     pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
     where
-        K: std::borrow::Borrow<Q>,
+        K: Borrow<Q>,
     {
-        self.0.remove(key).filter(|streak| streak.times > SINGLY).map(|streak| streak.often())
+        self.0.remove(key).and_then(|streak| streak.over())
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Repeated {
+    /// Decides on a failure with this text.
+    pub(crate) fn failed(&mut self, text: &str, now: Duration) -> Tell {
+        self.0.get_or_insert_with(|| Box::new(Streak::new(text, now))).failed(text, now)
+    }
+
+    /// Returns `true` if the attempts of the task are not told: it keeps failing with the same text.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.as_deref().is_some_and(Streak::is_quiet)
+    }
+
+    /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
+    pub(crate) fn over(&mut self) -> Option<Often> {
+        self.0.take().and_then(|streak| streak.over())
     }
 }
 
@@ -108,6 +124,30 @@ impl Streak {
             #[cfg(feature = "logging")]
             ready: false,
         }
+    }
+
+    fn failed(&mut self, text: &str, now: Duration) -> Tell {
+        if &*self.text != text || self.is_over(now) {
+            *self = Self::new(text, now);
+        }
+        self.times += 1;
+        self.last = now;
+        if self.times <= SINGLY {
+            return Tell::Whole;
+        }
+        let mut told = FIRST;
+        while told < self.times {
+            told = told.saturating_mul(TIMES);
+        }
+        if self.times == told { Tell::Again(self.often()) } else { Tell::Nothing }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.times >= SINGLY
+    }
+
+    fn over(&self) -> Option<Often> {
+        (self.times > SINGLY).then(|| self.often())
     }
 
     /// Returns `true` if the task has run well since its last failure, as far as the times tell.

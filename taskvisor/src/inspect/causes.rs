@@ -43,6 +43,16 @@ pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
     line
 }
 
+/// Returns what [`one_line`] copies, if the error is only a text.
+#[cfg(feature = "tracing")]
+pub(crate) fn text_of(error: &TaskError) -> Option<&str> {
+    match error {
+        TaskError::Fail { reason } | TaskError::Fatal { reason } => Some(reason),
+        TaskError::RetryAfter(told) => text_of(told.error()),
+        _ => None,
+    }
+}
+
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     successors(Some(unwrapped(error)), |&error| catch(|| error.source()).ok().flatten().map(unwrapped)).take(MOST)
 }

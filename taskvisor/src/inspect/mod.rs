@@ -18,6 +18,8 @@ pub mod systemd;
 mod timestamp;
 mod waiting;
 
+#[cfg(feature = "tracing")]
+pub(crate) use causes::text_of;
 pub(crate) use causes::{into_line, messages, one_line};
 pub use detail::{NodeDetail, NodeError};
 pub use health::{Health, Phase, Problem, Unhealthy};

@@ -71,9 +71,6 @@ pub(crate) struct Core {
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
     pub(super) waits: Waits,
-    /// The failures that were logged.
-    #[cfg(feature = "tracing")]
-    pub(super) told: observe::Told,
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
@@ -168,8 +165,6 @@ impl Core {
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
             waits: Waits::default(),
-            #[cfg(feature = "tracing")]
-            told: observe::Told::default(),
             stopping: AtomicBool::new(false),
             stop: Stop::default(),
             listener: Mutex::new(None),

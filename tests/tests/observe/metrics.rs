@@ -376,6 +376,43 @@ fn a_recorder_that_comes_late_is_told_from_then_on() {
 }
 
 #[test]
+fn an_attempt_in_which_the_recorder_comes_is_told_at_its_end_alone() {
+    let supervisor = supervisor();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let spec = Script::new([Step::Succeed(secs(2))]).spec("t").with_restart(RestartPolicy::Never);
+        supervisor.add_task(spec.with_metric_label("t")).await.unwrap();
+        sleep(secs(1)).await;
+    });
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(async { sleep(secs(2)).await }));
+    let mut seen = Recorded::default();
+    seen.look(&recorder.snapshotter());
+    assert_eq!(attempts(&seen), [("completed".to_owned(), 1)]);
+    assert_eq!(seen.histogram("taskvisor_attempt_duration_seconds{task=t}"), [2.0]);
+    assert_eq!(seen.number("taskvisor_running{task=t}"), None, "its begin was not told");
+}
+
+#[test]
+fn a_first_attempt_that_installs_the_recorder_is_told() {
+    // On a thread of its own, which keeps the recorder until it ends.
+    let seen = std::thread::spawn(|| {
+        let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
+        let supervisor = supervisor();
+        let task = TaskFn::arc("t", |_: TaskContext| async {
+            std::mem::forget(metrics::set_default_local_recorder(recorder));
+            Ok(())
+        });
+        let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Never).with_metric_label("t");
+        run(async { supervisor.add_task(spec).await.unwrap().outcome().await });
+        let mut seen = Recorded::default();
+        seen.look(&recorder.snapshotter());
+        seen
+    });
+    assert_eq!(attempts(&seen.join().unwrap()), [("completed".to_owned(), 1)]);
+}
+
+#[test]
 fn t2_pauses_are_counted_until_they_end() {
     let slots = [SlotSpec::new("declared").with_paused(true), SlotSpec::new("jobs")];
     let tree = Tree::builder(SupervisorConfig::default())

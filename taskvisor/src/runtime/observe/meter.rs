@@ -2,14 +2,17 @@
 //!
 //! Metric handles are looked up when they are used: a recorder can be installed after a task has begun. A task that is
 //! restarted within a second keeps them for its next attempts, as a lookup costs more than a restart. Label values are
-//! shared with the task, so that a lookup only allocates its key.
+//! shared with the task, so that a lookup only allocates its key. Without a recorder an attempt costs one look.
 
 use std::cell::Cell as Flag;
+use std::mem;
+use std::num::NonZeroUsize;
+use std::ptr;
 use std::time::Duration;
 
 use metrics::{
-    Counter, Gauge, Histogram, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram, with_recorder,
+    Counter, Gauge, Histogram, IntoF64, NoopRecorder, Recorder, SharedString, Unit, counter, describe_counter,
+    describe_gauge, describe_histogram, gauge, histogram, with_recorder,
 };
 use tokio::time::Instant;
 
@@ -52,17 +55,43 @@ const OTHER: &str = "other";
 /// How long handles are kept. A recorder that forgets metrics which are idle for longer does not lose an update.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// The begin of the current attempt, and the handles of a task that is restarted often.
+/// The current attempt, and the handles of a task that is restarted often.
 #[derive(Default)]
 pub(super) struct Stopwatch {
+    attempt: Attempt,
+    /// The begin of an attempt that was told, or waits.
     began: Option<Instant>,
     series: Option<Box<Series>>,
 }
 
+/// What is to be told of an attempt.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Nothing: there is none, or it began without a recorder and has not waited.
+    #[default]
+    Nothing,
+    /// The same of a first attempt, which can be the one that installs the recorder.
+    First,
+    /// It began without a recorder, and waits; or a recorder does not want its begin.
+    Waits,
+    /// Its begin was told.
+    Told,
+}
+
+/// A one that says whether anybody has asked for it: only then the end of the attempt takes it back.
+struct One<'a>(&'a Flag<bool>);
+
+impl IntoF64 for One<'_> {
+    fn into_f64(self) -> f64 {
+        self.0.set(true);
+        1.0
+    }
+}
+
 /// The handles of the metrics of one task that were looked up so far.
 struct Series {
-    recorder: usize,
-    since: Instant,
+    recorder: NonZeroUsize,
+    until: Instant,
     restarts: Option<Counter>,
     running: Option<Gauge>,
     duration: Option<Histogram>,
@@ -72,46 +101,80 @@ struct Series {
 }
 
 impl Series {
-    fn new(recorder: usize, since: Instant) -> Self {
-        Self { recorder, since, restarts: None, running: None, duration: None, backoff: None, attempts: None }
+    fn new(recorder: NonZeroUsize, until: Instant) -> Self {
+        Self { recorder, until, restarts: None, running: None, duration: None, backoff: None, attempts: None }
     }
 }
 
 impl Stopwatch {
+    #[inline]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+        self.attempt = if attempt == 1 { Attempt::First } else { Attempt::Nothing };
+        if let Some(recorder) = recorder() {
+            self.tell_begin(cell, attempt, recorder);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_begin(&mut self, cell: &Cell, attempt: u32, recorder: NonZeroUsize) {
         let now = Instant::now();
         self.began = Some(now);
-        self.keep(attempt, now);
+        self.keep(attempt, now, recorder);
         if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
             let kept = self.series.as_mut().map(|series| &mut series.restarts);
             each(kept, || counter!(RESTARTS, "task" => task_label(cell)), |restarts| restarts.increment(1));
         }
-        self.running(cell, |running| running.increment(1.0));
+        let is_asked = Flag::new(false);
+        self.running(cell, |running| running.increment(One(&is_asked)));
+        self.attempt = if is_asked.get() { Attempt::Told } else { Attempt::Waits };
     }
 
-    /// Records the end of the attempt, once.
-    pub(super) fn stop(&mut self, cell: &Cell, outcome: impl FnOnce() -> &'static str) {
-        let Some(began) = self.began.take() else { return };
-        let (lived, outcome) = (began.elapsed(), outcome());
-        if lived >= KEPT {
+    /// The attempt waits since this moment. If a recorder comes, this counts as its begin.
+    pub(super) fn waits(&mut self, now: Instant) {
+        if self.attempt != Attempt::Told {
+            (self.attempt, self.began) = (Attempt::Waits, Some(now));
+        }
+    }
+
+    /// Ends the attempt. Returns `None` if there is nothing to tell, or no recorder.
+    #[inline]
+    pub(super) fn stop(&mut self) -> Option<Attempt> {
+        match mem::take(&mut self.attempt) {
+            Attempt::Nothing => None,
+            Attempt::Told => Some(Attempt::Told),
+            untold => recorder().map(|_| untold),
+        }
+    }
+
+    /// Records the end of the attempt, and how long a failed task waits.
+    #[inline]
+    pub(super) fn tell_end(&mut self, cell: &Cell, attempt: Attempt, outcome: &'static str, delay: Option<Duration>) {
+        let began = self.began.filter(|_| attempt != Attempt::First);
+        let lived = began.map(|began| Instant::now().saturating_duration_since(began));
+        if lived >= Some(KEPT) {
             self.forget();
         }
-        self.running(cell, |running| running.decrement(1.0));
-        let kept = self.series.as_mut().map(|series| &mut series.duration);
-        let look_up = || histogram!(DURATION, "task" => task_label(cell));
-        each(kept, look_up, |duration| duration.record(lived.as_secs_f64()));
+        if attempt == Attempt::Told {
+            self.running(cell, |running| running.decrement(1.0));
+        }
+        if let Some(lived) = lived {
+            let kept = self.series.as_mut().map(|series| &mut series.duration);
+            let look_up = || histogram!(DURATION, "task" => task_label(cell));
+            each(kept, look_up, |duration| duration.record(lived.as_secs_f64()));
+        }
         let look_up = || (outcome, counter!(ATTEMPTS, "task" => task_label(cell), "outcome" => outcome));
         let mut kept = self.series.as_mut().map(|series| &mut series.attempts);
-        if let Some(other) = kept.as_mut().and_then(|kept| kept.take_if(|(label, _)| *label != outcome)) {
+        // Equal words at two places are only looked up again.
+        let is_other = |(label, _): &mut (&'static str, Counter)| !ptr::eq(*label, outcome);
+        if let Some(other) = kept.as_mut().and_then(|kept| kept.take_if(is_other)) {
             let _ = drop_caught(other);
         }
         each(kept, look_up, |(_, attempts)| attempts.increment(1));
-    }
-
-    /// Records how long a failed task waits.
-    pub(super) fn backoff(&mut self, cell: &Cell, delay: Duration) {
-        let kept = self.series.as_mut().map(|series| &mut series.backoff);
-        each(kept, || histogram!(BACKOFF, "task" => task_label(cell)), |waits| waits.record(delay.as_secs_f64()));
+        if let Some(delay) = delay {
+            let kept = self.series.as_mut().map(|series| &mut series.backoff);
+            let look_up = || histogram!(BACKOFF, "task" => task_label(cell));
+            each(kept, look_up, |waits| waits.record(delay.as_secs_f64()));
+        }
     }
 
     fn running(&mut self, cell: &Cell, f: impl FnOnce(&Gauge)) {
@@ -120,20 +183,18 @@ impl Stopwatch {
     }
 
     /// Keeps handles from the third attempt on, while the recorder is the same and has seen them a moment ago.
-    fn keep(&mut self, attempt: u32, now: Instant) {
+    fn keep(&mut self, attempt: u32, now: Instant, recorder: NonZeroUsize) {
         if attempt < 3 {
             return;
         }
-        let recorder = catch(|| with_recorder(|recorder| std::ptr::from_ref(recorder).cast::<()>() as usize));
-        let Ok(recorder) = recorder else { return self.forget() };
-        let is_current =
-            |series: &Series| series.recorder == recorder && now.saturating_duration_since(series.since) < KEPT;
+        let is_current = |series: &Series| series.recorder == recorder && now < series.until;
         if !self.series.as_deref().is_some_and(is_current) {
             self.forget();
-            self.series = Some(Box::new(Series::new(recorder, now)));
+            self.series = Some(Box::new(Series::new(recorder, now + KEPT)));
         }
     }
 
+    #[inline(never)]
     fn forget(&mut self) {
         let _ = drop_caught(self.series.take());
     }
@@ -141,8 +202,23 @@ impl Stopwatch {
 
 impl Drop for Stopwatch {
     fn drop(&mut self) {
-        self.forget();
+        if self.series.is_some() {
+            self.forget();
+        }
     }
+}
+
+/// Returns the address of the recorder of this thread, or else of the process; `None` without one.
+#[inline(never)]
+fn recorder() -> Option<NonZeroUsize> {
+    with_recorder(|recorder| {
+        let seen = ptr::from_ref(recorder);
+        // Without a recorder `metrics` uses its `NoopRecorder`, which has no fields: where it is says nothing, and the
+        // rest of the pointer is its type. The compiler may have two of these for one type; then this returns an
+        // address, and the recorder is only called in vain.
+        let none: *const dyn Recorder = ptr::without_provenance::<NoopRecorder>(seen.addr());
+        if ptr::eq(seen, none) { None } else { NonZeroUsize::new(seen.addr()) }
+    })
 }
 
 /// Uses a handle, which is looked up unless it was kept.

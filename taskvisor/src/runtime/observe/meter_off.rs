@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::super::task::Cell;
 use crate::inspect::Health;
 
@@ -12,10 +14,19 @@ pub(super) struct Stopwatch;
 impl Stopwatch {
     pub(super) fn begin(&mut self, _: &Cell, _: u32) {}
 
-    pub(super) fn stop(&mut self, _: &Cell, _: impl FnOnce() -> &'static str) {}
+    pub(super) fn waits(&mut self, _: Instant) {}
 
-    pub(super) fn backoff(&mut self, _: &Cell, _: Duration) {}
+    pub(super) fn stop(&mut self) -> Option<Attempt> {
+        None
+    }
+
+    pub(super) fn tell_end(&mut self, _: &Cell, attempt: Attempt, _: &'static str, _: Option<Duration>) {
+        match attempt {}
+    }
 }
+
+/// There is none to tell of.
+pub(super) enum Attempt {}
 
 pub(in crate::runtime) fn describe() {}
 

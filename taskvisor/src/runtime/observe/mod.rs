@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::task::{Cell, Next};
 use super::warnings::{self, of_retries};
@@ -23,8 +24,6 @@ pub(crate) use meter::lost;
 #[cfg(feature = "fleet")]
 pub(super) use meter::renewed;
 pub(super) use meter::{checked, describe, pauses};
-#[cfg(feature = "tracing")]
-pub(crate) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};
 pub(super) use trace::{
     added, drain_ended, group_ended, group_failed, paused, resumed, shutdown_over, shutdown_requested, shutdown_waits,
@@ -34,65 +33,88 @@ pub(super) use trace::{
 /// The observations of the attempts of one actor.
 #[derive(Default)]
 pub(super) struct Observed {
-    span: AttemptSpan,
+    trace: trace::Trace,
     stopwatch: meter::Stopwatch,
 }
 
 impl Observed {
+    #[inline]
     pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
         self.stopwatch.begin(cell, attempt);
-        self.span = trace::begin(cell, attempt);
+        self.trace.begin(cell, attempt);
+    }
+
+    /// The attempt did not end at once.
+    pub(super) fn waits(&mut self, now: Instant) {
+        self.stopwatch.waits(now);
+    }
+
+    #[inline]
+    pub(super) fn has_span(&self) -> bool {
+        self.trace.has_span()
     }
 
     /// Returns the span of the attempt, for its helpers.
+    #[inline]
     pub(super) fn span(&self) -> SpanRef {
-        self.span.downgrade()
+        self.trace.span()
     }
 
-    /// Enters the span of the attempt, if there is one, until the returned guard is dropped.
-    pub(super) fn in_span(&self) -> impl Sized + '_ {
-        self.span.enter()
+    /// Calls `f` in the span of the attempt, if there is one.
+    #[inline]
+    pub(super) fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.trace.in_span(f)
     }
 
     pub(super) fn timed_out(&self, cell: &Cell, timeout: Duration) {
-        let _in_span = self.in_span();
-        trace::timed_out(cell, timeout);
+        self.trace.timed_out(cell, timeout);
     }
 
     /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
+    #[inline]
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
-        self.stopwatch.stop(cell, || attempt_label(next, aborted));
-        trace::stopped(&self.span, cell);
-        if let Next::Retry { delay, .. } = next {
-            self.stopwatch.backoff(cell, *delay);
+        let stopped = self.stopwatch.stop();
+        if stopped.is_some() || self.trace.is_heard() {
+            self.tell_end(cell, next, aborted, stopped);
         }
-        if !matches!(next, Next::End(_)) {
-            let in_span = self.in_span();
-            trace::concluded(cell, next);
-            if let Next::Throttle { is_first: true, .. } = next {
-                trace::warned(cell.name(), Some(cell.id()), warnings::AT_ONCE);
-            }
-            if let Next::GiveUp { failures, .. } = next {
-                trace::warned(cell.name(), Some(cell.id()), &warnings::of_given_up(*failures));
-            }
-            if let Next::Retry { streak, .. } = next {
-                let policy = cell.policy();
-                if let Some(warning) = of_retries(policy.is_critical_without_end(), *streak) {
-                    trace::warned(cell.name(), Some(cell.id()), warning);
+    }
+
+    #[inline(never)]
+    fn tell_end(&mut self, cell: &Cell, next: &Next, aborted: bool, stopped: Option<meter::Attempt>) {
+        if let Some(stopped) = stopped {
+            let delay = if let Next::Retry { delay, .. } = next { Some(*delay) } else { None };
+            self.stopwatch.tell_end(cell, stopped, attempt_label(next, aborted), delay);
+        }
+        if !self.trace.is_heard() {
+            return;
+        }
+        self.trace.stopped(cell);
+        if matches!(next, Next::End(_)) {
+            return;
+        }
+        self.trace.concluded(cell, next);
+        let warned = |warning: &str| self.in_span(|| trace::warned(cell.name(), Some(cell.id()), warning));
+        match next {
+            Next::Throttle { is_first: true, .. } => warned(warnings::AT_ONCE),
+            Next::GiveUp { failures, .. } => warned(&warnings::of_given_up(*failures)),
+            Next::Retry { streak, .. } => {
+                let is_critical_without_end = cell.policy().is_critical_without_end();
+                if let Some(warning) = of_retries(is_critical_without_end, *streak) {
+                    warned(warning);
                 }
             }
-            drop(in_span);
-            self.span = AttemptSpan::default();
+            _ => {}
         }
+        self.trace.close();
     }
 
     /// Notes the end of the registration, and of its attempt if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
-        self.stopwatch.stop(cell, || "aborted");
-        let in_span = self.in_span();
-        trace::ended(cell, outcome);
-        drop(in_span);
-        self.span = AttemptSpan::default();
+        if let Some(stopped) = self.stopwatch.stop() {
+            self.stopwatch.tell_end(cell, stopped, "aborted", None);
+        }
+        self.trace.ended(cell, outcome);
+        self.trace.close();
     }
 }
 

@@ -1,8 +1,11 @@
 //! Spans and log events for `tracing`.
 //!
-//! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated.
+//! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated. The span of
+//! an attempt is entered for its code, and where something is logged.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::borrow::Cow;
+use std::mem;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use tracing::field::{DisplayValue, Empty, display};
@@ -15,14 +18,13 @@ use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
 #[cfg(feature = "fleet")]
 use super::LeaseChange;
-use crate::events::{Often, Repeats, Tell};
+use crate::events::{Often, Repeated, Tell};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
-use crate::inspect::{TaskId, TaskOutcome, now, one_line};
-use crate::panics::{Fenced, catch};
+use crate::inspect::{TaskId, TaskOutcome, now, one_line, text_of};
+use crate::panics::{catch, drop_caught};
 use crate::policy::SpanScope;
 use crate::supervisor::RuntimeError;
-use crate::sync::lock;
 use crate::task::{StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
@@ -30,42 +32,79 @@ const TARGET: &str = "taskvisor";
 /// The number of consecutive failures that are logged as warnings. Later failures are logged as errors.
 const WARNED: u32 = 3;
 
+/// What a subscriber is told of the attempts of one actor.
+#[derive(Default)]
+pub(super) struct Trace {
+    span: AttemptSpan,
+    failures: Repeated,
+}
+
 /// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper has it.
 #[derive(Default)]
-pub(crate) struct AttemptSpan(Option<Fenced<Arc<Span>>>);
-
-/// The failures of tasks that a log tells ever more rarely.
-#[derive(Default)]
-pub(crate) struct Told(Mutex<Repeats<TaskId>>);
-
-impl Told {
-    fn failed(&self, cell: &Cell, text: &str) -> Tell {
-        let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        lock(&self.0).failed(cell.id(), text, now)
-    }
-
-    fn is_quiet(&self, cell: &Cell) -> bool {
-        lock(&self.0).is_quiet(&cell.id())
-    }
-
-    fn over(&self, cell: &Cell) -> Option<Often> {
-        lock(&self.0).over(&cell.id())
-    }
-}
+pub(crate) struct AttemptSpan(Option<Arc<Span>>);
 
 /// A reference to the span of an attempt that does not keep it open.
 #[derive(Clone, Default)]
 pub(crate) struct SpanRef(Weak<Span>);
 
+/// The span of an attempt, entered on this thread.
+pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
+
 impl AttemptSpan {
-    pub(super) fn downgrade(&self) -> SpanRef {
-        SpanRef(self.0.as_deref().map(Arc::downgrade).unwrap_or_default())
+    /// Enters the span on this thread until the returned guard is dropped. Never held across an await. It enters
+    /// nothing if there is no span, or if the subscriber panics.
+    pub(crate) fn enter(&self) -> InSpan<'_> {
+        InSpan(self.0.as_deref().and_then(|span| catch(|| span.enter()).ok()))
     }
 
-    /// Enters the span on this thread until the returned guard is dropped. Never held across an await. Returns `None`
-    /// if there is no span, or if the subscriber panics.
-    pub(crate) fn enter(&self) -> Option<Fenced<Entered<'_>>> {
-        self.0.as_deref().and_then(|span| catch(|| span.enter()).ok().map(Fenced::new))
+    /// Calls `f` in the span. An attempt without one takes only a comparison for it.
+    #[inline]
+    fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        if self.0.is_none() { f() } else { self.entered(f) }
+    }
+
+    #[inline(never)]
+    fn entered<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _in_span = self.enter();
+        f()
+    }
+
+    fn downgrade(&self) -> SpanRef {
+        SpanRef(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
+    }
+
+    fn open(&mut self, span: Span) {
+        match self.0.as_mut().and_then(Arc::get_mut) {
+            Some(place) => *place = span,
+            None => self.0 = Some(Arc::new(span)),
+        }
+    }
+
+    /// Closes the span, unless a helper has it. If nothing refers to it, its place in memory is kept for the next one.
+    fn close(&mut self) {
+        let _ = match self.0.as_mut().map(Arc::get_mut) {
+            Some(Some(span)) => drop_caught(mem::replace(span, Span::none())),
+            Some(None) => drop_caught(self.0.take()),
+            None => return,
+        };
+    }
+}
+
+impl Drop for AttemptSpan {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(span) = self.0.take() {
+            let _ = drop_caught(span);
+        }
+    }
+}
+
+impl Drop for InSpan<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(entered) = self.0.take() {
+            let _ = drop_caught(entered);
+        }
     }
 }
 
@@ -76,13 +115,19 @@ impl SpanRef {
     }
 
     pub(crate) fn upgrade(&self) -> AttemptSpan {
-        AttemptSpan(self.0.upgrade().map(Fenced::new))
+        AttemptSpan(self.0.upgrade())
     }
+}
+
+/// Returns `true` if a subscriber can be interested in anything.
+#[inline]
+fn is_heard() -> bool {
+    LevelFilter::current() != LevelFilter::OFF
 }
 
 /// Calls the subscriber, if there can be an interested one.
 fn tell<T: Default>(f: impl FnOnce() -> T) -> T {
-    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { catch(f).unwrap_or_default() }
+    if is_heard() { catch(f).unwrap_or_default() } else { T::default() }
 }
 
 /// Creates an event whose level is known only at run time.
@@ -117,72 +162,147 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
     }
 }
 
-pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
-    // The span is a root, and not a child of the span that is entered on this thread.
-    let span = tell(|| {
-        if cell.policy().span == SpanScope::None {
-            return None;
+impl Trace {
+    /// Returns `true` if a subscriber may have to hear of the end of an attempt.
+    #[inline]
+    pub(super) fn is_heard(&self) -> bool {
+        is_heard() || self.span.0.is_some()
+    }
+
+    #[inline]
+    pub(super) fn has_span(&self) -> bool {
+        self.span.0.is_some()
+    }
+
+    pub(super) fn span(&self) -> SpanRef {
+        self.span.downgrade()
+    }
+
+    #[inline]
+    pub(super) fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.span.in_span(f)
+    }
+
+    #[inline]
+    pub(super) fn close(&mut self) {
+        self.span.close();
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+        if is_heard() {
+            self.tell_begin(cell, attempt);
         }
-        let span = tracing::info_span!(
-            target: TARGET,
-            parent: None,
-            "attempt",
-            task = cell.own_name(),
-            path = &**cell.name(),
-            id = %cell.id(),
-            attempt,
-            stop = Empty,
-            failed = Empty
-        );
-        (!span.is_disabled()).then(|| Fenced::new(Arc::new(span)))
-    });
-    let span = AttemptSpan(span);
-    if LevelFilter::current() >= LevelFilter::DEBUG {
-        let entered = span.enter();
+    }
+
+    #[inline(never)]
+    fn tell_begin(&mut self, cell: &Cell, attempt: u32) {
+        // The span is a root, and not a child of the span that is entered on this thread.
+        let span = tell(|| {
+            if cell.policy().span == SpanScope::None {
+                return None;
+            }
+            Some(tracing::info_span!(
+                target: TARGET,
+                parent: None,
+                "attempt",
+                task = cell.own_name(),
+                path = &**cell.name(),
+                id = %cell.id(),
+                attempt,
+                stop = Empty,
+                failed = Empty
+            ))
+        });
+        if let Some(span) = span.filter(|span| !span.is_disabled()) {
+            self.span.open(span);
+        }
+        if LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet() {
+            let _in_span = self.span.enter();
+            tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
+        }
+    }
+
+    /// Records the reason of the stop request in the span of the attempt.
+    pub(super) fn stopped(&self, cell: &Cell) {
+        let (Some(span), Some(reason)) = (&self.span.0, cell.last_stop_reason()) else { return };
         tell(|| {
-            if !cell.core().told.is_quiet(cell) {
-                tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started");
+            span.record("stop", reason.as_label());
+            if let StopReason::SiblingRestart { failed } = reason {
+                span.record("failed", failed.as_str());
             }
         });
-        drop(entered);
     }
-    span
-}
 
-/// Records the reason of the stop request in the span of the attempt.
-pub(super) fn stopped(span: &AttemptSpan, cell: &Cell) {
-    let (Some(span), Some(reason)) = (&span.0, cell.last_stop_reason()) else { return };
-    tell(|| {
-        span.record("stop", reason.as_label());
-        if let StopReason::SiblingRestart { failed } = reason {
-            span.record("failed", failed.as_str());
+    pub(super) fn timed_out(&self, cell: &Cell, timeout: Duration) {
+        if self.failures.is_quiet() {
+            return;
         }
-    });
-}
+        let _in_span = self.span.enter();
+        tell(|| tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit"));
+    }
 
-pub(super) fn timed_out(cell: &Cell, timeout: Duration) {
-    tell(|| {
-        if !cell.core().told.is_quiet(cell) {
-            tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit");
+    /// Logs the end of an attempt whose registration continues.
+    pub(super) fn concluded(&mut self, cell: &Cell, next: &Next) {
+        let (path, id) = (&**cell.name(), cell.id());
+        match next {
+            Next::Retry { error, delay, streak, .. } => self.failed(cell, error, *delay, *streak),
+            Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
+                let _in_span = self.span.enter();
+                tell(|| tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed"));
+                recovered(cell, self.failures.over());
+            }
+            Next::Scheduled => {
+                let _in_span = self.span.enter();
+                tell(|| tracing::debug!(target: TARGET, path, %id, "attempt completed"));
+                recovered(cell, self.failures.over());
+            }
+            Next::GiveUp { error, failures } => {
+                let _in_span = self.span.enter();
+                tell(|| {
+                    let (kind, error) = (error.as_label(), shown(error));
+                    event_at!(level_of_failure(*failures), path, %id, error, kind, failures, "attempt failed");
+                });
+            }
+            Next::Restart(error) | Next::Hold(error) => {
+                let _in_span = self.span.enter();
+                tell(|| {
+                    let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
+                    let error = error.as_ref().map(shown);
+                    event_at!(level, path, %id, error, "attempt stopped, to start again");
+                });
+            }
+            // `ended` logs this.
+            Next::End(_) => {}
         }
-    });
-}
+    }
 
-/// Logs the end of an attempt whose registration continues.
-pub(super) fn concluded(cell: &Cell, next: &Next) {
-    let (path, id) = (&**cell.name(), cell.id());
-    tell(|| match next {
+    /// Logs a failure that is retried, if it is not like many before it.
+    fn failed(&mut self, cell: &Cell, error: &Arc<TaskError>, delay: Duration, streak: u32) {
+        let (path, id) = (&**cell.name(), cell.id());
         // Nothing is formatted for a subscriber that wants no failures.
-        Next::Retry { .. } if !tracing::enabled!(target: TARGET, Level::ERROR) => {}
-        Next::Retry { error, delay, streak, .. } => {
-            let text = one_line(&**error);
-            let repeated = match cell.core().told.failed(cell, &text) {
-                Tell::Whole => None,
-                Tell::Again(often) => Some(often.to_string()),
-                Tell::Nothing => return,
-            };
+        if !tell(|| tracing::enabled!(target: TARGET, Level::ERROR)) {
+            return;
+        }
+        let Self { span, failures } = self;
+        let mut in_span = None;
+        let text = if let Some(text) = text_of(error) {
+            Cow::Borrowed(text)
+        } else {
+            // Other errors are formatted by code of the task.
+            in_span = Some(span.enter());
+            Cow::Owned(one_line(&**error))
+        };
+        let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let repeated = match failures.failed(&text, now) {
+            Tell::Whole => None,
+            Tell::Again(often) => Some(often.to_string()),
+            Tell::Nothing => return,
+        };
+        let _in_span = in_span.unwrap_or_else(|| span.enter());
+        tell(|| {
             event_at!(
-                level_of_failure(*streak),
+                level_of_failure(streak),
                 path,
                 %id,
                 error = display(text),
@@ -191,55 +311,37 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
                 repeated,
                 "attempt failed"
             );
-            if LevelFilter::current() >= LevelFilter::DEBUG && !cell.core().told.is_quiet(cell) {
+            if LevelFilter::current() >= LevelFilter::DEBUG && !failures.is_quiet() {
                 tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
             }
-        }
-        Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-            tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed");
-            recovered(cell);
-        }
-        Next::Scheduled => {
-            tracing::debug!(target: TARGET, path, %id, "attempt completed");
-            recovered(cell);
-        }
-        Next::GiveUp { error, failures } => {
-            let kind = error.as_label();
-            event_at!(level_of_failure(*failures), path, %id, error = shown(error), kind, failures, "attempt failed");
-        }
-        Next::Restart(error) | Next::Hold(error) => {
-            let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
-            let error = error.as_ref().map(shown);
-            event_at!(level, path, %id, error, "attempt stopped, to start again");
-        }
-        // `ended` logs this.
-        Next::End(_) => {}
-    });
-}
+        });
+    }
 
-/// Logs a success after failures that were not told one by one.
-fn recovered(cell: &Cell) {
-    if let Some(often) = cell.core().told.over(cell) {
-        let path = &**cell.name();
-        tracing::info!(target: TARGET, path, id = %cell.id(), after = often.recovered(), "recovered");
+    pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
+        self.failures.over();
+        let (path, id) = (&**cell.name(), cell.id());
+        let failures = if let TaskOutcome::Exhausted { failures, .. } = outcome { Some(*failures) } else { None };
+        let _in_span = self.span.enter();
+        tell(|| {
+            event_at!(
+                level_of_end(outcome),
+                path,
+                %id,
+                outcome = outcome.as_label(),
+                error = outcome.error().map(shown),
+                failures,
+                "task ended"
+            );
+        });
     }
 }
 
-pub(super) fn ended(cell: &Cell, outcome: &TaskOutcome) {
-    let (path, id) = (&**cell.name(), cell.id());
-    let failures = if let TaskOutcome::Exhausted { failures, .. } = outcome { Some(*failures) } else { None };
-    tell(|| {
-        cell.core().told.over(cell);
-        event_at!(
-            level_of_end(outcome),
-            path,
-            %id,
-            outcome = outcome.as_label(),
-            error = outcome.error().map(shown),
-            failures,
-            "task ended"
-        );
-    });
+/// Logs a success after failures that were not told one by one.
+fn recovered(cell: &Cell, often: Option<Often>) {
+    if let Some(often) = often {
+        let path = &**cell.name();
+        tell(|| tracing::info!(target: TARGET, path, id = %cell.id(), after = often.recovered(), "recovered"));
+    }
 }
 
 pub(in crate::runtime) fn added(cell: &Cell) {

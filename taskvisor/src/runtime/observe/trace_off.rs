@@ -13,15 +13,24 @@ use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
-/// Replaces the span of an attempt and the reference to it.
+/// Replaces the span of an attempt, the reference to it, and what is told of attempts.
 #[derive(Clone, Default)]
 pub(crate) struct NoSpan;
 pub(crate) type AttemptSpan = NoSpan;
 pub(crate) type SpanRef = NoSpan;
+pub(super) type Trace = NoSpan;
 
 #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
 impl NoSpan {
-    pub(super) fn downgrade(&self) -> Self {
+    pub(super) fn is_heard(&self) -> bool {
+        false
+    }
+
+    pub(super) fn has_span(&self) -> bool {
+        false
+    }
+
+    pub(super) fn span(&self) -> Self {
         Self
     }
 
@@ -32,19 +41,23 @@ impl NoSpan {
     pub(crate) fn enter(&self) -> Option<Fenced<()>> {
         None
     }
+
+    pub(super) fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        f()
+    }
+
+    pub(super) fn close(&mut self) {}
+
+    pub(super) fn begin(&mut self, _: &Cell, _: u32) {}
+
+    pub(super) fn stopped(&self, _: &Cell) {}
+
+    pub(super) fn timed_out(&self, _: &Cell, _: Duration) {}
+
+    pub(super) fn concluded(&mut self, _: &Cell, _: &Next) {}
+
+    pub(super) fn ended(&mut self, _: &Cell, _: &TaskOutcome) {}
 }
-
-pub(super) fn begin(_: &Cell, _: u32) -> AttemptSpan {
-    NoSpan
-}
-
-pub(super) fn stopped(_: &AttemptSpan, _: &Cell) {}
-
-pub(super) fn timed_out(_: &Cell, _: Duration) {}
-
-pub(super) fn concluded(_: &Cell, _: &Next) {}
-
-pub(super) fn ended(_: &Cell, _: &TaskOutcome) {}
 
 pub(in crate::runtime) fn added(_: &Cell) {}
 

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::super::group::{Note, RetryIn};
-use super::super::observe::{self, Observed};
+use super::super::observe::{self, Observed, SpanRef};
 use super::super::permits::Claimed;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
@@ -31,7 +31,7 @@ use super::machine::{Cut, Heed, Ran, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
-use crate::task::{TaskContext, TaskError};
+use crate::task::{BoxTaskFuture, TaskContext, TaskError, TaskRef};
 use attempt::{Attempt, Joining, Step, violated};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
@@ -203,21 +203,25 @@ impl Actor {
             grid.ticks.started = grid.first.elapsed();
         }
         self.observed.begin(&self.cell, shown(attempt));
-        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
-        let in_span = self.observed.in_span();
-        let built = catch(|| {
-            if attempt == 1 {
-                self.takes_context = task.takes_context();
-            }
-            task.attempt(context)
-        });
-        drop(in_span);
+        let built = if self.observed.has_span() {
+            self.build_in_span(&task, attempt)
+        } else {
+            let context = TaskContext::new(Arc::clone(&self.cell), attempt, SpanRef::default());
+            build(&task, context, attempt, &mut self.takes_context)
+        };
         // This is not the last reference, because the registration has not ended.
         drop(task);
         match built {
             Ok(future) => self.enter(Step::Attempt(Attempt::new(future))),
             Err(panic) => self.ended_apart(Ending::Result(Err(panic)), None, Cut::Not),
         }
+    }
+
+    /// Creates the future of the attempt in its span. Apart, so that other attempts keep their context in registers.
+    #[inline(never)]
+    fn build_in_span(&mut self, task: &TaskRef, attempt: u64) -> Result<BoxTaskFuture, TaskError> {
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
+        self.observed.in_span(|| build(task, context, attempt, &mut self.takes_context))
     }
 
     /// An attempt of a task with guards begins. Returns `false` if its lease is lost by now.
@@ -269,10 +273,15 @@ impl Actor {
         }
     }
 
+    #[allow(
+        clippy::inline_always,
+        reason = "with `tracing`, the compiler leaves 30 instructions of each poll to a call"
+    )]
+    #[inline(always)]
     fn poll_future(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Pending };
-        let _in_span = self.observed.in_span();
-        catch(|| attempt.future.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+        let polled = self.observed.in_span(|| catch(|| attempt.future.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panic)))
     }
 
     /// Handles an attempt that is pending: its timeout, guards and deadlines.
@@ -283,6 +292,7 @@ impl Actor {
             let now = Instant::now();
             attempt.began = Some(now);
             self.cell.lasts_since(now);
+            self.observed.waits(now);
             if let Some(guards) = &mut self.guards {
                 guards.attempt_goes_on(&self.cell);
             }
@@ -414,9 +424,7 @@ impl Actor {
             Cut::Requested => lived = None,
             Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
         }
-        let in_span = self.observed.in_span();
-        let dropped = drop_caught(attempt.future);
-        drop(in_span);
+        let dropped = self.observed.in_span(|| drop_caught(attempt.future));
         if let Err(panic) = dropped {
             ending = ending.with_panic(panic);
         }
@@ -538,6 +546,22 @@ impl Actor {
     }
 }
 
+/// Creates the future of an attempt. The first attempt tells whether the task takes the context.
+#[inline]
+fn build(
+    task: &TaskRef,
+    context: TaskContext,
+    attempt: u64,
+    takes_context: &mut bool,
+) -> Result<BoxTaskFuture, TaskError> {
+    catch(|| {
+        if attempt == 1 {
+            *takes_context = task.takes_context();
+        }
+        task.attempt(context)
+    })
+}
+
 impl Future for Actor {
     type Output = ();
 
@@ -589,9 +613,7 @@ impl Drop for Actor {
         if matches!(self.step, Step::Over) {
             return;
         }
-        let in_span = self.observed.in_span();
-        let _ = drop_caught(mem::replace(&mut self.step, Step::New));
-        drop(in_span);
+        let _ = self.observed.in_span(|| drop_caught(mem::replace(&mut self.step, Step::New)));
         self.cell.drop_task();
         self.finish(TaskOutcome::Aborted { error: None });
     }
