@@ -4,7 +4,6 @@ mod common;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +11,7 @@ use common::*;
 use taskvisor::{TaskContext, TaskFn};
 use taskvisor_console::{Access, Console};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -163,15 +162,21 @@ async fn it_is_not_served_beyond_loopback_without_a_decision_on_access() {
     assert_eq!(refused.expect_err("it is refused").kind(), ErrorKind::InvalidInput);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_unix_socket_is_for_its_user_only_and_a_stale_one_is_replaced() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    use std::os::unix::net::UnixListener;
+
+    use tokio::net::UnixStream;
+
     let tree = started(builder().task(runs("web"))).await;
     let folder = std::env::temp_dir().join(format!("taskvisor-console-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("app.sock");
 
     // Closed, but not removed.
-    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    drop(UnixListener::bind(&path).expect("a socket"));
     let server = tokio::spawn(console(&tree).serve_unix(path.clone()));
     let connected = async {
         loop {

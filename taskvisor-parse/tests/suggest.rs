@@ -79,5 +79,5 @@ fn the_zone_of_a_name_or_city_is_meant() {
         assert_eq!(zone(written, known), meant, "{written}");
     }
     assert_eq!(zone("Berlin", []), None);
-    assert_eq!(zone(&"é".repeat(1_000_000), known), None);
+    assert_eq!(zone(&"é".repeat(if cfg!(miri) { 1_000 } else { 1_000_000 }), known), None);
 }

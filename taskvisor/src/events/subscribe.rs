@@ -21,6 +21,9 @@ use super::delivery::Delivery;
 ///
 /// `#[subscriber]` makes a subscriber from an async function.
 ///
+/// A supervisor keeps its subscribers for as long as it lives. One that holds its own supervisor, or a handle of it, keeps
+/// both in memory after the shutdown: let it hold a [`Weak`](std::sync::Weak) of the supervisor.
+///
 /// # Examples
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

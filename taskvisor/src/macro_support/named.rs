@@ -182,6 +182,12 @@ const fn hash(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    /// A thousand letters.
+    const LONG: &str = match std::str::from_utf8(&[b'x'; 1000]) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    };
+
     fn repeated<const N: usize>(names: [&'static str; N]) -> [bool; N] {
         Names::new(names).repeated
     }
@@ -198,7 +204,7 @@ mod tests {
     fn many_names_are_compared() {
         let mut names = [""; 200];
         for (number, name) in names.iter_mut().enumerate() {
-            *name = format!("task-{}", number % 150).leak();
+            *name = &LONG[..=number % 150];
         }
         assert!(repeated(names).iter().enumerate().all(|(index, repeated)| *repeated == (index >= 150)));
     }
@@ -211,7 +217,7 @@ mod tests {
         };
         let text = refused("ping");
         assert_eq!(text, "two entries are called `ping` here: give this one a label, as in `other = ..`");
-        assert!(refused("x".repeat(1000).leak()).starts_with("two entries are called `xxx"));
+        assert!(refused(LONG).starts_with("two entries are called `xxx"));
         assert_eq!(Names::new(["ping", "pong"]).check(1), 0);
     }
 }

@@ -12,6 +12,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::by_id::sort_by_id;
 use super::clock::Clock;
 use super::failures::Failures;
 #[cfg(feature = "fleet")]
@@ -341,7 +342,7 @@ impl Core {
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
         let heir = cell.core().succeed(&mut registry, cell);
-        let finished = cell.finish(outcome);
+        let mut finished = cell.finish(outcome);
         if let Some(heir) = &heir {
             heir.announce();
         }
@@ -486,11 +487,6 @@ impl Core {
         let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
         self.readiness.changed.wait(|| over().then_some(())).await;
     }
-}
-
-/// Sorts cells in the order of their registration. Not generic, so that the sort is compiled once.
-pub(super) fn sort_by_id(cells: &mut [Arc<Cell>]) {
-    cells.sort_unstable_by_key(|cell| cell.id());
 }
 
 /// Returns `true` if the runtime accepts tasks. A runtime that was shut down drops them at once.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::core::{Core, sort_by_id};
+use super::by_id::sort_by_id;
+use super::core::Core;
 use super::failures::{Failure, is_within};
 use super::observe;
 use super::registry::Admission;

@@ -5,6 +5,7 @@
 //! drive it. `observe` is the only part that calls `tracing` and `metrics`. Other modules use `Core`, `Cell` and
 //! `GroupCell`.
 
+mod by_id;
 mod by_name;
 mod clock;
 mod core;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::core::{Admitted, Core, announce, sort_by_id};
+use super::by_id::sort_by_id;
+use super::core::{Admitted, Core, announce};
 use super::group::GroupRef;
 use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};

@@ -132,12 +132,16 @@ impl Registry {
     }
 
     /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
+    #[inline]
     pub(super) fn has_tree_only(&self) -> bool {
-        #[cfg(feature = "controller")]
-        if self.has_relied() && self.added == self.relied_owners() {
+        if self.added == 0 {
             return true;
         }
-        self.added == 0
+        #[cfg(feature = "controller")]
+        if self.has_relied() {
+            return self.added == self.relied_owners();
+        }
+        false
     }
 
     /// Returns `true` if a task of the tree is after any slot.

@@ -12,8 +12,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Returns the instant `after` from now, or `None` if it is too far away.
+#[inline]
 pub(crate) fn deadline(after: Duration) -> Option<Instant> {
-    deadline_from(Instant::now(), after)
+    if after >= NEVER { None } else { Instant::now().checked_add(after) }
 }
 
 /// Like `deadline`, counted from `start`.

@@ -63,8 +63,12 @@ impl WaitList {
         Self { last: self.last, first_id: self.first_id, first: self.first.take(), more: self.more.take() }
     }
 
-    /// Wakes all wakers in the order of their registration. Called with no lock held.
     #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_none()
+    }
+
+    /// Wakes all wakers in the order of their registration. Called with no lock held.
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {
             wake_caught(first);

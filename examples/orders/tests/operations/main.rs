@@ -5,7 +5,9 @@
 //! `process` starts programs and sends signals, and `load` has the customers.
 //!
 //! Each story runs with three seeds, side by side. A seed says what goes wrong, when and in which order, and how the broker
-//! loses acknowledgements, fails and is slow.
+//! loses acknowledgements, fails and is slow. Signals and sockets of systemd are of Unix, and so are the stories.
+
+#![cfg(unix)]
 
 #[path = "../../src/http/client.rs"]
 #[expect(dead_code, reason = "the service uses more of it")]

@@ -228,10 +228,13 @@ impl Stopper {
         let by = by.share(now, below, grace);
         let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
+        let at = core.clock.at(now);
+        // Only the stopper changes that now.
+        let has_relied = core.registry().has_relied();
         for cell in core.cells() {
             let is_beside = cell.is_beside_tree();
             let is_in = match layer {
-                Layer::Added => is_beside && !core.registry().is_relied(&cell),
+                Layer::Added => is_beside && !(has_relied && core.registry().is_relied(&cell)),
                 Layer::Tree => !is_beside,
                 Layer::Relied => is_beside,
             };
@@ -243,7 +246,7 @@ impl Stopper {
                 };
                 longest = longest.max(bound.time);
                 if cell.member().is_none() {
-                    cell.stop_at(Some(core.clock.at(now)), bound, kind);
+                    cell.stop_at(Some(at), bound, kind);
                 }
             }
         }

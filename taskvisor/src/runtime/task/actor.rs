@@ -459,9 +459,13 @@ impl Actor {
         if let Some(guards) = &mut guards {
             guards.attempt_ended(&self.cell);
         }
-        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
-            Ok(next) => next,
-            Err(ending) => return self.join(ending, lived, cut),
+        let usual = if cut == Cut::Requested { self.cell.conclude_stop(&ending) } else { None };
+        let next = match usual {
+            Some(next) => next,
+            None => match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
+                Ok(next) => next,
+                Err(ending) => return self.join(ending, lived, cut),
+            },
         };
         self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);

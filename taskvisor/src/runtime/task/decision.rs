@@ -140,6 +140,18 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     }
 }
 
+/// Decides as [`decide`] does, for the usual end of an attempt that was requested to stop before it ended: it is complete,
+/// or returned [`TaskError::Canceled`]. Returns `None` for any other end.
+#[inline]
+pub(in crate::runtime) fn after_stop(ending: &Ending, stopped: impl FnOnce() -> StopReason) -> Option<Next> {
+    let finished = match ending {
+        Ending::Result(Ok(())) => true,
+        Ending::Result(Err(TaskError::Canceled)) => false,
+        _ => return None,
+    };
+    Some(Next::End(TaskOutcome::Canceled { error: None, reason: stopped(), finished }))
+}
+
 /// Decides where something was requested, or the attempt was dropped.
 #[inline(never)]
 fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {

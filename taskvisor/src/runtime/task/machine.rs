@@ -694,6 +694,19 @@ impl Machine {
         Facts { policy, request: self.request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
+    /// Ends the registration with its attempt, as [`conclude`](Self::conclude) does, if the attempt was requested to stop
+    /// before it ended and neither a helper nor a pause is left. Returns `false` and changes nothing otherwise.
+    #[inline]
+    pub(in crate::runtime) fn conclude_stop(&mut self) -> bool {
+        let is_stopped = self.request == Request::Stop && self.stage == Stage::Running(Cut::Requested);
+        if !is_stopped || self.is_paused() {
+            return false;
+        }
+        self.canceled = true;
+        self.stage = Stage::Over;
+        true
+    }
+
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to
     /// the group, if there is one beside those of the actor.
     #[inline]

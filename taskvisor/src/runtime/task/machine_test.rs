@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::*;
 use crate::inspect::TaskOutcome;
 use crate::policy::Overrides;
+use crate::runtime::task::decision::after_stop;
 use crate::supervisor::SupervisorConfig;
-use crate::task::{Panic, TaskError};
+use crate::task::{Panic, StopReason, TaskError};
 
 /// A state of the machine, with facts about its past that the machine does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +77,18 @@ fn endings() -> [Ending; 8] {
         Ending::Dropped,
         Ending::Aborted,
     ]
+}
+
+fn is_same_end(a: &Next, b: &Next) -> bool {
+    use TaskOutcome::Canceled;
+    let (
+        Next::End(Canceled { error: None, reason, finished }),
+        Next::End(Canceled { error: None, reason: of, finished: is }),
+    ) = (a, b)
+    else {
+        return false;
+    };
+    matches!((reason, of), (StopReason::Canceled, StopReason::Canceled)) && finished == is
 }
 
 impl Play<'_> {
@@ -303,10 +316,17 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
+            let mut stopped = before.machine;
+            let usual = after_stop(&ending, || StopReason::Canceled).filter(|_| stopped.conclude_stop());
             let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
             after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.conclude(self.policy, &next, self.managed);
+            if let Some(usual) = usual {
+                // The short way to the end makes no difference.
+                assert_eq!(stopped, after.machine);
+                assert!(is_same_end(&usual, &next) && note.is_none(), "{usual:?} {next:?}");
+            }
             let ends = matches!(next, Next::End(_));
             let succeeded = matches!(next, Next::Repeat(_) | Next::Throttle { .. });
             if self.policy.ready == Ready::FirstSuccess {
@@ -521,4 +541,19 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
 #[test]
 fn c01_what_snapshots_show_costs_a_task_no_byte() {
     assert_eq!(size_of::<Machine>(), 24);
+}
+
+#[test]
+fn an_attempt_that_heeded_its_stop_ends_the_short_way() {
+    let policy = Overrides::default().resolve(&SupervisorConfig::default());
+    let mut machine = Machine::new(&policy, false, Gate::Open, false);
+    machine.begin(&policy);
+    let ends = |machine: &Machine| { *machine }.conclude_stop();
+    assert!(!ends(&machine), "nothing was requested");
+    machine.stop(&policy, false);
+    assert!(!ends(&machine), "the attempt has not heeded the request");
+    assert!(matches!(machine.heed(true, false, false), Heed::CleanUp(Cut::Requested)));
+    assert!(ends(&machine));
+    assert!(machine.set_paused(true));
+    assert!(!ends(&machine), "the pause is to be noted");
 }

@@ -12,6 +12,7 @@ mod gate;
 #[cfg(feature = "fleet")]
 mod lease;
 mod pause;
+mod stop;
 mod transitions;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,7 +34,7 @@ use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
-use crate::panics::drop_caught;
+use crate::panics::{catch, drop_caught};
 use crate::policy::{self, ResolvedPolicy};
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
@@ -439,16 +440,25 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
 #[inline]
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
-        // This wakes wakers of user code.
-        let _ = crate::panics::catch(|| token.cancel());
+        cancel_caught(&token);
     }
+}
+
+/// Cancels a token, which wakes wakers of user code.
+#[inline(never)]
+fn cancel_caught(token: &CancellationToken) {
+    let _ = catch(|| token.cancel());
 }
 
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     fn drop(&mut self) {
-        let _ = drop_caught(self.outcome.take());
-        let _ = drop_caught(self.last_error.take());
-        let _ = drop_caught(self.task.take());
+        let _ = catch(|| self.outcome = None);
+        if self.last_error.is_some() {
+            let _ = drop_caught(self.last_error.take());
+        }
+        if self.task.is_some() {
+            let _ = drop_caught(self.task.take());
+        }
     }
 }

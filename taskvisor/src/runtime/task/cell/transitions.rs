@@ -30,9 +30,9 @@ pub(in crate::runtime) struct Finished {
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
-    /// The outcome that is not used, because one was set before.
-    spare: Option<TaskOutcome>,
-    _waker: Option<Waker>,
+    /// The outcome that is not used, because one was set before. Boxed, because there is mostly none.
+    spare: Option<Box<TaskOutcome>>,
+    waker: Option<Waker>,
     waiting: WaitList,
     token: Option<CancellationToken>,
 }
@@ -40,12 +40,15 @@ pub(in crate::runtime) struct Finished {
 impl Finished {
     /// Does the remaining work. Called with no lock held.
     #[inline]
-    pub(in crate::runtime) fn carry_out(self) {
-        cancel(self.token);
+    pub(in crate::runtime) fn carry_out(&mut self) {
+        cancel(self.token.take());
         if self.spare.is_some() {
-            let _ = drop_caught(self.spare);
+            let _ = drop_caught(self.spare.take());
         }
-        self.waiting.wake();
+        if !self.waiting.is_empty() {
+            self.waiting.take().wake();
+        }
+        drop(self.waker.take());
     }
 }
 
@@ -433,13 +436,19 @@ impl Cell {
             // Snapshots show when the task at a place has ended.
             state.since = self.core.clock.now();
         }
-        let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
+        let spare = match &mut state.outcome {
+            Some(_) => Some(Box::new(outcome)),
+            unset => {
+                *unset = Some(outcome);
+                None
+            }
+        };
         Finished {
             end: self.member().map(|member| self.end_in(member, &state)),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
-            _waker: state.waker.take(),
+            waker: state.waker.take(),
             waiting: state.waiting.take(),
             token: state.token.take(),
         }
@@ -480,7 +489,7 @@ impl Cell {
     /// Takes the task of a registration that ends, unless it is kept: at its place, for
     /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
     /// Without an outcome the task was stopped before an attempt.
-    fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+    pub(super) fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
         if self.was_added() {
             let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
             let is_stopped =
