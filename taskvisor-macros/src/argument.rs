@@ -237,6 +237,14 @@ fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
             errors.push(syn::Error::new(name.span(), format!("write `{word}(..)`, with parentheses")));
             Expr::Verbatim(tokens)
         }
+        [TokenTree::Ident(word)] if !is_name(word) => {
+            errors.push(syn::Error::new(word.span(), format!("`{word}` is a keyword, and stands for nothing here")));
+            Expr::Verbatim(tokens)
+        }
+        [TokenTree::Punct(equals), ..] if equals.as_char() == '=' => {
+            errors.push(syn::Error::new(equals.span(), "a name is missing before this `=`"));
+            Expr::Verbatim(tokens)
+        }
         _ => {
             errors.push(in_plain_words(&error, &tokens));
             Expr::Verbatim(tokens)

@@ -94,6 +94,16 @@ impl Punctuation {
                     equals.set_span(value.span());
                     mended.extend([tree, equals.into()]);
                 }
+                (TokenTree::Ident(key), Some(TokenTree::Group(list)))
+                    if starts
+                        && list.delimiter() == Delimiter::Bracket
+                        && Self::LISTS.iter().any(|list| key == list) =>
+                {
+                    self.found.push((list.span_open(), format!("write `=` after `{key}`: `{key} = ..`")));
+                    let mut equals = Punct::new('=', Spacing::Alone);
+                    equals.set_span(list.span_open());
+                    mended.extend([tree, equals.into()]);
+                }
                 (TokenTree::Group(group), _) => {
                     let before = (self.found.len(), std::mem::take(&mut self.is_mended));
                     let delimiter = self.delimiter(group, &mended);
@@ -165,7 +175,7 @@ impl Punctuation {
         Some(pattern.into())
     }
 
-    /// Returns the fields of a struct literal with `:` after their names, and without `after = ..`, which is an option.
+    /// Returns the fields of a struct literal with `:` after their names, and without what is an option.
     fn mend_fields(&mut self, task: &Ident, fields: TokenStream) -> TokenStream {
         let is_mark = |tree: &TokenTree, mark: char| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == mark && punct.spacing() == Spacing::Alone);
         let mut mended: Vec<TokenTree> = Vec::new();
@@ -191,7 +201,7 @@ impl Punctuation {
                 format!("an argument is a field of the struct: write `{field}: ..`")
             };
             self.found.push((equals.span(), message));
-            if field == "after" {
+            if field == "after" || is_option(field, fields.peek()) {
                 while fields.next_if(|next| !is_mark(next, ',')).is_some() {}
                 fields.next();
             } else {
@@ -220,6 +230,13 @@ impl Punctuation {
             _ => group.delimiter(),
         }
     }
+}
+
+/// Returns `true` for a field that is certainly meant as an option. Text can be an argument `name` as well, but hardly an
+/// argument with the name of another option.
+fn is_option(field: &Ident, value: Option<&TokenTree>) -> bool {
+    let is_text = matches!(value, Some(TokenTree::Literal(text)) if text.to_string().starts_with('"'));
+    is_text && field != "name" && Place::Entry.names().iter().any(|option| field == option)
 }
 
 /// Returns `true` if the tokens end with a word that is not like that of a list.

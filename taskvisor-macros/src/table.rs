@@ -185,6 +185,13 @@ impl Rows<'_> {
                     let (key, value) = (binary.left.to_token_stream(), binary.right.to_token_stream());
                     format!("a value is given by one `=`: write `{key} = {value}`")
                 }
+                // `tasks [..]`
+                Expr::Index(index)
+                    if self.all.iter().any(|row| index.expr.to_token_stream().to_string() == row.name) =>
+                {
+                    let key = index.expr.to_token_stream();
+                    format!("write `=` after `{key}`: `{key} = ..`")
+                }
                 Expr::Struct(_) | Expr::Range(_) if self.noun == KEY => "entries stand in `tasks = [..]`".to_owned(),
                 _ => self.expected(),
             };

@@ -198,6 +198,15 @@ pub(crate) fn read_field(
     Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()), docs }
 }
 
+/// Adds the field. Returns `true` if there is one of its name, which the compiler reports in the function.
+pub(crate) fn push_field(fields: &mut Vec<Field>, field: Field) -> bool {
+    let is_twice = fields.iter().any(|other| other.name == field.name);
+    if !is_twice {
+        fields.push(field);
+    }
+    is_twice
+}
+
 /// Returns the name of the field; a generated name if the argument has none.
 fn check_name(position: usize, argument: &PatType, kind: Kind, errors: &mut Errors) -> Ident {
     match &*argument.pat {

@@ -13,7 +13,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, LitStr, Signature, Token, Type, Visibility};
 
 pub(crate) use self::check::{
-    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, compact, read_field,
+    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, compact, push_field,
+    read_field,
 };
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;

@@ -25,7 +25,7 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     let is_generic = function::check_generics(signature, Kind::Subscriber, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Subscriber.noun(), errors);
     check_output(signature, errors);
-    let mut shape = Shape { event: None, state: Vec::new(), is_free };
+    let mut shape = Shape { event: None, state: Vec::new(), is_free, is_refused: false };
     let arguments = signature.inputs.iter().filter_map(|argument| match argument {
         FnArg::Typed(argument) => Some(argument),
         FnArg::Receiver(_) => None,
@@ -45,7 +45,10 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
                 errors.push(argument, message);
                 shape.state.push(function::read_field(position, argument, Kind::Subscriber, is_generic, errors));
             }
-            _ => shape.state.push(function::read_field(position, argument, Kind::Subscriber, is_generic, errors)),
+            _ => {
+                let field = function::read_field(position, argument, Kind::Subscriber, is_generic, errors);
+                shape.is_refused |= function::push_field(&mut shape.state, field);
+            }
         }
     }
     shape

@@ -39,7 +39,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
     let shape = check::check(&function, &mut reader.errors);
-    if let (true, Some(event)) = (reader.errors.is_empty(), &shape.event) {
+    if let (true, Some(event)) = (reader.errors.is_empty() && !shape.is_refused, &shape.event) {
         return expand::expand(&function, event, &shape.state, &options, &reader.bindings);
     }
     let mut tokens = function.to_refused_tokens();
@@ -64,4 +64,6 @@ struct Shape {
     state: Vec<Field>,
     /// `true` if it is not a method, so that items can be added beside it.
     is_free: bool,
+    /// `true` for a mistake that the compiler reports in the function itself.
+    is_refused: bool,
 }

@@ -19,7 +19,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     check_never_ends(signature, options, errors);
     let is_generic = function::check_generics(signature, Kind::Task, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Task.noun(), errors);
-    let mut shape = Shape { context: None, fields: Vec::new(), is_free };
+    let mut shape = Shape { context: None, fields: Vec::new(), is_free, is_refused: false };
     for (position, argument) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {
             continue;
@@ -31,7 +31,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
         let field = function::read_field(position, argument, Kind::Task, is_generic, errors);
         // A refused context is no field, which the entries would lack.
         if field.ty.is_some() || function::find_word(argument.ty.to_token_stream(), "TaskContext").is_none() {
-            shape.fields.push(field);
+            shape.is_refused |= function::push_field(&mut shape.fields, field);
         }
     }
     shape

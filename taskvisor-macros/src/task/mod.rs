@@ -37,7 +37,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     }
     let shape = check::check(&function, &options, &mut reader.errors);
     check::check_arguments_in_options(&function, &mut options, reader);
-    if reader.errors.is_empty() {
+    if reader.errors.is_empty() && !shape.is_refused {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }
     let mut tokens = function.to_refused_tokens();
@@ -55,4 +55,6 @@ struct Shape {
     fields: Vec<Field>,
     /// `true` if it is not a method, so that items can be added beside it.
     is_free: bool,
+    /// `true` for a mistake that the compiler reports in the function itself.
+    is_refused: bool,
 }

@@ -74,7 +74,15 @@ fn one_mistake_in_a_list_is_one_error() {
         tree,
         &[
             ("tasks = [generic::<A, B>(1), half { client: cl. }, pong {}]", &["a name is missing after the `.`"]),
-            ("tasks [ping {}, half { client: cl. }]", &["a name is missing after the `.`"]),
+            ("tasks [ping {}, half { client: cl }]", &["write `=` after `tasks`: `tasks = ..`"]),
+            ("tasks [ping {}]", &["write `=` after `tasks`: `tasks = ..`"]),
+            ("unknown [ping {}]", &["expected a key, for example `tasks = [..]`"]),
+            ("= 5, tasks = []", &["a name is missing before this `=`"]),
+            ("async, tasks = []", &["`async` is a keyword, and stands for nothing here"]),
+            (
+                "tasks = [ping { timeout = \"5s\" }]",
+                &["an argument stands in the braces, as `timeout: ..`, and an option beside them: .."],
+            ),
             ("tasks = [group store, ping {}]", &["write `group(..)`, with parentheses"]),
             ("fleet = a b, tasks = []", &["a `,` is missing before this"]),
             ("config = a b, tasks = []", &["a `,` is missing before this"]),
