@@ -26,6 +26,7 @@ impl Stopwatch {
 }
 
 /// There is none to tell of.
+#[derive(Clone, Copy)]
 pub(super) enum Attempt {}
 
 pub(in crate::runtime) fn describe() {}

@@ -131,7 +131,7 @@ mod tests {
         for (count, step) in [(3 * FEW, 1), (0, 5), (FEW, 3), (FEW - 1, 1), (FEW + 1, 7), (0, 1), (1, 1)] {
             while model.len() < count {
                 let number = model.len() * step % (4 * FEW + 1);
-                let free = (number..).find(|number| !model.contains_key(&*name(*number))).unwrap();
+                let free = (number..=number + model.len()).find(|number| !model.contains_key(&*name(*number))).unwrap();
                 assert_eq!(busy.get(&name(free)), None);
                 assert_eq!(busy.get_mut(&name(free)), None);
                 assert_eq!(busy.remove(&name(free)), None);
