@@ -109,8 +109,9 @@ impl<T> Inbox<T> {
     /// above its capacity as its readers put back.
     ///
     /// Use it for a message that was taken and not handled, such as before an attempt returns an error. A message that
-    /// makes each attempt fail comes back each time; [`BackoffPolicy`](crate::BackoffPolicy) and `max_retries` bound
-    /// that.
+    /// makes each attempt fail comes back each time; with one reader, [`BackoffPolicy`](crate::BackoffPolicy) and
+    /// `max_retries` bound that. With several, the next one takes it at once: what needs a retry by itself is a job of a
+    /// slot.
     pub fn put_back(&self, message: T) {
         self.channel().push_front(message);
     }
