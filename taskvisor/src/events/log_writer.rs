@@ -7,7 +7,6 @@ use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 
@@ -134,9 +133,8 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         let repeats = repeats.get_or_insert_default();
         match event.kind {
             EventKind::TaskFailed | EventKind::Warning if is_group == (event.kind == EventKind::Warning) => {
-                let now = event.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 let reason = event.reason.as_ref().map_or("", |reason| reason.as_str());
-                match repeats.failed(Arc::clone(path), reason, now) {
+                match repeats.failed(Arc::clone(path), reason, event.at) {
                     Tell::Whole => nothing,
                     Tell::Again(often) => Some(format!(" repeated=\"{often}\"")),
                     Tell::Nothing => None,

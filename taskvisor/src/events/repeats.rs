@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::fmt;
 #[cfg(any(feature = "logging", test))]
 use std::hash::Hash;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The number of equal failures in a row that are told one by one.
 const SINGLY: u64 = 3;
-/// Later ones are told at this number, and then each time there are this many times more.
+/// Later ones are told at this number, and then each time there are this many times more. Both are powers of two.
 const FIRST: u64 = 8;
 const TIMES: u64 = 4;
 /// A failure that comes later than this after the last one can be told as the first.
@@ -30,8 +30,8 @@ pub(crate) struct Repeated(Option<Box<Streak>>);
 struct Streak {
     text: Box<str>,
     times: u64,
-    since: Duration,
-    last: Duration,
+    since: SystemTime,
+    last: SystemTime,
     /// `true` if an attempt has become ready since.
     #[cfg(feature = "logging")]
     ready: bool,
@@ -63,7 +63,7 @@ impl<K> Default for Repeats<K> {
 #[cfg(any(feature = "logging", test))]
 impl<K: Hash + Eq> Repeats<K> {
     /// Decides on a failure with this text.
-    pub(crate) fn failed(&mut self, key: K, text: &str, now: Duration) -> Tell {
+    pub(crate) fn failed(&mut self, key: K, text: &str, now: SystemTime) -> Tell {
         self.0.entry(key).or_insert_with(|| Streak::new(text, now)).failed(text, now)
     }
 
@@ -99,7 +99,7 @@ impl<K: Hash + Eq> Repeats<K> {
 #[cfg(feature = "tracing")]
 impl Repeated {
     /// Decides on a failure with this text.
-    pub(crate) fn failed(&mut self, text: &str, now: Duration) -> Tell {
+    pub(crate) fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         self.0.get_or_insert_with(|| Box::new(Streak::new(text, now))).failed(text, now)
     }
 
@@ -115,7 +115,7 @@ impl Repeated {
 }
 
 impl Streak {
-    fn new(text: &str, now: Duration) -> Self {
+    fn new(text: &str, now: SystemTime) -> Self {
         Self {
             text: text.into(),
             times: 0,
@@ -126,7 +126,7 @@ impl Streak {
         }
     }
 
-    fn failed(&mut self, text: &str, now: Duration) -> Tell {
+    fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         if &*self.text != text || self.is_over(now) {
             *self = Self::new(text, now);
         }
@@ -135,11 +135,7 @@ impl Streak {
         if self.times <= SINGLY {
             return Tell::Whole;
         }
-        let mut told = FIRST;
-        while told < self.times {
-            told = told.saturating_mul(TIMES);
-        }
-        if self.times == told { Tell::Again(self.often()) } else { Tell::Nothing }
+        if is_told(self.times) { Tell::Again(self.often()) } else { Tell::Nothing }
     }
 
     fn is_quiet(&self) -> bool {
@@ -151,19 +147,29 @@ impl Streak {
     }
 
     /// Returns `true` if the task has run well since its last failure, as far as the times tell.
-    fn is_over(&self, now: Duration) -> bool {
-        let pause = now.saturating_sub(self.last);
-        if pause <= LATE {
+    fn is_over(&self, now: SystemTime) -> bool {
+        if self.last.checked_add(LATE).is_none_or(|late| now <= late) {
             return false;
         }
+        let pause = between(self.last, now);
         let before = u32::try_from(self.times.saturating_sub(1)).unwrap_or(u32::MAX);
-        let usual = self.last.saturating_sub(self.since).checked_div(before);
+        let usual = between(self.since, self.last).checked_div(before);
         usual.is_some_and(|usual| pause > usual * 4)
     }
 
     fn often(&self) -> Often {
-        Often { times: self.times, within: self.last.saturating_sub(self.since) }
+        Often { times: self.times, within: between(self.since, self.last) }
     }
+}
+
+/// Returns `true` for 8, 32, 128, and so on.
+fn is_told(times: u64) -> bool {
+    times >= FIRST && times.is_power_of_two() && (times.ilog2() - FIRST.ilog2()) % TIMES.ilog2() == 0
+}
+
+/// Returns the time from one moment to a later one; zero if the clock was set back.
+fn between(from: SystemTime, to: SystemTime) -> Duration {
+    to.duration_since(from).unwrap_or_default()
 }
 
 impl Often {
@@ -201,6 +207,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn at(time: Duration) -> SystemTime {
+        SystemTime::UNIX_EPOCH + time
+    }
+
     fn again(times: u64, within: Duration) -> Tell {
         Tell::Again(Often { times, within })
     }
@@ -209,7 +219,7 @@ mod tests {
     fn o40_equal_failures_are_told_ever_more_rarely_and_new_ones_at_once() {
         let mut repeats = Repeats::default();
         let told: Vec<_> = (0..40_000_u32)
-            .filter_map(|n| match repeats.failed("a", "refused", SECOND * n / 10) {
+            .filter_map(|n| match repeats.failed("a", "refused", at(SECOND * n / 10)) {
                 Tell::Nothing => None,
                 tell => Some((n + 1, tell)),
             })
@@ -219,7 +229,7 @@ mod tests {
         assert_eq!(told[2].1, Tell::Whole);
         assert_eq!(told[6].1, again(512, SECOND * 511 / 10));
         assert!(repeats.is_quiet("a") && !repeats.is_quiet("b"));
-        let now = SECOND * 4_000;
+        let now = at(SECOND * 4_000);
         assert_eq!(repeats.failed("b", "refused", now), Tell::Whole, "each task has its own");
         assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
         assert!(!repeats.is_quiet("a"));
@@ -233,7 +243,7 @@ mod tests {
         assert!(repeats.becomes_ready("a"));
         let mut told = |text: &str, becomes_ready: &[bool]| {
             let mut after = |ready: &bool| {
-                repeats.failed("a", text, SECOND);
+                repeats.failed("a", text, at(SECOND));
                 *ready && repeats.becomes_ready("a")
             };
             becomes_ready.iter().map(&mut after).collect::<Vec<_>>()
@@ -248,7 +258,7 @@ mod tests {
     fn o40_a_recovery_says_after_what() {
         let mut repeats = Repeats::default();
         for n in 0..600 {
-            repeats.failed("a", "refused", SECOND * n / 2);
+            repeats.failed("a", "refused", at(SECOND * n / 2));
         }
         let often = repeats.over("a").unwrap();
         assert_eq!(
@@ -256,7 +266,7 @@ mod tests {
             ("same error, 600 times in 4 min".into(), "after 600 failures in 4 min".into())
         );
         assert_eq!(repeats.over("a"), None);
-        repeats.failed("a", "refused", SECOND);
+        repeats.failed("a", "refused", at(SECOND));
         assert_eq!(repeats.over("a"), None, "its one failure was told");
     }
 
@@ -264,11 +274,11 @@ mod tests {
     fn o40_a_failure_after_a_long_quiet_time_is_told() {
         let mut repeats = Repeats::default();
         for n in 0..100 {
-            repeats.failed("a", "refused", SECOND * n);
+            repeats.failed("a", "refused", at(SECOND * n));
         }
-        assert_eq!(repeats.failed("a", "refused", SECOND * 4_000), Tell::Whole);
+        assert_eq!(repeats.failed("a", "refused", at(SECOND * 4_000)), Tell::Whole);
         // A task that fails each hour is not quiet for longer than usual.
-        let hourly: Vec<_> = (0..6).map(|n| repeats.failed("b", "refused", SECOND * 3_600 * n)).collect();
+        let hourly: Vec<_> = (0..6).map(|n| repeats.failed("b", "refused", at(SECOND * 3_600 * n))).collect();
         assert_eq!(hourly[3..], [Tell::Nothing, Tell::Nothing, Tell::Nothing]);
     }
 

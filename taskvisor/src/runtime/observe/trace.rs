@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tracing::field::{DisplayValue, Empty, display};
 use tracing::level_filters::LevelFilter;
@@ -198,7 +198,7 @@ impl Trace {
     #[inline(never)]
     fn tell_begin(&mut self, cell: &Cell, attempt: u32) {
         // The span is a root, and not a child of the span that is entered on this thread.
-        let span = tell(|| {
+        let span = catch(|| {
             if cell.policy().span == SpanScope::None {
                 return None;
             }
@@ -214,7 +214,7 @@ impl Trace {
                 failed = Empty
             ))
         });
-        if let Some(span) = span.filter(|span| !span.is_disabled()) {
+        if let Some(span) = span.ok().flatten().filter(|span| !span.is_disabled()) {
             self.span.open(span);
         }
         if LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet() {
@@ -281,7 +281,7 @@ impl Trace {
     fn failed(&mut self, cell: &Cell, error: &Arc<TaskError>, delay: Duration, streak: u32) {
         let (path, id) = (&**cell.name(), cell.id());
         // Nothing is formatted for a subscriber that wants no failures.
-        if !tell(|| tracing::enabled!(target: TARGET, Level::ERROR)) {
+        if !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
             return;
         }
         let Self { span, failures } = self;
@@ -293,8 +293,7 @@ impl Trace {
             in_span = Some(span.enter());
             Cow::Owned(one_line(&**error))
         };
-        let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let repeated = match failures.failed(&text, now) {
+        let repeated = match failures.failed(&text, now()) {
             Tell::Whole => None,
             Tell::Again(often) => Some(often.to_string()),
             Tell::Nothing => return,
