@@ -37,6 +37,8 @@ impl<T> Inbox<T> {
     /// [final attempt](crate::TaskSpec::with_final_attempt). Also returns `None` if all senders are dropped and the
     /// queue is empty.
     ///
+    /// The wait is no heartbeat: with a [watchdog](crate::guide::readiness#watchdog), wait in parts.
+    ///
     /// # Cancel safety
     /// If the future is dropped before it completes, no message is taken.
     ///

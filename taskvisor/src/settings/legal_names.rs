@@ -23,8 +23,8 @@ pub(super) struct LegalNames<'a> {
     spelling: Spelling<'a>,
     /// The settings by name: more than one, if names are equal.
     targets: HashMap<String, Vec<Target>>,
-    /// The options that are the program's structure.
-    structure: Vec<String>,
+    /// The options that are the program's structure, each with its place and its name there.
+    structure: Vec<(String, Place, &'static str)>,
     /// The beginnings of the names of children that are made at each start of their group, each with that group.
     made: Vec<(String, &'a str)>,
 }
@@ -69,7 +69,7 @@ impl<'a> LegalNames<'a> {
                     names.targets.entry(spell(name)).or_default().push(Target { place, row, name });
                 }
             }
-            names.structure.extend(owner.structure().into_iter().map(spell));
+            names.structure.extend(owner.structure().into_iter().map(|name| (spell(name), place, name)));
         }
         let groups = sheet.children.iter().filter_map(|child| match &child.options {
             ChildOptions::Group(group) if group.is_fresh => Some(&*child.path),
@@ -104,8 +104,11 @@ impl<'a> LegalNames<'a> {
     }
 
     fn unknown(&self, name: &str) -> String {
-        if self.structure.iter().any(|known| known == name) {
-            return "it is the program's structure, which only its code can change".to_owned();
+        if let Some((_, place, option)) = self.structure.iter().find(|(known, ..)| known == name) {
+            return match self.of_a_child(*place, option) {
+                Some(meant) => format!("a group has no `{option}`: set that of its tasks, such as `{meant}`"),
+                None => "it is the program's structure, which only its code can change".to_owned(),
+            };
         }
         let separator = match self.spelling {
             Spelling::Key => '.',
@@ -130,6 +133,16 @@ impl<'a> LegalNames<'a> {
             _ if parts.len() <= 4 => format!("it has no value of its own: set {}", suggest::list(parts, '`')),
             [first, ..] => format!("it has no value of its own, but settings such as `{first}`"),
         }
+    }
+
+    /// Returns the first setting of that name of the tasks in a group.
+    fn of_a_child(&self, place: Place, option: &str) -> Option<&str> {
+        let Place::Child(_) = place else { return None };
+        let group = self.sheet.path(place);
+        let is_in = |path: &str| path.strip_prefix(&*group).is_some_and(|rest| rest.starts_with('/'));
+        let is_meant = |target: &Target| target.name == option && is_in(&self.sheet.path(target.place));
+        let meant = self.targets.iter().filter(|(_, targets)| targets.iter().any(is_meant));
+        meant.map(|(known, _)| known.as_str()).min()
     }
 
     /// Returns the settings of which the name lacks nothing but groups, unless they are too many.

@@ -114,6 +114,12 @@ fn t3_the_structure_of_the_program_is_not_overridden() {
     }
     let invalid = refused(builder(), variables(&[("APP_STORE_POOL_RESTART", "always")]));
     assert_eq!(invalid[0].message, structure);
+    let invalid = refused(builder(), variables(&[("APP_STORE_WATCHDOG", "9s")]));
+    assert!(
+        invalid[0].message.starts_with("a group has no `watchdog`: set that of its tasks, such as `APP_STORE_"),
+        "{}",
+        invalid[0].message
+    );
     // The interval is no structure, but there is none without the policy.
     assert_eq!(value(builder(), [("poll.every", "none"), ("poll.interval", "9s")], "poll.interval"), "9s");
     let message = "store.pool.interval: it needs the restart policy `Always`, which is the program's structure";
