@@ -3,13 +3,20 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 /// The CPU time of the process so far.
-pub(crate) fn cpu() -> Duration {
+#[cfg(unix)]
+fn cpu() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
+/// No clock that this program knows has it.
+#[cfg(not(unix))]
+fn cpu() -> Duration {
+    Duration::ZERO
 }
 
 /// The resident memory of the process in MiB; `None` where the system does not say it in `/proc`.

@@ -3,6 +3,9 @@
 //! `mock` is that server and `answers` what it answers; `program` serves a real console, which `console` asks. `looks` has the commands that look, `acts` those that change
 //! something, `follow` the stream of events, `failures` what goes wrong, and `hostile` names and errors that attack the
 //! terminal.
+//! They need sockets, signals and terminals of Unix.
+
+#![cfg(unix)]
 
 mod acts;
 mod answers;
