@@ -357,7 +357,8 @@ impl TaskContext {
         }
     }
 
-    /// Returns the supervisor, to add and stop tasks.
+    /// Returns the supervisor, to add and stop tasks, and to look at the tree:
+    /// [`tree`](crate::SupervisorHandle::tree).
     ///
     /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The calls of a
     /// detached context always fail.
