@@ -461,5 +461,5 @@ pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption>
 
 /// Joins the path of a group and the name of a child.
 pub(crate) fn join(path: &str, name: &str) -> Arc<str> {
-    if path.is_empty() { name.into() } else { format!("{path}/{name}").into() }
+    if path.is_empty() { name.into() } else { [path, "/", name].concat().into() }
 }
