@@ -239,6 +239,8 @@ impl Ticket<'_> {
         let mut calls = Calls::default();
         let mut registry = core.registry();
         if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
+            drop(registry);
+            self.leave();
             return Err(ControllerError::ShuttingDown);
         }
         let terms = core.controller.terms(name);
@@ -333,13 +335,20 @@ impl Ticket<'_> {
     }
 }
 
-impl Drop for Ticket<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
+impl Ticket<'_> {
+    /// Leaves the wait queue, if it is in it.
+    fn leave(&mut self) {
+        if let Some(id) = self.id.take() {
             let mut calls = Calls::default();
             self.core.registry().slots.wait_queue.leave(id, &mut calls);
             calls.carry_out(self.core);
         }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.leave();
     }
 }

@@ -1,11 +1,13 @@
 //! K6h: what can be submitted while the supervisor shuts down.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use taskvisor::{
-    ControllerError, EventKind, Group, RuntimeError, SlotSpec, SupervisorConfig, TaskContext, TaskError, TaskFn,
-    TaskHandle, TaskSpec, Tree, TreeBuilder,
+    ControllerError, EventKind, Group, RuntimeError, SlotHandle, SlotSpec, SupervisorConfig, TaskContext, TaskError,
+    TaskFn, TaskHandle, TaskSpec, Tree, TreeBuilder,
 };
 use tests::{OK, Recorder, Script, Step, cooperative, deaf, secs, settle};
 use tokio::time::{Instant, sleep};
@@ -242,6 +244,45 @@ async fn k6h_those_in_line_wait_on_during_the_drain() -> Result {
     assert!(matches!(other, Err(ControllerError::ShuttingDown)), "{other:?}");
     assert!(!declared.is_finished());
     assert_eq!(end_of(&surely(declared).await??).await, "completed");
+    surely(shutdown).await?;
+    Ok(())
+}
+
+/// The room that one in line was promised is free again before its task is dropped, whose drop submits another.
+#[tokio::test(start_paused = true)]
+async fn k6h_one_that_is_refused_has_left_the_line_when_its_task_is_dropped() -> Result {
+    struct SubmitsInDrop(SlotHandle, Arc<Mutex<Option<Submitted>>>);
+    impl Drop for SubmitsInDrop {
+        fn drop(&mut self) {
+            *self.1.lock().unwrap() = Some(self.0.try_submit(cooperative("last")));
+        }
+    }
+
+    let controller = taskvisor::ControllerConfig { queue_capacity: 1, ..taskvisor::ControllerConfig::default() };
+    let tree = builder(secs(10)).with_controller(controller).task(cooperative("serve")).build();
+    tree.start().await?;
+    tree.slot("reports").submit(cooperative("owner")).await?;
+    tree.slot("other").submit(cooperative("other")).await?;
+    let waits = tree.slot("other").submit(cooperative("waits")).await?;
+    let submitted = Arc::default();
+    let guard = Arc::new(SubmitsInDrop(tree.slot("reports"), Arc::clone(&submitted)));
+    let refused = TaskFn::arc("refused", move |_: TaskContext| {
+        let guard = Arc::clone(&guard);
+        async move {
+            drop(guard);
+            Ok(())
+        }
+    });
+    let other = tree.slot("other");
+    let mut in_line = Box::pin(other.submit(refused));
+    let polled = in_line.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "{polled:?}");
+    let shutdown = tree.shutdown();
+    assert!(waits.cancel().await?);
+    let refused = surely(in_line).await;
+    assert!(matches!(refused, Err(ControllerError::ShuttingDown)), "{refused:?}");
+    let last = submitted.lock().unwrap().take().expect("its task is dropped");
+    assert_eq!(end_of(&last?).await, "shutting_down");
     surely(shutdown).await?;
     Ok(())
 }
