@@ -301,9 +301,10 @@ impl Cell {
         self.lock().since
     }
 
-    /// Returns `true` if its stop was requested. A final attempt runs then.
-    pub(in crate::runtime) fn is_requested_to_stop(&self) -> bool {
-        self.lock().machine.request == Request::Stop
+    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request.
+    pub(in crate::runtime) fn stops_since(&self) -> Ticks {
+        let state = self.lock();
+        if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
     }
 
     /// Returns what a snapshot has of it, as of one moment.
