@@ -66,7 +66,11 @@ impl TaskContext {
     }
 
     /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
-    /// that must stop with the attempt. It is created by the first call.
+    /// that must stop with the attempt and does not know its context. It is created by the first call; [`cancelled`] and
+    /// [`run_until_cancelled`] need none, and allocate nothing in the future of the attempt.
+    ///
+    /// [`cancelled`]: Self::cancelled
+    /// [`run_until_cancelled`]: Self::run_until_cancelled
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         match &self.0 {
