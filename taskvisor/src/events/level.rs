@@ -10,7 +10,7 @@ labels! {
     /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GroupFailed` without a delay: it does not start again; `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded`, `LeaseOverrun` |
     /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected` with another reason, `RunsMissed`, `LeaseLost`, `FleetUnreachable`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
     /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `LeaseAcquired`, `LeaseReleased`, `FleetReachable`, `ControllerRejected` with the reason `canceled` or `superseded` |
-    /// | [`Debug`](Self::Debug) | `TaskStarting` and `TaskStopped` of a [routine](Event::routine) run: the next one of a periodic task, which follows a success; `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
+    /// | [`Debug`](Self::Debug) | `TaskStarting` and `TaskStopped` of a [routine](Event::routine) run: the next one of a periodic task, which follows a success; not the start by a restart of siblings; `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum LogLevel: Display {
         /// Details.

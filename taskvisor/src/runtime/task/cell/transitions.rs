@@ -246,6 +246,7 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
+        let by_sibling = state.machine.why == Some(StopKind::SiblingRestart);
         let (unready, note) = state.machine.begin(&self.policy)?;
         debug_assert_eq!(state.until, Ticks::MAX, "a wait has left its end behind");
         if state.machine.last {
@@ -263,7 +264,7 @@ impl Cell {
         self.note_fault(&state);
         if self.core.bus.is_active() {
             let event = self.event_of_attempt(&state, EventKind::TaskStarting);
-            self.core.bus.publish(Event { routine: self.is_routine(&state), ..event });
+            self.core.bus.publish(Event { routine: !by_sibling && self.is_routine(&state), ..event });
         }
         drop(state);
         self.tell_readiness(epoch, unready, note);
