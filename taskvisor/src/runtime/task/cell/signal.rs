@@ -132,7 +132,7 @@ impl Wait<'_> {
     /// Is ready if the attempt is canceled, and if there is a token to wait for.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
         let mut state = self.cell.lock();
-        if let Some(over) = self.look(&state) {
+        if let Poll::Ready(over) = self.look(&state) {
             return Poll::Ready(over);
         }
         if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
@@ -143,15 +143,19 @@ impl Wait<'_> {
         self.poll_listed(cx.waker().clone())
     }
 
-    fn look(&self, state: &State) -> Option<Option<CancellationToken>> {
-        if state.is_canceled(self.attempt) { Some(None) } else { state.token.clone().map(Some) }
+    fn look(&self, state: &State) -> Poll<Option<CancellationToken>> {
+        match &state.token {
+            _ if state.is_canceled(self.attempt) => Poll::Ready(None),
+            Some(token) => Poll::Ready(Some(token.clone())),
+            None => Poll::Pending,
+        }
     }
 
     /// The waker is user code: it was cloned with no lock held.
     #[cold]
     fn poll_listed(&mut self, waker: Waker) -> Poll<Option<CancellationToken>> {
         let mut state = self.cell.lock();
-        if let Some(over) = self.look(&state) {
+        if let Poll::Ready(over) = self.look(&state) {
             drop(state);
             let _ = drop_caught(waker);
             return Poll::Ready(over);

@@ -80,7 +80,7 @@ impl Left {
 
 impl State {
     #[cold]
-    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Box<Rest> {
+    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Rest {
         let spare = match &mut self.outcome {
             Some(_) => Some(outcome),
             unset => {
@@ -88,7 +88,7 @@ impl State {
                 None
             }
         };
-        Box::new(Rest { spare, signal: self.take_signal() })
+        Rest { spare, signal: self.take_signal() }
     }
 
     #[cfg(feature = "controller")]
@@ -483,7 +483,7 @@ impl Cell {
         }
         let has_rest = state.outcome.is_some() || state.token.is_some() || state.aside.is_some();
         let rest = if has_rest {
-            Some(state.finish_with_rest(outcome))
+            Some(Box::new(state.finish_with_rest(outcome)))
         } else {
             state.outcome = Some(outcome);
             None
