@@ -30,7 +30,8 @@ use crate::sync::lock;
 /// and then the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, its
 /// attempts are not written either, but for the first `TaskReady`: a task that runs on from there has recovered. Another
 /// error is written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another
-/// error does not say how many failures before it were left out; its attempt number does. The same holds for groups.
+/// error does not say how many failures before it were left out; its attempt number does. The same holds for groups, and
+/// for their restarts; the failure of one that does not start again is always written.
 /// Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
@@ -128,11 +129,15 @@ impl<W: Write + Send + 'static> LogWriter<W> {
     fn addition(&self, event: &Event) -> Option<String> {
         let nothing = Some(String::new());
         let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return nothing };
-        let is_group = event.id.is_none();
         let mut repeats = lock(&self.repeats);
         let repeats = repeats.get_or_insert_default();
         match event.kind {
-            EventKind::TaskFailed | EventKind::Warning if is_group == (event.kind == EventKind::Warning) => {
+            // A group that does not start again is told.
+            EventKind::GroupFailed if event.delay_ms.is_none() => {
+                repeats.over(path);
+                nothing
+            }
+            EventKind::TaskFailed | EventKind::GroupFailed => {
                 let reason = event.reason.as_ref().map_or("", |reason| reason.as_str());
                 match repeats.failed(Arc::clone(path), reason, event.at) {
                     Tell::Whole => nothing,
@@ -140,7 +145,10 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                     Tell::Nothing => None,
                 }
             }
-            EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
+            EventKind::TaskStarting
+            | EventKind::BackoffScheduled
+            | EventKind::TimeoutHit
+            | EventKind::GroupRestarted => {
                 if repeats.is_quiet(path) {
                     None
                 } else {
@@ -152,8 +160,13 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                 let often = repeats.over(path).map(Often::recovered);
                 Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))
             }
-            EventKind::TaskRemoved => {
+            EventKind::TaskRemoved | EventKind::GroupEnded => {
                 repeats.over(path);
+                nothing
+            }
+            // The ends of tasks can be among what was lost.
+            EventKind::SubscriberOverflow if **path == *self.name() => {
+                repeats.forget_late(event.at);
                 nothing
             }
             _ => nothing,
@@ -352,6 +365,23 @@ mod tests {
     #[tokio::test]
     async fn a_closed_output_is_no_harm() {
         LogWriter::new(Closed).on_event(&event(EventKind::TaskFailed, "x")).await;
+    }
+
+    #[tokio::test]
+    async fn o40_what_failed_long_ago_is_forgotten_when_events_were_lost() {
+        let writer = LogWriter::new(io::sink());
+        let at = |seconds, event: Event| Event { at: UNIX_EPOCH + Duration::from_secs(seconds), ..event };
+        for (seconds, kind, about) in [
+            (0, EventKind::TaskFailed, "ended since"),
+            (60, EventKind::TaskFailed, "fails"),
+            (61, EventKind::SubscriberOverflow, "metrics"),
+        ] {
+            writer.on_event(&at(seconds, event(kind, about))).await;
+        }
+        let known = |path: &str| lock(&writer.repeats).as_ref().unwrap().knows(path);
+        assert!(known("ended since"), "another subscriber has lost events");
+        writer.on_event(&at(61, event(EventKind::SubscriberOverflow, writer.name()))).await;
+        assert_eq!((known("ended since"), known("fails")), (false, true));
     }
 
     #[tokio::test]
