@@ -81,7 +81,7 @@ impl Core {
             return None;
         }
         let mut left: Vec<_> = self.cells();
-        left.retain(|cell| cell.status().state != TaskState::Ended);
+        left.retain(|cell| cell.state() != TaskState::Ended);
         // A task of a later layer is not yet requested to stop.
         let (_, task) = left
             .iter()
