@@ -33,7 +33,8 @@ pub struct Event {
     /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
     /// `true` if the attempt is a further run of a periodic task, whose last attempt did not fail: of one with an interval or
-    /// a schedule. Set when it begins, and when it succeeds. A `LogLevel` puts these events at `DEBUG`.
+    /// a schedule. Set when it begins, unless a restart of siblings begins it, and when it succeeds. A `LogLevel` puts these
+    /// events at `DEBUG`.
     pub routine: bool,
     /// The reason as text; of a lease its key, and of a slot its change.
     pub reason: Option<Reason>,

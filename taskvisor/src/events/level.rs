@@ -8,9 +8,9 @@ labels! {
     /// | level | events |
     /// |---|---|
     /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GroupFailed` without a delay: it does not start again; `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded`, `LeaseOverrun` |
-    /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `RunsMissed`, `LeaseLost`, `FleetUnreachable`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `LeaseAcquired`, `LeaseReleased`, `FleetReachable`, `ControllerRejected` with the reason `canceled` |
-    /// | [`Debug`](Self::Debug) | `TaskStarting` and `TaskStopped` of a [routine](Event::routine) run: the next one of a periodic task, which follows a success; `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
+    /// | [`Warn`](Self::Warn) | `TaskFailed`, `GroupFailed` with a delay, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected` with another reason, `RunsMissed`, `LeaseLost`, `FleetUnreachable`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
+    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskReady`, `GroupRestarted`, `GroupEnded`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `LeaseAcquired`, `LeaseReleased`, `FleetReachable`, `ControllerRejected` with the reason `canceled` or `superseded` |
+    /// | [`Debug`](Self::Debug) | `TaskStarting` and `TaskStopped` of a [routine](Event::routine) run: the next one of a periodic task, which follows a success; not the start by a restart of siblings; `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum LogLevel: Display {
         /// Details.
@@ -45,8 +45,10 @@ impl LogLevel {
             EventKind::ShutdownRequested if event.error().is_some() => Self::Error,
             // The attempt failed after its stop request.
             EventKind::TaskStopped if event.error().is_some() => Self::Warn,
-            // The submission was canceled by its owner. Any other reason is a rejection.
-            EventKind::ControllerRejected if event.reason.as_deref() == Some("canceled") => Self::Info,
+            // Its owner canceled the submission, or sent a later one in its place. Any other reason is a rejection.
+            EventKind::ControllerRejected if matches!(event.reason.as_deref(), Some("canceled" | "superseded")) => {
+                Self::Info
+            }
             usual => usual.usual_level(),
         }
     }

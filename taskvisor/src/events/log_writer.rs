@@ -30,9 +30,8 @@ use crate::sync::lock;
 /// and then the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, its
 /// attempts are not written either, but for the first `TaskReady`: a task that runs on from there has recovered. Another
 /// error is written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another
-/// error does not say how many failures before it were left out; its attempt number does. The same holds for groups, and
-/// for their restarts; the failure of one that does not start again is always written.
-/// Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
+/// error does not say how many failures before it were left out; its attempt number does. Each failure of a group is
+/// written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -67,8 +66,8 @@ pub struct LogWriter<W = io::Stderr> {
     colors: bool,
     /// `true` to write every failure.
     every: bool,
-    /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under
-    /// it, so it cannot deadlock.
+    /// The failures of tasks by path. The lock is a leaf: nothing else is locked, and no user code runs, under it, so it
+    /// cannot deadlock.
     repeats: Mutex<Option<Repeats<Arc<str>>>>,
     /// `true` after `eprint!` or `print!` failed to write.
     cannot_print: AtomicBool,
@@ -132,12 +131,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         let mut repeats = lock(&self.repeats);
         let repeats = repeats.get_or_insert_default();
         match event.kind {
-            // A group that does not start again is told.
-            EventKind::GroupFailed if event.delay_ms.is_none() => {
-                repeats.over(path);
-                nothing
-            }
-            EventKind::TaskFailed | EventKind::GroupFailed => {
+            EventKind::TaskFailed => {
                 let reason = event.reason.as_ref().map_or("", |reason| reason.as_str());
                 match repeats.failed(Arc::clone(path), reason, event.at) {
                     Tell::Whole => nothing,
@@ -145,10 +139,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                     Tell::Nothing => None,
                 }
             }
-            EventKind::TaskStarting
-            | EventKind::BackoffScheduled
-            | EventKind::TimeoutHit
-            | EventKind::GroupRestarted => {
+            EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
                 if repeats.is_quiet(path) {
                     None
                 } else {
@@ -160,7 +151,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                 let often = repeats.over(path).map(Often::recovered);
                 Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))
             }
-            EventKind::TaskRemoved | EventKind::GroupEnded => {
+            EventKind::TaskRemoved => {
                 repeats.over(path);
                 nothing
             }
@@ -393,6 +384,18 @@ mod tests {
         }
         let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
         assert_eq!(written, "08:15:30.123 ERROR ActorExhausted           x                    reason=\"refused\"\n");
+    }
+
+    #[tokio::test]
+    async fn o40_each_failure_of_a_group_and_each_warning_about_it_is_written() {
+        let writer = LogWriter::new(Vec::new());
+        for kind in [EventKind::GroupFailed, EventKind::Warning] {
+            for _ in 0..5 {
+                writer.on_event(&event(kind, "store").because("refused")).await;
+            }
+        }
+        let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
+        assert_eq!(written.lines().count(), 10, "{written}");
     }
 
     #[tokio::test]

@@ -122,7 +122,7 @@ labels! {
     /// |---|---|---|---|
     /// | [`Busy`](Self::Busy) | `busy` | The slot was busy. | `DropIfRunning` |
     /// | [`Paused`](Self::Paused) | `paused` | The slot was paused. | `DropIfRunning` |
-    /// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement took its place while it waited to replace the running task. | `Replace` |
+    /// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement, or a later one under `Latest`, took its place while it waited to be the next. | `Replace`, `Latest` |
     /// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
     /// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
     /// | [`Refused`](Self::Refused) | `refused` | It was to start and could not be registered, for example because its name was taken. | any |
@@ -137,7 +137,7 @@ labels! {
         Busy = "busy",
         /// Its slot was paused, under the admission policy `DropIfRunning`.
         Paused = "paused",
-        /// It waited to replace the running task, and a later submission superseded it.
+        /// It waited to be the next, under `Replace` or `Latest`, and a later submission superseded it.
         Superseded = "superseded",
         /// The queue of its slot was full.
         Full = "full",

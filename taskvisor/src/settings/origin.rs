@@ -11,7 +11,8 @@ use std::fmt;
 pub enum Origin {
     /// The documented default.
     Default,
-    /// The [`SupervisorConfig`](crate::SupervisorConfig), with `defaults` of `supervise!`, or the `ControllerConfig`.
+    /// The [`SupervisorConfig`](crate::SupervisorConfig), also if `grace`, `drain`, `max_concurrent` or `defaults` of
+    /// `supervise!` sets a field of it; or the `ControllerConfig`.
     Config,
     /// The declaration: `#[task]`, `task(..)` and `group(..)`, or a setter.
     Program,

@@ -1,7 +1,9 @@
 //! The context of an attempt.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 #[cfg(feature = "cron")]
 use std::time::SystemTime;
@@ -64,7 +66,11 @@ impl TaskContext {
     }
 
     /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
-    /// that must stop with the attempt. It is created by the first call.
+    /// that must stop with the attempt and does not know its context. It is created by the first call; [`cancelled`] and
+    /// [`run_until_cancelled`] need none, and allocate nothing in the future of the attempt.
+    ///
+    /// [`cancelled`]: Self::cancelled
+    /// [`run_until_cancelled`]: Self::run_until_cancelled
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         match &self.0 {
@@ -94,10 +100,15 @@ impl TaskContext {
     /// }
     /// ```
     pub async fn cancelled(&self) -> StopReason {
-        self.token().cancelled().await;
         match &self.0 {
-            Kind::Attempt { cell, attempt, .. } => cell.reason_of_end(*attempt),
-            Kind::Detached(_) => StopReason::Canceled,
+            Kind::Attempt { cell, attempt, .. } => {
+                cell.until_canceled(*attempt).await;
+                cell.reason_of_end(*attempt)
+            }
+            Kind::Detached(detached) => {
+                detached.token.cancelled().await;
+                StopReason::Canceled
+            }
         }
     }
 
@@ -116,7 +127,15 @@ impl TaskContext {
     /// # Cancel safety
     /// The cancel safety of `future`.
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.token().run_until_cancelled(future).await
+        if self.is_cancelled() {
+            return None;
+        }
+        let (mut future, mut cancelled) = (pin!(future), pin!(self.cancelled()));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => cancelled.as_mut().poll(cx).map(|_| None),
+        })
+        .await
     }
 
     /// Spawns a helper of the attempt. When the attempt has ended, its helpers are joined; helpers that still run at
@@ -330,7 +349,7 @@ impl TaskContext {
             "`heartbeat_while` every {every:?}: it must be longer than zero and shorter than the watchdog, which is \
              {watchdog:?}"
         );
-        let (cell, attempt, token, mut probe) = (Arc::clone(cell), *attempt, self.token(), probe);
+        let (cell, attempt, context, mut probe) = (Arc::clone(cell), *attempt, self.clone(), probe);
         self.spawn(async move {
             let beats = async {
                 loop {
@@ -342,7 +361,7 @@ impl TaskContext {
                     sleep(every).await;
                 }
             };
-            token.run_until_cancelled(beats).await;
+            context.run_until_cancelled(beats).await;
         });
     }
 

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use taskvisor::{
-    BackoffPolicy, Group, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
+    BackoffPolicy, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
+    TaskContext, TaskError, TaskFn, TaskSpec,
 };
 use tests::{constant, ms, secs};
 use tokio::time::sleep;
@@ -159,35 +159,6 @@ async fn o40_readiness_in_a_series_of_equal_failures_is_written_once() -> Result
         lines.map(|line| line.split_once("attempt=").unwrap().1).collect::<Vec<_>>().join(" ")
     };
     assert_eq!((of("peer-1"), of("peer-2")), ("1 2 3".into(), "50".into()), "{text}");
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn o40_a_group_that_fails_again_and_again_is_written_ever_more_rarely() -> Result<(), RuntimeError> {
-    let written = Lines::default();
-    let group = |name, retries| {
-        let lost = TaskSpec::inherit(TaskFn::arc("lost", |_: TaskContext| async { refused() }));
-        let lost = lost.with_restart(RestartPolicy::Never).critical();
-        Group::one_for_one(name).task(lost).with_backoff(constant(secs(1))).with_max_retries(retries).not_critical()
-    };
-    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
-    let writer = LogWriter::new(written.clone());
-    let tree =
-        Tree::builder(config).with_subscriber(writer).group(group("long", 1_000)).group(group("short", 5)).build();
-    tree.start().await?;
-    sleep(ms(99_500)).await;
-    let text = written.text();
-    let of = |kind: &str, path: &str| {
-        let is_of = |line: &&str| line.split_whitespace().skip(2).take(2).eq([kind, path]);
-        let word =
-            |line: &str, word: &str| line.split_once(word).map(|(_, rest)| rest.split(' ').next().unwrap().to_owned());
-        let number = |line| word(line, " failures=").or_else(|| word(line, " restarts=")).unwrap_or_default();
-        text.lines().filter(is_of).map(number).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!((&*of("GroupFailed", "long"), &*of("GroupRestarted", "long")), ("1 2 3 8 32", "1 2"), "{text}");
-    // Its last failure is told, whatever its number, and so is its end.
-    assert_eq!((&*of("GroupFailed", "short"), text.matches("GroupEnded").count()), ("1 2 3 ", 1), "{text}");
-    assert!(text.contains(r#"repeated="same error, 32 times in 31 s""#), "{text}");
     Ok(())
 }
 

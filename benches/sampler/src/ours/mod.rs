@@ -75,7 +75,7 @@ impl Contender for Taskvisor {
         for number in 0..size {
             let name = format!("task-{number}");
             if takes_token {
-                supervisor.add_task(waiting(name, &started)).await?;
+                supervisor.add_task(waiting_with_token(name, &started)).await?;
             } else {
                 let started = Arc::clone(&started);
                 let task = Plain(move || {
@@ -385,6 +385,20 @@ fn job_with_token(left: &Arc<Countdown>) -> TaskSpec {
 /// Waits until it is requested to stop.
 fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
     let started = Arc::clone(started);
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
+        let started = Arc::clone(&started);
+        async move {
+            started.finish();
+            drop(started);
+            ctx.cancelled().await;
+            Err(TaskError::Canceled)
+        }
+    }))
+}
+
+/// The same, with a token.
+fn waiting_with_token(name: String, started: &Arc<Countdown>) -> TaskSpec {
+    let started = Arc::clone(started);
     TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
         let started = Arc::clone(&started);
         async move {
@@ -399,10 +413,10 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
 /// Waits until it is requested to stop, and counts its starts.
 fn counted(name: String, started: &Arc<AtomicU64>) -> TaskSpec {
     let started = Arc::clone(started);
-    TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
         started.fetch_add(1, Ordering::Relaxed);
         async move {
-            token.cancelled().await;
+            ctx.cancelled().await;
             Err(TaskError::Canceled)
         }
     }))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::observe;
 use crate::events::{Event, EventKind, millis};
@@ -28,7 +29,7 @@ pub(crate) struct Waiting {
     /// The task that has been stopping for the longest time.
     pub(crate) task: Arc<str>,
     pub(crate) id: TaskId,
-    /// The time since its stop request.
+    /// The time since its stop request; zero before it.
     pub(crate) since: Duration,
     /// The number of tasks that have not stopped.
     pub(crate) count: usize,
@@ -82,12 +83,11 @@ impl Core {
         }
         let mut left: Vec<_> = self.cells();
         left.retain(|cell| cell.state() != TaskState::Ended);
-        // A task of a later layer is not yet requested to stop.
-        let (_, task) = left
-            .iter()
-            .map(|cell| (!cell.is_requested_to_stop(), cell))
-            .min_by_key(|(unasked, cell)| (*unasked, cell.since(), cell.id()))?;
-        let since = now.saturating_duration_since(self.clock.instant(task.since()).min(now));
+        // A task of a later layer is not yet requested to stop. Between two layers, none that is left is.
+        let (asked, _, task) =
+            left.iter().map(|cell| (cell.stops_since(), cell.id(), cell)).min_by_key(|(asked, id, _)| (*asked, *id))?;
+        let since = if asked == Ticks::MAX { now } else { self.clock.instant(asked).min(now) };
+        let since = now.saturating_duration_since(since);
         Some(Waiting {
             task: Arc::clone(task.name()),
             id: task.id(),

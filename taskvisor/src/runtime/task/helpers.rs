@@ -14,6 +14,7 @@ use super::cell::Cell;
 use crate::panics::{catch, drop_caught};
 #[cfg(feature = "fleet")]
 use crate::runtime::fleet::Hold;
+use crate::sync::WaitList;
 use crate::task::TaskError;
 
 /// Rarely used state of an attempt: helpers, and the watchdog.
@@ -27,6 +28,8 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) left: usize,
     /// The abort handles of the helpers.
     pub(in crate::runtime) abort: Option<CancellationToken>,
+    /// Those who wait until the attempt is canceled, with other wakers than that of its actor.
+    pub(in crate::runtime) waiting: Option<Box<WaitList>>,
     /// The first panic of a helper.
     pub(in crate::runtime) panic: Option<TaskError>,
     /// The last heartbeat, for an attempt with a watchdog.

@@ -200,3 +200,32 @@ async fn c03_a_further_run_of_a_periodic_task_is_of_a_lower_level_unless_it_fail
     assert_eq!(of("once"), [run(Info, TaskFailed, Warn), run(Info, TaskStopped, Info)].concat());
     tree.shutdown().await
 }
+
+#[tokio::test(start_paused = true)]
+async fn c03_a_periodic_task_that_starts_again_with_its_siblings_is_told() -> Result {
+    let every = |interval| RestartPolicy::Always { interval: Some(interval) };
+    // One that waits for its interval when its sibling fails, and one that runs.
+    let waits = Script::new([OK; 8]).spec("waits").with_restart(every(secs(10)));
+    let runs = TaskFn::arc("runs", |ctx: TaskContext| async move {
+        ctx.run_until_cancelled(sleep(secs(10))).await.ok_or(taskvisor::TaskError::Canceled)
+    });
+    let runs = TaskSpec::inherit(runs).with_restart(every(secs(1)));
+    let fails = TaskFn::arc("fails", |ctx: TaskContext| async move {
+        ctx.run_until_cancelled(sleep(secs(if ctx.attempt() == 1 { 25 } else { 3_600 }))).await;
+        Err::<(), _>(taskvisor::TaskError::Fail { reason: "lost".into() })
+    });
+    let group =
+        Group::one_for_all("g").task(TaskSpec::inherit(fails).with_backoff(constant(secs(1)))).task(waits).task(runs);
+    let tree = Tree::builder(taskvisor::SupervisorConfig::default()).group(group).build();
+    let recorder = taskvisor::test::Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(secs(45)).await;
+    let routine = |path: &str| {
+        let mut seen = recorder.events();
+        seen.retain(|seen| seen.task.as_deref() == Some(path) && seen.kind == EventKind::TaskStarting);
+        seen.into_iter().map(|seen| (seen.at.as_secs(), seen.routine)).collect::<Vec<_>>()
+    };
+    assert_eq!(routine("g/waits"), [(0, false), (10, true), (20, true), (26, false), (36, true)]);
+    assert_eq!(routine("g/runs"), [(0, false), (11, true), (22, true), (26, false), (37, true)]);
+    tree.shutdown().await
+}

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{Result, controlled, end_of, ends_of, label, queue_all, queued, surely};
 
 #[tokio::test(start_paused = true)]
-async fn j01_one_that_its_owner_cancels_is_no_warning_and_one_that_is_rejected_is() -> Result {
+async fn j01_one_that_its_owner_cancels_or_supersedes_is_no_warning_and_one_that_is_rejected_is() -> Result {
     let (supervisor, _) = controlled(1024, 1);
     let mut rejections = supervisor.events().of_kinds([EventKind::ControllerRejected]);
     let slot = supervisor.slot("s");
@@ -21,8 +21,13 @@ async fn j01_one_that_its_owner_cancels_is_no_warning_and_one_that_is_rejected_i
     let full = slot.queue(cooperative("y")).await?;
     assert!(waits.cancel().await?);
     assert_eq!(ends_of(&[full, waits]).await, ["full", "canceled"]);
-    assert!(owner.cancel().await?);
-    for (reason, level) in [("full", LogLevel::Warn), ("canceled", LogLevel::Info)] {
+    let superseded = [slot.latest(cooperative("z")).await?, slot.latest(cooperative("z")).await?];
+    let last = slot.replace(cooperative("z")).await?;
+    assert_eq!(ends_of(&superseded).await, ["superseded"; 2]);
+    assert_eq!(end_of(&owner).await, "canceled");
+    assert!(last.cancel().await?);
+    let levels = [("full", LogLevel::Warn), ("canceled", LogLevel::Info)];
+    for (reason, level) in levels.into_iter().chain([("superseded", LogLevel::Info); 2]) {
         let event = rejections.next().await.unwrap().unwrap();
         assert_eq!((event.reason.as_deref(), LogLevel::of(&event)), (Some(reason), level));
     }

@@ -51,6 +51,31 @@ async fn o05_reports_come_ever_more_rarely_and_name_the_one_that_stops_longest()
     Ok(())
 }
 
+/// When a report is due between two layers, none of the tasks that are left is stopping: how long they have run does not
+/// count.
+#[tokio::test(start_paused = true)]
+async fn o05_a_task_of_a_later_layer_is_not_stopping_yet() -> Result {
+    for seconds in [1, 2, 4] {
+        let recorder = Recorder::new();
+        let tree = Tree::builder(config(60))
+            .with_subscriber(Arc::clone(&recorder))
+            .task(slow("later", 10))
+            .task(slow("first", seconds).with_after(["later"]))
+            .build();
+        let reports = reports(tree, &recorder).await?;
+        let of_later: Vec<_> = reports.iter().filter(|report| report.starts_with("later")).collect();
+        let since = [1, 2, 4, 8].into_iter().filter(|at| *at >= seconds).map(|at| at - seconds);
+        let expected =
+            since.map(|since| format!("later: stopping for {since} s, 1 of 2, {} s left", 60 - since - seconds));
+        assert!(
+            expected.rev().zip(of_later.iter().rev()).all(|(expected, report)| expected == **report),
+            "{reports:?}"
+        );
+        assert!(of_later.len() >= 2, "{reports:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn o05_a_task_in_its_final_attempt_is_waited_for() -> Result {
     let recorder = Recorder::new();

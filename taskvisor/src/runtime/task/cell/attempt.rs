@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::decision::{Ending, Request};
 use super::super::helpers::{Helper, Running};
 use super::super::machine::{Cut, Stage};
-use super::{Cell, State};
+use super::{Cell, Signal, State};
 use crate::events::Reason;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
@@ -18,14 +18,6 @@ use crate::supervisor::has_returned;
 use crate::task::{Job, StopKind, StopReason, TaskError};
 
 impl Cell {
-    /// Returns `true` if the attempt was requested to stop, or its token was canceled.
-    pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
-        let state = self.lock();
-        state.machine.attempt != attempt
-            || state.machine.canceled
-            || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
-    }
-
     /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
@@ -36,10 +28,12 @@ impl Cell {
 
     /// Returns the reason why a canceled attempt is to end.
     pub(crate) fn reason_of_end(&self, attempt: u64) -> StopReason {
-        let runs = self.lock().machine.is_running(attempt);
-        let reason = self.stop_reason(attempt);
+        let state = self.lock();
+        let why = state.machine.why.filter(|_| state.machine.attempt == attempt);
+        let runs = state.machine.is_running(attempt);
+        drop(state);
         // Without a request, its own code canceled the token of a running attempt.
-        reason.unwrap_or(if runs { StopReason::Canceled } else { StopReason::Ended })
+        why.map_or(if runs { StopReason::Canceled } else { StopReason::Ended }, |why| self.stop_reason_of(why))
     }
 
     #[cfg(any(feature = "tracing", feature = "cron"))]
@@ -84,17 +78,6 @@ impl Cell {
         // The last layer of a shutdown has no deadline of its own.
         let grace = if why == StopKind::Shutdown { self.core.stop_deadline() } else { None };
         own.into_iter().chain(grace).min()
-    }
-
-    pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
-        let mut state = self.lock();
-        if state.machine.attempt == attempt && !state.machine.canceled {
-            return state.token.get_or_insert_default().clone();
-        }
-        drop(state);
-        let token = CancellationToken::new();
-        token.cancel();
-        token
     }
 
     pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u64, span: &SpanRef, future: F)
@@ -183,8 +166,8 @@ impl Cell {
         aside.panic = Some(panic);
         let effects = state.machine.helper_panicked();
         state.until = state.until.min(after(self.core.clock.now(), self.window()));
-        let token = if effects.interrupts { state.token.take() } else { None };
-        self.wake(state, token);
+        let signal = if effects.interrupts { state.take_signal() } else { Signal::default() };
+        self.wake_and_send(state, signal);
     }
 
     pub(in crate::runtime) fn helper_ended(&self) {
@@ -192,7 +175,7 @@ impl Cell {
         let Some(aside) = &mut state.aside else { return };
         aside.running -= 1;
         if aside.running == 0 && matches!(state.machine.stage, Stage::Joining { .. }) {
-            self.wake(state, None);
+            self.wake(state);
         }
     }
 }

@@ -6,11 +6,9 @@ use std::sync::{Arc, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use super::super::decision::Request;
 use super::super::machine::{Effects, Stage};
-use super::{ABORT, Bound, Cell, State, TimeLeft, cancel};
+use super::{ABORT, Bound, Cell, Signal, State, TimeLeft};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
@@ -84,7 +82,7 @@ impl Cell {
     /// Wakes the actor, which looks at the clock again.
     #[cfg(all(feature = "cron", feature = "test-util"))]
     pub(crate) fn look_again(&self) {
-        self.wake(self.lock(), None);
+        self.wake(self.lock());
     }
 
     /// Carries out the effects of a command, after releasing the lock. `bound` is the deadline of a running attempt.
@@ -101,7 +99,6 @@ impl Cell {
     #[allow(clippy::inline_always, reason = "the compiler leaves 40 instructions of each stop to calls")]
     #[inline(always)]
     fn carry_out_here(&self, now: Option<Ticks>, mut state: MutexGuard<'_, State>, bound: Bound, effects: Effects) {
-        let mut token = None;
         // Read before the lock is released, so that the note has the epoch of this start or stop.
         let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
         // A final attempt is not interrupted: it knows of the stop. But a later request can leave it less time.
@@ -120,13 +117,11 @@ impl Cell {
                     state.machine.limit = bound.limit;
                 }
             }
-            if effects.interrupts {
-                token = state.token.take();
-            }
         } else {
             state.leaves_its_wait();
         }
-        self.wake(state, token);
+        let signal = if effects.interrupts { state.take_signal() } else { Signal::default() };
+        self.wake_and_send(state, signal);
         if let Some(note) = effects.note {
             self.tell_group_of(epoch, note);
         }
@@ -134,11 +129,17 @@ impl Cell {
 
     /// Raises the news, and wakes the actor after the lock is released.
     #[inline]
-    pub(in crate::runtime) fn wake(&self, state: MutexGuard<'_, State>, token: Option<CancellationToken>) {
+    pub(in crate::runtime) fn wake(&self, state: MutexGuard<'_, State>) {
+        self.wake_and_send(state, Signal::default());
+    }
+
+    /// The same, and sends the signal of the attempt before.
+    #[inline]
+    pub(in crate::runtime) fn wake_and_send(&self, state: MutexGuard<'_, State>, signal: Signal) {
         self.news.raise();
         let waker = state.waker.clone();
         drop(state);
-        cancel(token);
+        signal.send();
         if let Some(waker) = waker {
             waker.wake();
         }

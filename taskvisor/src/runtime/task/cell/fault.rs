@@ -13,7 +13,7 @@ impl Cell {
         }
         state.fault = Some(Box::new(strike));
         if matches!(state.machine.stage, Stage::Running(_)) {
-            self.wake(state, None);
+            self.wake(state);
         }
     }
 

@@ -25,7 +25,7 @@ impl Cell {
         self.set_epoch(epoch);
         state.leaves_its_wait();
         state.machine.resume();
-        self.wake(state, None);
+        self.wake(state);
     }
 
     /// Requests the task to end its attempt and to wait to be released.

@@ -64,7 +64,7 @@ impl Cell {
             if state.machine.takes_lease(&self.policy) {
                 state.since = self.core.clock.now();
                 state.leaves_its_wait();
-                self.wake(state, None);
+                self.wake(state);
             }
             return;
         }
@@ -84,7 +84,7 @@ impl Cell {
     pub(in crate::runtime) fn lease_is_over(&self) {
         let state = self.lock();
         let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
-        self.wake(state, None);
+        self.wake(state);
         if let Some(abort) = abort {
             abort.cancel();
         }
@@ -123,7 +123,7 @@ impl Cell {
 
     /// Wakes the actor, which looks at its seat again.
     pub(in crate::runtime) fn look_at_seat(&self) {
-        self.wake(self.lock(), None);
+        self.wake(self.lock());
     }
 
     fn hold_of(&self, attempt: u64) -> Option<Arc<Hold>> {

@@ -12,6 +12,7 @@ mod gate;
 #[cfg(feature = "fleet")]
 mod lease;
 mod pause;
+mod signal;
 mod stop;
 mod transitions;
 
@@ -42,6 +43,7 @@ use crate::task::{TaskError, TaskRef};
 
 use bound::TimeLeft;
 pub(in crate::runtime) use bound::{Bound, StopBy};
+use signal::Signal;
 #[cfg(feature = "controller")]
 pub(in crate::runtime) use transitions::Left;
 
@@ -143,7 +145,10 @@ pub(in crate::runtime) struct State {
     until: Ticks,
     /// The waker of the actor.
     waker: Option<Waker>,
+    /// The token of the attempt, if it was asked for.
     token: Option<CancellationToken>,
+    /// `true` if the future of the attempt itself may wait until it is canceled.
+    waits_in_place: bool,
     aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
@@ -186,6 +191,7 @@ impl Cell {
                 until: Ticks::MAX,
                 waker: None,
                 token: None,
+                waits_in_place: false,
                 aside: None,
                 last_error: None,
                 outcome: None,
@@ -300,9 +306,10 @@ impl Cell {
         self.lock().since
     }
 
-    /// Returns `true` if its stop was requested. A final attempt runs then.
-    pub(in crate::runtime) fn is_requested_to_stop(&self) -> bool {
-        self.lock().machine.request == Request::Stop
+    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request.
+    pub(in crate::runtime) fn stops_since(&self) -> Ticks {
+        let state = self.lock();
+        if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
     }
 
     /// Returns what a snapshot has of it, as of one moment.
@@ -448,24 +455,14 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
-#[inline]
-fn cancel(token: Option<CancellationToken>) {
-    if let Some(token) = token {
-        cancel_caught(&token);
-    }
-}
-
-/// Cancels a token, which wakes wakers of user code.
-#[inline(never)]
-fn cancel_caught(token: &CancellationToken) {
-    let _ = catch(|| token.cancel());
-}
-
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     #[inline]
     fn drop(&mut self) {
         let _ = catch(|| self.outcome = None);
+        if self.aside.is_some() {
+            let _ = drop_caught(self.aside.take());
+        }
         if self.last_error.is_some() {
             let _ = drop_caught(self.last_error.take());
         }

@@ -29,7 +29,7 @@ impl Cell {
         let mut state = self.lock();
         let effects = if stops { state.machine.stop_in_pause() } else { None };
         let Some(effects) = effects else {
-            self.wake(state, None);
+            self.wake(state);
             return false;
         };
         let bound = self.own_bound(self.stop_bound());

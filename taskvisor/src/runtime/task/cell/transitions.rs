@@ -1,19 +1,18 @@
 //! The transitions that the actor makes: an attempt begins, ends, and what follows.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use tokio_util::sync::CancellationToken;
-
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Guards;
 use super::super::helpers::Aside;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
 use super::attempt::reason_of_abort;
-use super::{Cell, Membership, State, TimeLeft, cancel, shown};
+use super::{Cell, Membership, Signal, State, TimeLeft, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
@@ -32,20 +31,27 @@ pub(in crate::runtime) struct Finished {
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
-    /// The outcome that is not used, because one was set before. Boxed, because there is mostly none.
-    spare: Option<Box<TaskOutcome>>,
+    /// Boxed, because there is mostly none.
+    rest: Option<Box<Rest>>,
     waker: Option<Waker>,
     waiting: WaitList,
-    token: Option<CancellationToken>,
+}
+
+/// What has to be done for few registrations.
+struct Rest {
+    /// The outcome that is not used, because one was set before.
+    spare: Option<TaskOutcome>,
+    /// The end of an attempt sends its signal: there is one if the attempt was dropped with its runtime.
+    signal: Signal,
 }
 
 impl Finished {
     /// Does the remaining work. Called with no lock held.
     #[inline]
     pub(in crate::runtime) fn carry_out(&mut self) {
-        cancel(self.token.take());
-        if self.spare.is_some() {
-            let _ = drop_caught(self.spare.take());
+        if let Some(rest) = self.rest.take() {
+            rest.signal.send();
+            let _ = drop_caught(rest.spare);
         }
         if !self.waiting.is_empty() {
             self.waiting.take().wake();
@@ -72,8 +78,20 @@ impl Left {
     }
 }
 
-#[cfg(feature = "controller")]
 impl State {
+    #[cold]
+    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Box<Rest> {
+        let spare = match &mut self.outcome {
+            Some(_) => Some(outcome),
+            unset => {
+                *unset = Some(outcome);
+                None
+            }
+        };
+        Box::new(Rest { spare, signal: self.take_signal() })
+    }
+
+    #[cfg(feature = "controller")]
     #[inline]
     fn end_unstarted(&mut self, outcome: TaskOutcome) -> Option<TaskRef> {
         self.machine.end();
@@ -228,6 +246,7 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
+        let by_sibling = state.machine.why == Some(StopKind::SiblingRestart);
         let (unready, note) = state.machine.begin(&self.policy)?;
         debug_assert_eq!(state.until, Ticks::MAX, "a wait has left its end behind");
         if state.machine.last {
@@ -245,7 +264,7 @@ impl Cell {
         self.note_fault(&state);
         if self.core.bus.is_active() {
             let event = self.event_of_attempt(&state, EventKind::TaskStarting);
-            self.core.bus.publish(Event { routine: self.is_routine(&state), ..event });
+            self.core.bus.publish(Event { routine: !by_sibling && self.is_routine(&state), ..event });
         }
         drop(state);
         self.tell_readiness(epoch, unready, note);
@@ -263,9 +282,9 @@ impl Cell {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
         }
-        let token = state.token.take();
+        let signal = state.take_signal();
         drop(state);
-        cancel(token);
+        signal.send();
         true
     }
 
@@ -279,19 +298,21 @@ impl Cell {
         mut guards: Option<&mut Guards>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
-        let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
+            let signal = state.take_signal();
             state.note_return(&ending);
             state.machine.join(&self.policy, &ending, ran.lived);
             drop(state);
-            cancel(token);
+            signal.send();
             return Err(ending);
         }
         // If the outcome was set while the attempt could not be stopped, its result is not used.
-        let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
+        let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
-        if let Some(aside) = state.aside.take() {
+        let mut signal = Signal::to(state.token.take());
+        if let Some(mut aside) = state.aside.take() {
             left = aside.left;
+            signal.and_to(aside.waiting.take());
             if let Some(panic) = aside.panic {
                 ending = ending.with_panic(panic);
             }
@@ -325,7 +346,7 @@ impl Cell {
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
             Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
-            Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
+            Next::Hold(error) | Next::Restart(error) => mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
         state.until = Ticks::MAX;
@@ -345,7 +366,7 @@ impl Cell {
             _ => None,
         };
         drop(state);
-        cancel(token);
+        signal.send();
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
@@ -460,21 +481,20 @@ impl Cell {
             // Snapshots show when the task at a place has ended.
             state.since = self.core.clock.now();
         }
-        let spare = match &mut state.outcome {
-            Some(_) => Some(Box::new(outcome)),
-            unset => {
-                *unset = Some(outcome);
-                None
-            }
+        let has_rest = state.outcome.is_some() || state.token.is_some() || state.aside.is_some();
+        let rest = if has_rest {
+            Some(state.finish_with_rest(outcome))
+        } else {
+            state.outcome = Some(outcome);
+            None
         };
         Finished {
             end: self.member().map(|member| self.end_in(member, &state)),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
-            spare,
+            rest,
             unready,
             waker: state.waker.take(),
             waiting: state.waiting.take(),
-            token: state.token.take(),
         }
     }
 

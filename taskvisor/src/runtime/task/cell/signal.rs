@@ -1,0 +1,177 @@
+//! How code of an attempt hears that it is to stop: by its token, or by a wait in its cell.
+//!
+//! Most attempts wait in their own future, which the actor polls again after each request. Such a wait takes no memory and
+//! no waker. Waits with another waker, such as those in helpers, are listed. A token is only made for who asks for one; from
+//! then on, all wait for it, because code of the attempt can cancel it.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::MutexGuard;
+use std::task::{Context, Poll, Waker};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Cell, State};
+use crate::panics::{catch, drop_caught};
+use crate::sync::{WaitList, wake_caught};
+
+/// Those who are to hear that the attempt is canceled.
+#[derive(Default)]
+#[must_use = "they wait for it"]
+pub(in crate::runtime) struct Signal {
+    token: Option<CancellationToken>,
+    waiting: Option<Box<WaitList>>,
+}
+
+impl Signal {
+    #[inline]
+    pub(super) fn to(token: Option<CancellationToken>) -> Self {
+        Self { token, waiting: None }
+    }
+
+    pub(super) fn and_to(&mut self, waiting: Option<Box<WaitList>>) {
+        self.waiting = waiting;
+    }
+
+    /// Cancels the token and wakes those who wait. Called with no lock held, because wakers are user code.
+    #[inline]
+    pub(in crate::runtime) fn send(self) {
+        if self.is_empty() {
+            // The compiler leaves its drop to a call.
+            return mem::forget(self);
+        }
+        self.send_to_some();
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.token.is_none() && self.waiting.is_none()
+    }
+
+    #[inline(never)]
+    fn send_to_some(self) {
+        if let Some(token) = self.token {
+            let _ = catch(|| token.cancel());
+        }
+        if let Some(waiting) = self.waiting {
+            waiting.wake();
+        }
+    }
+}
+
+impl State {
+    /// Takes those who are to hear that the attempt is canceled. Its own future is polled in any case.
+    #[inline]
+    pub(super) fn take_signal(&mut self) -> Signal {
+        Signal { token: self.token.take(), waiting: self.aside.as_mut().and_then(|aside| aside.waiting.take()) }
+    }
+
+    fn is_canceled(&self, attempt: u64) -> bool {
+        self.machine.attempt != attempt || self.machine.canceled
+    }
+}
+
+impl Cell {
+    /// Returns `true` if the attempt was requested to stop, or its token was canceled.
+    pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
+        let state = self.lock();
+        state.is_canceled(attempt) || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Returns the token of the attempt.
+    pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
+        let mut state = self.lock();
+        if state.is_canceled(attempt) {
+            drop(state);
+            let token = CancellationToken::new();
+            token.cancel();
+            return token;
+        }
+        let is_first = state.token.is_none();
+        let token = state.token.get_or_insert_default().clone();
+        if is_first && (state.waits_in_place || state.aside.is_some()) {
+            Self::send_to_token(state);
+        }
+        token
+    }
+
+    /// Wakes all who wait in the cell, so that they wait for the token.
+    #[cold]
+    fn send_to_token(mut state: MutexGuard<'_, State>) {
+        let waiting = state.aside.as_mut().and_then(|aside| aside.waiting.take());
+        let own = if mem::take(&mut state.waits_in_place) { state.waker.clone() } else { None };
+        drop(state);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+        if let Some(own) = own {
+            wake_caught(own);
+        }
+    }
+
+    /// Waits until the attempt is canceled, or has ended.
+    pub(crate) async fn until_canceled(&self, attempt: u64) {
+        let mut wait = Wait { cell: self, attempt, id: None };
+        let token = poll_fn(|cx| wait.poll(cx)).await;
+        drop(wait);
+        if let Some(token) = token {
+            token.cancelled().await;
+        }
+    }
+}
+
+/// A wait in the cell. Dropped, it is no longer listed.
+struct Wait<'a> {
+    cell: &'a Cell,
+    attempt: u64,
+    /// Its id in the list, if it is there. The ids of an attempt are unique.
+    id: Option<u32>,
+}
+
+impl Wait<'_> {
+    /// Is ready if the attempt is canceled, and if there is a token to wait for.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
+        let mut state = self.cell.lock();
+        if let Some(over) = self.look(&state) {
+            return Poll::Ready(over);
+        }
+        if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
+            state.waits_in_place = true;
+            return Poll::Pending;
+        }
+        drop(state);
+        self.poll_listed(cx.waker().clone())
+    }
+
+    fn look(&self, state: &State) -> Option<Option<CancellationToken>> {
+        if state.is_canceled(self.attempt) { Some(None) } else { state.token.clone().map(Some) }
+    }
+
+    /// The waker is user code: it was cloned with no lock held.
+    #[cold]
+    fn poll_listed(&mut self, waker: Waker) -> Poll<Option<CancellationToken>> {
+        let mut state = self.cell.lock();
+        if let Some(over) = self.look(&state) {
+            drop(state);
+            let _ = drop_caught(waker);
+            return Poll::Ready(over);
+        }
+        let list = state.aside.get_or_insert_default().waiting.get_or_insert_default();
+        let replaced = list.register(&mut self.id, waker);
+        drop(state);
+        let _ = drop_caught(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let Some(id) = self.id else { return };
+        let mut state = self.cell.lock();
+        let is_own = state.machine.attempt == self.attempt;
+        let list = state.aside.as_mut().filter(|_| is_own).and_then(|aside| aside.waiting.as_mut());
+        let gone = list.and_then(|list| list.deregister(id));
+        drop(state);
+        let _ = drop_caught(gone);
+    }
+}
