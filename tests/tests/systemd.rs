@@ -93,10 +93,26 @@ impl Service {
         assert_eq!(self.stop_and_read(), "told\n");
     }
 
-    /// Returns what it prints while it stops.
-    fn stop_and_read(mut self) -> String {
+    fn terminate(&self) {
         let kill = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(kill.success());
+    }
+
+    /// Returns its exit status. Nothing that a test expects takes as long as this waits.
+    fn status_after_stop(mut self) -> Option<i32> {
+        self.terminate();
+        for _ in 0..30_000 {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(tests::ms(2));
+        }
+        panic!("it does not end");
+    }
+
+    /// Returns what it prints while it stops.
+    fn stop_and_read(mut self) -> String {
+        self.terminate();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         assert!(self.process.wait().unwrap().success());
@@ -149,6 +165,17 @@ fn systemd_hears_of_the_result_from_a_process_that_run_to_exit_ends() {
         assert_eq!(service.stop_and_read(), "");
         manager.until("STATUS=stopped");
     }
+}
+
+/// The time for the last message does not depend on the runtime, whose timers stand still then.
+#[test]
+fn a_worker_that_is_blocked_at_the_end_does_not_keep_run_to_exit_from_it() {
+    let manager = Manager::new();
+    let mut command = manager.service();
+    command.arg("blocked").stderr(Stdio::null());
+    let mut service = Service::start(command);
+    service.become_ready();
+    assert_eq!(service.status_after_stop(), Some(3));
 }
 
 #[test]

@@ -155,6 +155,11 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                 repeats.over(path);
                 nothing
             }
+            // The ends of tasks can be among what was lost.
+            EventKind::SubscriberOverflow if **path == *self.name() => {
+                repeats.forget_late(event.at);
+                nothing
+            }
             _ => nothing,
         }
     }
@@ -351,6 +356,23 @@ mod tests {
     #[tokio::test]
     async fn a_closed_output_is_no_harm() {
         LogWriter::new(Closed).on_event(&event(EventKind::TaskFailed, "x")).await;
+    }
+
+    #[tokio::test]
+    async fn o40_what_failed_long_ago_is_forgotten_when_events_were_lost() {
+        let writer = LogWriter::new(io::sink());
+        let at = |seconds, event: Event| Event { at: UNIX_EPOCH + Duration::from_secs(seconds), ..event };
+        for (seconds, kind, about) in [
+            (0, EventKind::TaskFailed, "ended since"),
+            (60, EventKind::TaskFailed, "fails"),
+            (61, EventKind::SubscriberOverflow, "metrics"),
+        ] {
+            writer.on_event(&at(seconds, event(kind, about))).await;
+        }
+        let known = |path: &str| lock(&writer.repeats).as_ref().unwrap().knows(path);
+        assert!(known("ended since"), "another subscriber has lost events");
+        writer.on_event(&at(61, event(EventKind::SubscriberOverflow, writer.name()))).await;
+        assert_eq!((known("ended since"), known("fails")), (false, true));
     }
 
     #[tokio::test]

@@ -87,6 +87,20 @@ impl<K: Hash + Eq> Repeats<K> {
         !was_ready || streak.times < SINGLY
     }
 
+    /// Events were lost: forgets the tasks that have not failed for long, as they may have ended.
+    #[cfg(feature = "logging")]
+    pub(crate) fn forget_late(&mut self, now: SystemTime) {
+        self.0.retain(|_, streak| !streak.is_late(now));
+    }
+
+    #[cfg(all(test, feature = "logging"))]
+    pub(crate) fn knows<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.0.contains_key(key)
+    }
+
     /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
     pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
     where
@@ -148,13 +162,17 @@ impl Streak {
 
     /// Returns `true` if the task has run well since its last failure, as far as the times tell.
     fn is_over(&self, now: SystemTime) -> bool {
-        if self.last.checked_add(LATE).is_none_or(|late| now <= late) {
+        if !self.is_late(now) {
             return false;
         }
         let pause = between(self.last, now);
         let before = u32::try_from(self.times.saturating_sub(1)).unwrap_or(u32::MAX);
         let usual = between(self.since, self.last).checked_div(before);
         usual.is_some_and(|usual| pause > usual * 4)
+    }
+
+    fn is_late(&self, now: SystemTime) -> bool {
+        self.last.checked_add(LATE).is_some_and(|late| now > late)
     }
 
     fn often(&self) -> Often {

@@ -4,9 +4,8 @@ use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::pin;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -32,7 +31,11 @@ const FORCED: Duration = Duration::from_millis(500);
 /// The time that a last message may take: to standard error, or to systemd. A full pipe does not keep the process alive.
 const MESSAGE: Duration = Duration::from_millis(250);
 
-/// The thread that ends the process if `run` does not return in time. It ends when this value is dropped.
+/// The time for the last messages, after `run` has returned.
+const MESSAGES: Duration = MESSAGE.saturating_mul(2);
+
+/// The thread that ends the process if `run` does not return in time, or what follows does not end. It ends when this
+/// value is dropped.
 struct ExitGuard {
     state: Arc<State>,
 }
@@ -42,6 +45,11 @@ struct State {
     /// `true` when the guard is dropped.
     over: AtomicBool,
     changed: Notify,
+    /// The exit status of the result, and the time by which the last messages must be written. They may block the thread
+    /// or the runtime of `run`.
+    result: OnceLock<(u8, Instant)>,
+    /// `true` when a thread explains the end of the process. Only one may.
+    explains: AtomicBool,
     /// `true` when a thread ends the process. Only one may.
     ends: AtomicBool,
 }
@@ -63,28 +71,25 @@ impl Core {
         stays: bool,
     ) -> ! {
         let state = Arc::new(State::default());
-        let listens = self.config.signals.listen;
-        let result = match ExitGuard::new(self, &state, listens) {
-            Ok(guard) => {
-                // The thread listens to signals.
-                match claim(false) {
-                    Ok(running) => {
-                        let result = running.wait(stays).await;
-                        drop(guard);
-                        #[cfg(all(feature = "systemd", unix))]
-                        let _ = timeout(MESSAGE, self.notifiers.closed()).await;
-                        result
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
+        // The thread listens to signals.
+        let guard = ExitGuard::new(self, &state, self.config.signals.listen);
+        let result = match &guard {
+            Ok(_) => match claim(false) {
+                Ok(running) => running.wait(stays).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error.clone()),
         };
         let exit = Exit::from(result);
-        state.end(|| {
-            exit.explain();
-            exit.code()
-        })
+        let status = exit.code();
+        state.has_result(status);
+        state.explains();
+        if let Some(message) = exit.message() {
+            say(message);
+        }
+        #[cfg(all(feature = "systemd", unix))]
+        let _ = timeout(MESSAGE, self.notifiers.closed()).await;
+        state.end(status)
     }
 
     /// Returns the time by which the process must have ended, once a shutdown was requested.
@@ -162,18 +167,22 @@ impl State {
                 Next::Over => return core.stop_listening(),
                 Next::Signal(signal) => core.heed(signal),
                 Next::Changed => {}
-                Next::Late if core.ends_by().is_some_and(|by| by > Instant::now()) => {}
-                Next::Late => self.end(|| {
+                Next::Late if self.ends_by(core).is_some_and(|by| by > Instant::now()) => {}
+                Next::Late => {
+                    if let Some((status, _)) = self.result.get() {
+                        self.end(*status);
+                    }
+                    self.explains();
                     let (message, status) = core.unfinished();
                     say(message);
-                    status
-                }),
+                    self.end(status)
+                }
             }
         }
     }
 
     async fn next(&self, core: &Core) -> Next {
-        let by = core.ends_by();
+        let by = self.ends_by(core);
         let (forced, given) = (core.stop.verdict.forced().is_some(), core.stop.verdict.is_given());
         let mut changed = pin!(self.changed.notified());
         let mut requested = pin!(core.readiness.changed.wait(|| core.stop.times().map(drop)));
@@ -196,12 +205,30 @@ impl State {
         }
     }
 
-    /// Ends the process with the status that `explain` returns. If another thread ends it, this never returns.
-    fn end(&self, explain: impl FnOnce() -> u8) -> ! {
+    /// Returns the time by which the process must have ended.
+    fn ends_by(&self, core: &Core) -> Option<Instant> {
+        self.result.get().map_or_else(|| core.ends_by(), |(_, by)| Some(*by))
+    }
+
+    /// `run` has returned, and the last messages follow.
+    fn has_result(&self, status: u8) {
+        let _ = self.result.set((status, Instant::now() + MESSAGES));
+        self.changed.notify_one();
+    }
+
+    /// The caller explains the end of the process. If another thread does, this never returns.
+    fn explains(&self) {
+        while self.explains.swap(true, Ordering::AcqRel) {
+            thread::park();
+        }
+    }
+
+    /// Ends the process. If another thread ends it, this never returns.
+    fn end(&self, status: u8) -> ! {
         while self.ends.swap(true, Ordering::AcqRel) {
             thread::park();
         }
-        process::exit(explain().into())
+        process::exit(status.into())
     }
 }
 

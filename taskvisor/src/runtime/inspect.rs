@@ -94,7 +94,7 @@ impl Core {
             if let Some(problem) = awaited(&cell) {
                 health.add(cell.counts_for_readiness(), unhealthy(problem));
             } else if !cell.is_well() {
-                let state = cell.status().state;
+                let state = cell.state();
                 let awaits = if state == TaskState::Pending { cell.awaits() } else { Vec::new() };
                 health.add(cell.counts_for_readiness(), Unhealthy { awaits, ..unhealthy(Problem::NotReady(state)) });
             } else if let Some(problem @ Problem::Quiet { silence, .. }) = cell.quiet() {

@@ -251,7 +251,7 @@ impl Core {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
                 let name = last_segment(cell.name());
                 // A task at the place of a declared child is shown there.
-                if cell.status().state != TaskState::Ended && children.place(name).is_none() {
+                if cell.state() != TaskState::Ended && children.place(name).is_none() {
                     node.children.push(self.task_node(cell, name, Vec::new(), view));
                 }
             }

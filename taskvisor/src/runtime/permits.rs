@@ -394,7 +394,7 @@ impl Permit {
         let watched = mem::replace(&mut state.watched, true);
         drop(state);
         if !watched && core.limits.watch(&self.permits) {
-            let lost = |core: &Core| core.limits.is_unwatched();
+            let lost = |core: &Arc<Core>| core.limits.is_unwatched();
             Recheck::spawn(core, "permits", PATIENCE, |core| core.limits.warn(), lost);
         }
         Poll::Pending

@@ -14,7 +14,7 @@ pub(super) struct Recheck {
     /// Checks, and returns the time of the next check; `None` if there is nothing more to check.
     check: fn(&Arc<Core>) -> Option<Instant>,
     /// Called if the runtime ends before. The next one that waits then spawns another.
-    lost: fn(&Core),
+    lost: fn(&Arc<Core>),
     is_over: bool,
 }
 
@@ -25,7 +25,7 @@ impl Recheck {
         name: &'static str,
         first: Duration,
         check: fn(&Arc<Core>) -> Option<Instant>,
-        lost: fn(&Core),
+        lost: fn(&Arc<Core>),
     ) {
         let Ok(runtime) = core.runtime() else { return };
         let recheck = Self { core: Arc::downgrade(core), check, lost, is_over: false };

@@ -72,11 +72,9 @@ impl Exit {
         self.0.as_ref().map_or_else(RuntimeError::exit_code, |()| 0)
     }
 
-    /// Writes the error to standard error, if there is one. The status stays the same if standard error is closed.
-    pub(crate) fn explain(&self) {
-        if let Err(error) = &self.0 {
-            let _ = writeln!(io::stderr(), "Error: {error:#}");
-        }
+    /// Returns the error as text, if there is one.
+    pub(crate) fn message(&self) -> Option<String> {
+        self.0.as_ref().err().map(|error| format!("{error:#}"))
     }
 }
 
@@ -88,7 +86,10 @@ impl From<Result<(), RuntimeError>> for Exit {
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
-        self.explain();
+        // The status stays the same if standard error is closed.
+        if let Some(message) = self.message() {
+            let _ = writeln!(io::stderr(), "Error: {message}");
+        }
         ExitCode::from(self.code())
     }
 }

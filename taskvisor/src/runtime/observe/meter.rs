@@ -120,7 +120,7 @@ impl Stopwatch {
         let now = Instant::now();
         self.began = Some(now);
         self.keep(attempt, now, recorder);
-        if attempt > 1 && (!cell.policy().is_periodic() || cell.status().restarts > 0) {
+        if attempt > 1 && (!cell.policy().is_periodic() || cell.lock().machine().restarts(cell.policy()) > 0) {
             let kept = self.series.as_mut().map(|series| &mut series.restarts);
             each(kept, || counter!(RESTARTS, "task" => task_label(cell)), |restarts| restarts.increment(1));
         }

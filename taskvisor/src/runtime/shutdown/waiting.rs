@@ -82,7 +82,7 @@ impl Core {
             return None;
         }
         let mut left: Vec<_> = self.cells();
-        left.retain(|cell| cell.status().state != TaskState::Ended);
+        left.retain(|cell| cell.state() != TaskState::Ended);
         // A task of a later layer is not yet requested to stop. Between two layers, none that is left is.
         let (asked, _, task) =
             left.iter().map(|cell| (cell.stops_since(), cell.id(), cell)).min_by_key(|(asked, id, _)| (*asked, *id))?;

@@ -142,7 +142,7 @@ impl Called {
         self.woken.into_iter().for_each(wake_caught);
         drop_each(self.dropped);
         if self.watch {
-            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.watched = false);
+            Recheck::spawn(core, "line", PATIENCE, pass_over, check_is_lost);
         }
     }
 }
@@ -154,6 +154,12 @@ fn pass_over(core: &Arc<Core>) -> Option<Instant> {
     let goes_on = core.registry().slots.wait_queue.pass_over(&mut aftermath.calls);
     aftermath.carry_out(core);
     goes_on.then(|| Instant::now() + PATIENCE)
+}
+
+fn check_is_lost(core: &Arc<Core>) {
+    let mut calls = Calls::default();
+    core.registry().slots.wait_queue.check_is_lost(&mut calls);
+    calls.carry_out(core);
 }
 
 impl Over {

@@ -55,7 +55,7 @@ impl Core {
 
     fn shown(&self, seen: Seen) -> SlotSnapshot {
         let Seen { name, phase, owners, next, queue, queued, paused, paused_since } = seen;
-        let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.status().state);
+        let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.state());
         let all = |cells: &[Arc<Cell>]| cells.iter().map(task).collect();
         let snapshot = SlotSnapshot {
             capacity: self.controller.capacity(&name),

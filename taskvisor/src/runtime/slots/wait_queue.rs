@@ -22,7 +22,9 @@ pub(in crate::runtime) struct WaitQueue {
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
     /// `true` while a check for them is spawned.
-    pub(super) watched: bool,
+    watched: bool,
+    /// `true` after its runtime has ended, until a submission waits.
+    is_check_lost: bool,
 }
 
 struct Ticket {
@@ -127,6 +129,9 @@ impl WaitQueue {
         waker: Waker,
         calls: &mut Calls,
     ) -> u64 {
+        if mem::take(&mut self.is_check_lost) && self.has_called() {
+            calls.watch(&mut self.watched);
+        }
         let turn = Turn::Waits(Some(waker));
         if let Some((id, known)) = ticket.and_then(|id| Some((id, self.tickets.get_mut(&id)?))) {
             if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, turn) {
@@ -201,8 +206,18 @@ impl WaitQueue {
             self.call_first(&slot, calls);
         }
         self.let_in(calls);
-        self.watched = self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
+        self.watched = self.has_called();
         self.watched
+    }
+
+    fn has_called(&self) -> bool {
+        self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)))
+    }
+
+    /// The runtime of the check has ended. The next submission that waits begins another: those that wait look again.
+    pub(in crate::runtime) fn check_is_lost(&mut self, calls: &mut Calls) {
+        (self.watched, self.is_check_lost) = (false, true);
+        self.wake_all(calls);
     }
 
     /// Reserves the free entries for the first tickets.

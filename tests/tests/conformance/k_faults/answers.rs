@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use taskvisor::{
     EventKind, Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
@@ -271,4 +273,61 @@ async fn k4c_a_tree_whose_error_cannot_be_formatted_fails_all_the_same() {
     let tree = Tree::builder(SupervisorConfig::default()).task(spec).build();
     let error = tree.run_until(std::future::pending()).await.unwrap_err();
     assert_eq!(tests::placeless(format!("{error:?}")), format!("`a` failed ({STAND_IN}), which `root` needs"));
+}
+
+/// An error that counts its drops on one thread.
+#[derive(Debug)]
+struct Counted(Arc<Drops>);
+
+#[derive(Debug)]
+struct Drops {
+    reader: ThreadId,
+    all: AtomicUsize,
+    by_reader: AtomicUsize,
+    enough: AtomicBool,
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("counted")
+    }
+}
+
+impl Error for Counted {}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.all.fetch_add(1, Ordering::Relaxed);
+        self.0.by_reader.fetch_add(usize::from(thread::current().id() == self.0.reader), Ordering::Relaxed);
+    }
+}
+
+/// A look that shows no error keeps none: else it could be the last to have it, and drop it outside of the fence.
+#[test]
+fn k4c_a_look_at_states_drops_no_error_of_a_task() {
+    let (all, by_reader, enough) = Default::default();
+    let drops = Arc::new(Drops { reader: thread::current().id(), all, by_reader, enough });
+    let supervisor = supervisor();
+    let (running, errors) = (Arc::clone(&supervisor), Arc::clone(&drops));
+    let failing = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let task = TaskFn::arc("a", move |_: TaskContext| {
+                let enough = errors.enough.load(Ordering::Relaxed);
+                let error = TaskError::error(Counted(Arc::clone(&errors)));
+                async move { if enough { Ok(()) } else { Err(error) } }
+            });
+            let spec = TaskSpec::inherit(task).with_backoff(constant(Duration::ZERO));
+            running.slot("s").queue(spec).await.unwrap().outcome().await;
+        });
+    });
+    let handle = supervisor.handle();
+    while drops.all.load(Ordering::Relaxed) < 40_000 {
+        let _ = (handle.slots(), handle.health());
+    }
+    // At its end, the cell of the task can be dropped here.
+    let by_reader = drops.by_reader.load(Ordering::Relaxed);
+    drops.enough.store(true, Ordering::Relaxed);
+    failing.join().unwrap();
+    assert_eq!(by_reader, 0);
 }

@@ -1,6 +1,8 @@
 //! O01 to O05 and O07 with real signals, in child processes.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,17 +29,17 @@ struct Ended {
 impl Operated {
     /// Starts the process, and waits for its first line.
     fn start(arguments: &[&str], first: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_operated"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (stdin, stdout) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        let mut operated = Self { process, stdin, stdout };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_operated"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut operated = Self::of(command);
         assert_eq!(operated.line(), first);
         operated
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
+        let (stdin, stdout) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
+        Self { process, stdin, stdout }
     }
 
     fn line(&mut self) -> String {
@@ -53,19 +55,24 @@ impl Operated {
         }
     }
 
-    fn wait(mut self) -> Ended {
+    /// Waits for its end. Returns its status.
+    fn status(&mut self) -> Option<i32> {
         let start = Instant::now();
-        let status = loop {
+        loop {
             match self.process.try_wait().unwrap() {
-                Some(status) => break status,
+                Some(status) => return status.code(),
                 None if start.elapsed() < FOREVER => thread::sleep(ms(2)),
                 None => panic!("does not end"),
             }
-        };
+        }
+    }
+
+    fn wait(mut self) -> Ended {
+        let status = self.status();
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
         self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        Ended { status: status.code(), stdout, stderr }
+        Ended { status, stdout, stderr }
     }
 }
 
@@ -189,6 +196,23 @@ fn o03_a_failed_tree_ends_a_wedged_runtime() {
         assert_eq!(ended.status, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.starts_with("Error: `broken` failed (broken)"), "{}", ended.stderr);
     }
+}
+
+/// Nobody reads standard error, and it is full.
+#[test]
+fn o03_an_error_that_cannot_be_written_does_not_keep_the_process_from_its_end() {
+    let (mut full, unread) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    for size in [4_096, 1] {
+        while full.write(&vec![0; size]).is_ok() {}
+    }
+    full.set_nonblocking(false).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_operated"));
+    command.args(["exit", "broken"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(OwnedFd::from(full));
+    let mut operated = Operated::of(command);
+    assert_eq!(operated.line(), "ready");
+    assert_eq!(operated.status(), Some(1));
+    drop(unread);
 }
 
 #[test]

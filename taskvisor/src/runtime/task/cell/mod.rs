@@ -282,6 +282,11 @@ impl Cell {
         &self.core
     }
 
+    /// Returns its public state. Unlike [`status`](Self::status), it has no error, whose drop is user code.
+    pub(in crate::runtime) fn state(&self) -> TaskState {
+        self.lock().machine.state()
+    }
+
     pub(crate) fn status(&self) -> TaskStatus {
         let next_run = self.next_run();
         let state = self.lock();

@@ -1,5 +1,6 @@
 //! K5i: submissions in the wait queue that are not polled.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::task::{Context, Waker};
 
 use taskvisor::{ControllerError, ControllerSpec, Supervisor, TaskHandle, TaskState};
 use tests::{cooperative, ms, settle};
+use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -86,6 +88,32 @@ async fn k5i_one_that_is_not_polled_does_not_keep_its_slot_idle() -> Result {
     assert!(start.elapsed() <= PATIENCE, "{:?}", start.elapsed());
     settle().await;
     assert_eq!(second.status().state, TaskState::Running);
+    Ok(())
+}
+
+/// The check for it ends with the runtime that it runs on, and goes on with the next submission that waits, or one that
+/// waits by then.
+#[test]
+fn k5i_one_that_is_not_polled_starves_nobody_when_the_runtime_of_its_check_has_ended() -> Result {
+    for waits_by_then in [false, true] {
+        let runtime = |paused| Builder::new_current_thread().enable_all().start_paused(paused).build();
+        let (stays, ends) = (runtime(true)?, runtime(false)?);
+        let (supervisor, waits) = stays.block_on(full())?;
+        let _first = abandoned(&supervisor, "a");
+        let by_then = waits_by_then.then(|| stays.block_on(waiter(&supervisor, "b")));
+        assert!(ends.block_on(waits.cancel())?);
+        drop(ends);
+        let took = stays.block_on(async {
+            let start = Instant::now();
+            let submitted = match by_then {
+                Some(second) => surely(second).await?,
+                None => surely(supervisor.submit(to("b"))).await,
+            };
+            submitted?;
+            Ok::<_, Box<dyn Error>>(start.elapsed())
+        })?;
+        assert!(took <= PATIENCE, "{took:?}");
+    }
     Ok(())
 }
 
