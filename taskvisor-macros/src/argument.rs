@@ -237,7 +237,8 @@ fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
             errors.push(syn::Error::new(name.span(), format!("write `{word}(..)`, with parentheses")));
             Expr::Verbatim(tokens)
         }
-        [TokenTree::Ident(word)] if !is_name(word) => {
+        // Any other word is an expression.
+        [TokenTree::Ident(word)] => {
             errors.push(syn::Error::new(word.span(), format!("`{word}` is a keyword, and stands for nothing here")));
             Expr::Verbatim(tokens)
         }

@@ -147,7 +147,9 @@ class Work:
         for test in self.args.test:
             name, _, options = test.partition(':')
             done, messages = self.cargo(['test', '--no-run', *features, *options.split()])
-            built = [m for m in messages if m['reason'] == 'compiler-artifact' and m.get('executable')]
+            # A package has programs as well, which its tests start.
+            built = [m for m in messages if m['reason'] == 'compiler-artifact' and m.get('executable')
+                     and m['profile']['test']]
             if done.returncode or not built:
                 raise SystemExit(done.stderr)
             for artifact in built:

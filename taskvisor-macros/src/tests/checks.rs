@@ -127,6 +127,48 @@ fn a_type_without_a_size_is_told() {
     }
 }
 
+/// The compiler would report the types of the function once more.
+#[test]
+fn the_types_of_a_refused_function_are_accepted() {
+    for (ty, accepted) in [
+        ("[u8]", "& 'static ([u8])"),
+        ("dyn Named", "& 'static (dyn Named)"),
+        ("str", "& 'static (str)"),
+        ("(str)", "(& 'static (str))"),
+        ("Cow<str>", "Cow < 'static , str >"),
+        ("(a::Cow<str>)", "(a :: Cow < 'static , str >)"),
+        ("Cow<'a, str>", "Cow < 'a , str >"),
+        ("Text<u8>", "Text < u8 >"),
+        ("a::str", "a :: str"),
+        ("u8", "u8"),
+    ] {
+        let (expanded, _) = task("unknown", &format!("async fn ping(value: {ty}) {{}}"));
+        assert!(expanded.contains(&format!("async fn ping (value : {accepted})")), "{ty}: {expanded}");
+        let ty = fragment(ty);
+        let expanded = crate::task::expand(tokens("unknown"), quote!(async fn ping(value: #ty) {})).to_string();
+        assert!(expanded.contains(&format!("async fn ping (value : {accepted})")), "{ty} of a macro: {expanded}");
+    }
+}
+
+/// The compiler reports the name.
+#[test]
+fn a_function_with_two_arguments_of_one_name_has_no_working_task() {
+    let (once, twice) =
+        ("async fn ping(event: &Event, a: u8, b: u8) {}", "async fn ping(event: &Event, a: u8, a: u8) {}");
+    for (item, is_working) in [(once, true), (twice, false)] {
+        let expanded = crate::subscriber::expand(TokenStream::new(), tokens(item));
+        assert_eq!((messages(&expanded), runs(&expanded.to_string())), (Vec::new(), is_working), "{item}: {expanded}");
+        let item = item.replace("event: &Event, ", "");
+        let (expanded, errors) = task("", &item);
+        assert_eq!((errors, runs(&expanded)), (Vec::new(), is_working), "{item}: {expanded}");
+    }
+}
+
+/// Whether the struct in an expansion calls the function, which is there as well.
+fn runs(expanded: &str) -> bool {
+    expanded.matches("ping (").count() > 1
+}
+
 #[test]
 fn the_context_is_found_in_parentheses_and_in_a_fragment() {
     for ty in [tokens("TaskContext"), tokens("(TaskContext)"), fragment("a::TaskContext"), fragment("(TaskContext)")] {
@@ -178,6 +220,7 @@ fn the_maker_of_a_fresh_group_in_quotes_is_told() {
     ] {
         assert_eq!(tree(&format!("tasks = [store = group(fresh = {value})]")), [message], "{value}");
     }
+    assert_eq!(tree("tasks = [store = group(fresh = make!())]"), Vec::<String>::new());
 }
 
 #[test]

@@ -77,6 +77,13 @@ fn one_mistake_in_a_list_is_one_error() {
             ("tasks [ping {}, half { client: cl }]", &["write `=` after `tasks`: `tasks = ..`"]),
             ("tasks [ping {}]", &["write `=` after `tasks`: `tasks = ..`"]),
             ("unknown [ping {}]", &["expected a key, for example `tasks = [..]`"]),
+            ("unknown [ping {}, pong {}]", &["unexpected token, expected `]`", "unknown key `unknown`, expected .."]),
+            ("tasks = [one after [two, three]]", &["a `,` is missing before this"]),
+            ("tasks = [one + after [two, three]]", &["unexpected token, expected `]`"]),
+            (
+                "tasks (ping {}, half { client: cl. })",
+                &["a name is missing after the `.`", "`tasks` takes a value: `tasks = [..]`"],
+            ),
             ("= 5, tasks = []", &["a name is missing before this `=`"]),
             ("async, tasks = []", &["`async` is a keyword, and stands for nothing here"]),
             (
@@ -92,6 +99,21 @@ fn one_mistake_in_a_list_is_one_error() {
             ("tasks = [struct = ping {}]", &["`struct` is a keyword: write `r#struct`, or another name"]),
         ],
     );
+}
+
+/// The compiler would report that there is no such field.
+#[test]
+fn m08_an_option_in_the_braces_is_not_in_the_expansion() {
+    for (field, mended, stays) in [
+        ("timeout = \"5s\"", "timeout : \"5s\"", false),
+        ("timeout = 5", "timeout : 5", true),
+        ("name = \"a\"", "name : \"a\"", true),
+        ("size = \"5\"", "size : \"5\"", true),
+    ] {
+        let (expanded, errors) = expand_tree(&format!("tasks = [ping {{ {field}, other: 1 }}]"));
+        assert_eq!((errors.len(), expanded.contains(mended)), (1, stays), "{field}: {errors:?} {expanded}");
+        assert!(expanded.contains("other : 1"), "{field}: {expanded}");
+    }
 }
 
 /// The function of a list with an unread value has its struct, and nothing that the compiler refuses once more.

@@ -301,6 +301,50 @@ mod tests {
     }
 
     #[test]
+    fn o40_a_quiet_time_is_longer_than_four_usual_ones() {
+        let failed_each = |pause: Duration| {
+            let mut repeats = Repeats::default();
+            for n in 0..4 {
+                repeats.failed("a", "refused", at(pause * n));
+            }
+            repeats
+        };
+        let (pause, moment) = (SECOND * 20, Duration::from_millis(1));
+        for (after, expected) in [(pause * 4, Tell::Nothing), (pause * 4 + moment, Tell::Whole)] {
+            assert_eq!(failed_each(pause).failed("a", "refused", at(pause * 3 + after)), expected);
+        }
+        // Nor is it quiet within a minute.
+        for (after, expected) in [(LATE, Tell::Nothing), (LATE + moment, Tell::Whole)] {
+            assert_eq!(failed_each(SECOND).failed("a", "refused", at(SECOND * 3 + after)), expected);
+        }
+    }
+
+    #[test]
+    fn o40_what_was_told_one_by_one_is_not_counted_again() {
+        let mut repeats = Repeats::default();
+        for times in 1..=SINGLY + 1 {
+            for _ in 0..times {
+                repeats.failed("a", "refused", at(SECOND));
+            }
+            assert_eq!(repeats.over("a").is_some(), times > SINGLY);
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn o40_the_failures_of_one_task_are_counted_alike() {
+        let mut repeated = Repeated::default();
+        let mut quiet = Vec::new();
+        for n in 0..5 {
+            assert_eq!(repeated.failed("refused", at(SECOND * n)) == Tell::Nothing, n >= 3);
+            quiet.push(repeated.is_quiet());
+        }
+        assert_eq!(quiet, [false, false, true, true, true]);
+        assert_eq!(repeated.over(), Some(Often { times: 5, within: SECOND * 4 }));
+        assert!(!repeated.is_quiet() && repeated.over().is_none());
+    }
+
+    #[test]
     fn o40_times_are_short() {
         let shown = |seconds| Time(SECOND * seconds).to_string();
         let expected = "0 ms, 1 s, 119 s, 2 min, 119 min, 2 h, 47 h, 2 d";

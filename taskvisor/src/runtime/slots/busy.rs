@@ -147,6 +147,7 @@ mod tests {
                     busy.get_key_value(&name).map(|(name, slot)| (name.to_string(), *slot)),
                     Some((name.clone(), slot))
                 );
+                assert_eq!(busy.get(&name), Some(&slot));
                 assert_eq!(busy.get_mut(&name), Some(&mut slot.clone()));
                 assert_eq!(busy.remove(&name), Some(slot));
                 model.remove(&name);
@@ -154,6 +155,42 @@ mod tests {
                 assert_eq!(all(&mut busy), model);
             }
         }
+    }
+
+    #[test]
+    fn slots_are_hashed_once_there_are_more_than_few() {
+        let mut busy = Busy::default();
+        (0..FEW).for_each(|number| *busy.get_or_insert_with(&name(number), || 0) = number);
+        assert_eq!(*busy.get_or_insert_with(&name(1), || unreachable!("it is stored")), 1);
+        assert_eq!((busy.few.len(), busy.many.len()), (FEW, 0));
+        busy.get_or_insert_with(&name(FEW), || FEW);
+        assert_eq!((busy.few.len(), busy.many.len()), (0, FEW + 1));
+    }
+
+    #[test]
+    fn memory_is_freed_when_most_slots_are_removed() {
+        let mut busy = Busy::default();
+        (0..300).for_each(|number| *busy.get_or_insert_with(&name(number), || 0) = number);
+        let full = busy.many.capacity();
+        for number in (40..300).rev() {
+            let capacity = busy.many.capacity();
+            busy.remove(&name(number));
+            // A removal can cost the map one place for good.
+            assert!(number < capacity / 8 || busy.many.capacity() + 1 >= capacity, "{number} of {capacity}");
+        }
+        assert!(busy.many.capacity() < full / 2);
+        // There is room for as many again.
+        (0..300).for_each(|number| *busy.get_or_insert_with(&name(number), || 0) = number);
+        busy.retain(|slot| *slot <= 20);
+        busy.remove(&name(20));
+        assert!((40..full / 2).contains(&busy.many.capacity()), "{}", busy.many.capacity());
+        // A small map is kept as it is.
+        let mut busy = Busy::default();
+        (0..50).for_each(|number| *busy.get_or_insert_with(&name(number), || 0) = number);
+        busy.retain(|slot| *slot <= 2);
+        let capacity = busy.many.capacity();
+        busy.remove(&name(2));
+        assert!(capacity <= KEPT && busy.many.capacity() + 1 >= capacity, "{}", busy.many.capacity());
     }
 
     #[test]

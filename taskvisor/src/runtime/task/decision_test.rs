@@ -44,6 +44,21 @@ fn what_was_told_outranks_the_result() {
 }
 
 #[test]
+fn only_the_usual_end_after_a_stop_is_decided_the_short_way() {
+    for (ending, returned_ok) in [(Ending::Result(Ok(())), true), (Ending::Result(Err(TaskError::Canceled)), false)] {
+        let next = after_stop(&ending, || StopReason::Canceled);
+        let Some(Next::End(TaskOutcome::Canceled { error: None, reason: StopReason::Canceled, finished })) = next
+        else {
+            panic!("{next:?}")
+        };
+        assert_eq!(finished, returned_ok);
+    }
+    for ending in [fail(), Ending::Dropped, Ending::Aborted] {
+        assert!(after_stop(&ending, || unreachable!("it is not decided")).is_none());
+    }
+}
+
+#[test]
 fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
     let reason = |error: &TaskError| matches!(error, TaskError::Fail { reason } if reason == "x");
     let mut last = Some(Arc::new(TaskError::Timeout { timeout: Duration::ZERO }));

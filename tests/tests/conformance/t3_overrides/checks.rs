@@ -87,6 +87,16 @@ fn t3_what_the_program_could_not_set_names_the_override() {
 }
 
 #[test]
+fn t3_of_two_values_that_exclude_each_other_that_of_the_refused_option_is_named() {
+    let (first, max) = (("poll.backoff.first", "10s"), ("poll.backoff.max", "1s"));
+    for overrides in [[first, max], [max, first]] {
+        let invalid = refused(builder(), overrides);
+        let origins: Vec<_> = invalid.iter().map(|invalid| invalid.origin.to_string()).collect();
+        assert_eq!(origins, ["poll.backoff.first"]);
+    }
+}
+
+#[test]
 fn t3_one_part_of_a_limit_needs_the_other() {
     assert_eq!(
         refused_key(builder(), "poll.limit.max_restarts", "5"),
