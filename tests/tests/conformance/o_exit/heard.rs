@@ -131,7 +131,7 @@ async fn hears(ctx: TaskContext, place: Place, heard: mpsc::UnboundedSender<Stop
 
 /// A task that waits for its stop, and what it hears.
 fn listener(place: Place) -> (TaskSpec, mpsc::UnboundedReceiver<StopReason>) {
-    let (heard, hears_of) = mpsc::unbounded_channel();
+    let (heard, reasons) = mpsc::unbounded_channel();
     let task = TaskFn::arc("listener", move |ctx: TaskContext| {
         let heard = heard.clone();
         async move {
@@ -139,7 +139,7 @@ fn listener(place: Place) -> (TaskSpec, mpsc::UnboundedReceiver<StopReason>) {
             Ok(())
         }
     });
-    (TaskSpec::inherit(task).with_restart(RestartPolicy::Never).with_stop_timeout(secs(3)), hears_of)
+    (TaskSpec::inherit(task).with_restart(RestartPolicy::Never).with_stop_timeout(secs(3)), reasons)
 }
 
 fn supervisor() -> Arc<Supervisor> {
@@ -156,16 +156,16 @@ where
     F: Future<Output = Result>,
 {
     let supervisor = supervisor();
-    let (spec, mut hears) = listener(place);
+    let (spec, mut reasons) = listener(place);
     let task = supervisor.add_task(spec).await.unwrap();
     sleep(secs(5)).await;
-    assert!(hears.try_recv().is_err(), "{place:?} heard something before");
+    assert!(reasons.try_recv().is_err(), "{place:?} heard something before");
     stop(Arc::clone(&supervisor), task.clone()).await.unwrap();
-    let heard = surely(hears.recv()).await.unwrap();
+    let reason = surely(reasons.recv()).await.unwrap();
     let outcome = surely(task.outcome()).await;
     assert!(!matches!(outcome, taskvisor::TaskOutcome::Aborted { .. }), "{place:?}: {outcome}");
     surely(supervisor.shutdown()).await.unwrap();
-    heard
+    reason
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,9 +182,9 @@ async fn o06_a_stop_is_heard_wherever_code_waits_for_it() {
 async fn o06_an_exceeded_limit_is_heard_wherever_code_waits_for_it() -> Result {
     for place in PLACES {
         let supervisor = supervisor();
-        let (spec, mut hears) = listener(place);
+        let (spec, mut reasons) = listener(place);
         let task = supervisor.add_task(spec.with_timeout(secs(2)).with_cleanup(secs(2))).await?;
-        assert_eq!(surely(hears.recv()).await, Some(StopReason::Timeout), "{place:?}");
+        assert_eq!(surely(reasons.recv()).await, Some(StopReason::Timeout), "{place:?}");
         surely(task.outcome()).await;
         surely(supervisor.shutdown()).await?;
     }
@@ -192,7 +192,7 @@ async fn o06_an_exceeded_limit_is_heard_wherever_code_waits_for_it() -> Result {
 }
 
 /// Takes a token in another task while code waits without one, and cancels it if it is told to.
-fn takes_token(spec: TaskSpec, cancels: bool) -> TaskSpec {
+fn takes_token(spec: &TaskSpec, cancels: bool) -> TaskSpec {
     let inner = Arc::clone(spec.task());
     TaskSpec::inherit(TaskFn::arc("with_token", move |ctx: TaskContext| {
         let later = ctx.clone();
@@ -215,14 +215,14 @@ fn takes_token(spec: TaskSpec, cancels: bool) -> TaskSpec {
 async fn o06_a_token_that_is_taken_and_canceled_later_is_heard_wherever_code_waits() -> Result {
     for (place, cancels) in PLACES.into_iter().flat_map(|place| [(place, true), (place, false)]) {
         let supervisor = supervisor();
-        let (spec, mut hears) = listener(place);
-        let task = supervisor.add_task(takes_token(spec, cancels)).await?;
+        let (spec, mut reasons) = listener(place);
+        let task = supervisor.add_task(takes_token(&spec, cancels)).await?;
         sleep(secs(3)).await;
-        assert!(hears.try_recv().is_err(), "{place:?}: the token is only taken");
+        assert!(reasons.try_recv().is_err(), "{place:?}: the token is only taken");
         if !cancels {
             assert!(surely(task.cancel()).await?);
         }
-        assert_eq!(surely(hears.recv()).await, Some(StopReason::Canceled), "{place:?}, {cancels}");
+        assert_eq!(surely(reasons.recv()).await, Some(StopReason::Canceled), "{place:?}, {cancels}");
         surely(task.outcome()).await;
         surely(supervisor.shutdown()).await?;
     }
