@@ -41,7 +41,8 @@ const ROWS: [Row; 14] = [
     row("once", "once", 1_000, 0.85),
     row("add, cancel, wait", "cancel-0", 1_000, 1.0),
     row("started, cancel, wait", "cancel-started-0", 1_000, 1.0),
-    row("stop", "stop", 1_000, 0.7),
+    // With fewer tasks, what the allocator merges at the end decides by a tenth either way.
+    row("stop", "stop", 8_000, 0.7),
     row("start to shutdown", "lifecycle", 500, 1.0),
     row("group: start", "group-start", 500, 1.0),
     Row { without: Some("group-start"), ..row("group: stop", "group-stop", 500, 1.0) },

@@ -16,7 +16,7 @@ mod signal;
 mod stop;
 mod transitions;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
@@ -59,6 +59,9 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// `true` if the future of an attempt may wait until it is canceled. Changed under the lock, and not a part of the state
+    /// because there is room for it here.
+    waits_in_place: AtomicBool,
     /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
@@ -147,8 +150,6 @@ pub(in crate::runtime) struct State {
     waker: Option<Waker>,
     /// The token of the attempt, if it was asked for.
     token: Option<CancellationToken>,
-    /// `true` if the future of the attempt itself may wait until it is canceled.
-    waits_in_place: bool,
     aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
@@ -184,6 +185,7 @@ impl Cell {
             hash: AtomicU32::new(0),
             name,
             news: News::default(),
+            waits_in_place: AtomicBool::new(false),
             state: Mutex::new(State {
                 machine,
                 bound: None,
@@ -191,7 +193,6 @@ impl Cell {
                 until: Ticks::MAX,
                 waker: None,
                 token: None,
-                waits_in_place: false,
                 aside: None,
                 last_error: None,
                 outcome: None,

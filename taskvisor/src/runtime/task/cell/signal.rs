@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::mem;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
@@ -89,17 +90,17 @@ impl Cell {
         }
         let is_first = state.token.is_none();
         let token = state.token.get_or_insert_default().clone();
-        if is_first && (state.waits_in_place || state.aside.is_some()) {
-            Self::send_to_token(state);
+        if is_first && (self.waits_in_place.load(Ordering::Relaxed) || state.aside.is_some()) {
+            self.send_to_token(state);
         }
         token
     }
 
     /// Wakes all who wait in the cell, so that they wait for the token.
     #[cold]
-    fn send_to_token(mut state: MutexGuard<'_, State>) {
+    fn send_to_token(&self, mut state: MutexGuard<'_, State>) {
         let waiting = state.aside.as_mut().and_then(|aside| aside.waiting.take());
-        let own = if mem::take(&mut state.waits_in_place) { state.waker.clone() } else { None };
+        let own = if self.waits_in_place.swap(false, Ordering::Relaxed) { state.waker.clone() } else { None };
         drop(state);
         if let Some(waiting) = waiting {
             waiting.wake();
@@ -131,12 +132,12 @@ struct Wait<'a> {
 impl Wait<'_> {
     /// Is ready if the attempt is canceled, and if there is a token to wait for.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
-        let mut state = self.cell.lock();
+        let state = self.cell.lock();
         if let Poll::Ready(over) = self.look(&state) {
             return Poll::Ready(over);
         }
         if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
-            state.waits_in_place = true;
+            self.cell.waits_in_place.store(true, Ordering::Relaxed);
             return Poll::Pending;
         }
         drop(state);
