@@ -942,7 +942,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `limit` | the name of a limit | none | the limit whose permits its tasks need |
 /// | `concurrency` | number | 1 | how many tasks run at once, in each key |
 /// | `keyed` | alone, or `true` or `false` | `false` | the slot has keys, as in `tree.slots.jobs.key("acme")`, each with a queue of its own; not with `after` |
-/// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
+/// | `max_concurrent` | number | unlimited | how many tasks there are in all keys together, from their start until they have ended for good; a free place goes round the keys. Needs `keyed` |
 /// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
 /// | `paused` | alone, or `true` or `false` | `false` | it is paused at first: submissions wait until its handle resumes it |
 /// | `fleet` | alone, or `true` or `false` | `false` | one of its tasks, in each key, runs in the whole `fleet` at a time; not with `"replace"` and `concurrency` |

@@ -40,9 +40,10 @@ pub struct Event {
     pub reason: Option<Reason>,
     /// The reason of the stop request that ended the attempt.
     pub stop: Option<StopReason>,
-    /// The time until the next attempt or run, in milliseconds, rounded down.
+    /// The time until the next attempt or run, in milliseconds, rounded down; of `ShutdownWaiting` the time since the stop
+    /// request.
     pub delay_ms: Option<u64>,
-    /// The exceeded timeout, in milliseconds, rounded down.
+    /// The exceeded timeout, in milliseconds, rounded down; of `ShutdownWaiting` the time until the end of the grace.
     pub timeout_ms: Option<u64>,
     /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; of a lease its
     /// token.
@@ -79,12 +80,12 @@ impl Event {
         }
     }
 
-    /// Returns [`delay_ms`](Self::delay_ms) as a duration: the time until the next attempt.
+    /// Returns [`delay_ms`](Self::delay_ms) as a duration.
     pub fn delay(&self) -> Option<Duration> {
         self.delay_ms.map(Duration::from_millis)
     }
 
-    /// Returns [`timeout_ms`](Self::timeout_ms) as a duration: the exceeded timeout.
+    /// Returns [`timeout_ms`](Self::timeout_ms) as a duration.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }

@@ -1,12 +1,12 @@
 //! The admission policies of slots.
 
 labels! {
-    /// The admission policy: what happens to a submission whose slot is busy. An idle slot accepts every submission at
-    /// once.
+    /// The admission policy: what happens to a submission whose slot is busy. An idle slot starts every submission at
+    /// once, unless it has a rate, a limit of its keys or a debounce.
     ///
     /// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its
-    /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy. A
-    /// [paused](crate::SlotHandle::pause) slot is as if it was busy.
+    /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy, unless its
+    /// [`concurrency`](crate::SlotSpec::with_concurrency) is more than 1. A [paused](crate::SlotHandle::pause) slot is as if it was busy.
     ///
     /// | policy | in `supervise!` | a submission to a busy slot | the running task | the waiting submissions |
     /// |---|---|---|---|---|
@@ -30,7 +30,7 @@ labels! {
         /// replace the task is rejected as superseded; submissions in the queue stay there.
         Replace = "replace",
         /// The running task continues, and the submission is the next. An earlier submission that waits to be the next is
-        /// rejected as superseded; submissions in the queue stay there. So the last submission always runs. With
+        /// rejected as superseded; submissions in the queue stay there. So the last submission runs, unless it is canceled or shut down before. With
         /// [`with_debounce`](crate::SlotSpec::with_debounce), an idle slot also waits for a newer submission.
         Latest = "latest",
         /// The submission is rejected as busy.

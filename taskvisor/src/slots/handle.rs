@@ -118,7 +118,7 @@ impl SlotHandle {
     }
 
     /// Returns the slot of a key, if this slot is declared with [keys](crate::SlotSpec::with_keys). The key can be any
-    /// text except an empty one. The slot is called like this one with `/` and the key after it.
+    /// text except an empty one, with which each submission is `InvalidOption`. The slot is called like this one with `/` and the key after it.
     ///
     /// # Examples
     /// ```

@@ -10,7 +10,7 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 /// A submission: a task with its slot and its admission policy.
 ///
 /// The slot has the name of the task, unless [`with_slot`](Self::with_slot) sets another. Tasks of different names that
-/// share a slot never run at once. A slot need not be declared. The guide explains [slots](crate::guide::slots).
+/// share a slot never run at once, unless the slot is declared with a concurrency. A slot need not be declared. The guide explains [slots](crate::guide::slots).
 ///
 /// # Examples
 /// ```
@@ -210,7 +210,8 @@ impl SlotSpec {
         self
     }
 
-    /// Limits the tasks that run at once in the slots of all its [keys](Self::with_keys) together, at least 1. A free
+    /// Limits the tasks in the slots of all its [keys](Self::with_keys) together, at least 1. A task counts from its start
+    /// until it has ended for good, backoffs included. A free
     /// place goes to the keys in turn, however many submissions each has. Needs keys. Default: no limit.
     pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
         self.max_concurrent = Some(max_concurrent);

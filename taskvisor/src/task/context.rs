@@ -22,8 +22,9 @@ use crate::tree::last_segment;
 
 /// The context of one attempt: its stop request, its identity and its helpers.
 ///
-/// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. Take a context or a
-/// token only to watch it: an attempt that takes one gets time to clean up, also after a timeout. When the attempt has
+/// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. An attempt
+/// that takes a context or a token gets time to clean up, also after a timeout: take one to watch it, or for work that a
+/// stop must not cut off. When the attempt has
 /// ended, its context is canceled. The guide explains [tasks](crate::guide::tasks) and
 /// [stopping](crate::guide::stopping).
 ///

@@ -143,7 +143,8 @@ impl Group {
     }
 
     /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
-    /// group, and the group fails. A restart of several siblings counts once. When the group starts again, the count is
+    /// group, and the group fails. A restart of several siblings counts once, by the failure
+    /// that caused it; a sibling that fails before that counts as well. When the group starts again, the count is
     /// zero. `within` must not be zero. Default: no limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         Managed::of(&mut self.managed).limit = Some((max_restarts, within));
