@@ -147,7 +147,7 @@ fn supervisor() -> Arc<Supervisor> {
 }
 
 async fn surely<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(secs(3600), future).await.expect("it hangs")
+    tokio::time::timeout(secs(60), future).await.expect("it hangs")
 }
 
 /// What a task at that place hears when that is done to it. It must end by itself, and all that waited with it.
@@ -327,6 +327,36 @@ async fn o06_a_late_wait_of_an_earlier_attempt_disturbs_no_other() -> Result {
     assert!(surely(task.cancel()).await?);
     assert_eq!(surely(next).await.unwrap(), StopReason::Canceled);
     Ok(())
+}
+
+/// Waits begin on one thread, one after another, until a stop on another thread ends them: the last that had to wait is
+/// woken, though the stop came while it was listed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o06_a_stop_misses_no_wait_that_begins_at_that_moment() -> Result {
+    let supervisor = supervisor();
+    for round in 0..300 {
+        let (ctx, task) = context_of(&supervisor).await?;
+        let begins = tokio::task::spawn_blocking(move || {
+            let mut last: Option<(Boxed, Arc<Counts>)> = None;
+            loop {
+                let counts = Counts::new(false);
+                let (mut wait, waker) = (waits(&ctx), Waker::from(Arc::clone(&counts)));
+                if wait.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                    return last;
+                }
+                last = Some((wait, counts));
+            }
+        });
+        for _ in 0..round % 9 {
+            tokio::task::yield_now().await;
+        }
+        surely(task.cancel()).await?;
+        if let Some((wait, counts)) = surely(begins).await.unwrap() {
+            assert_eq!(*counts.wakes.lock().unwrap(), 1, "round {round}");
+            assert_eq!(surely(wait).await, StopReason::Canceled);
+        }
+    }
+    supervisor.shutdown().await
 }
 
 /// The runtime of a task ends, and those that wait on another one hear it.
