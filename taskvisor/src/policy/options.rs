@@ -479,6 +479,9 @@ options! {
         /// initial delay. A task that drains a queue gets a last turn this way. The attempt finds the reason of the
         /// stop in its context, and has the same deadline as any other attempt after a stop request. Not with the
         /// restart policy `Never`.
+        ///
+        /// It also follows an attempt that ends before it can hear of the request, in the moment of the request or
+        /// while its helpers are joined, unless its result ends the task. Helpers take from its time.
         set with_final_attempt() = true;
 
         /// Begins no final attempt if a stop is requested while the task waits. This is the default.

@@ -499,7 +499,7 @@ impl Actor {
                 if is_told {
                     self.guards.get_or_insert_with(Guards::telling);
                 }
-                if self.cell.is_managed() {
+                if self.cell.awaits_its_group() {
                     self.step = Step::Waiting { delay };
                     let delay = self.backoff_in_group(delay);
                     return self.cell.tell_group(Note::Failed(RetryIn::new(delay, is_told)));

@@ -30,6 +30,8 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) abort: Option<CancellationToken>,
     /// Those who wait until the attempt is canceled, with other wakers than that of its actor.
     pub(in crate::runtime) waiting: Option<Box<WaitList>>,
+    /// The deadline of the final attempt that follows, after a stop request while the helpers are joined.
+    pub(in crate::runtime) last_by: Option<Instant>,
     /// The first panic of a helper.
     pub(in crate::runtime) panic: Option<TaskError>,
     /// The last heartbeat, for an attempt with a watchdog.

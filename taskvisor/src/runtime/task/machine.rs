@@ -76,6 +76,17 @@ pub(in crate::runtime) enum Gate {
     Passed,
 }
 
+/// The final attempt, which begins after the stop request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Last {
+    /// There is none.
+    No,
+    /// It follows the current attempt, which was not polled since the request and cannot have heard of it.
+    Follows,
+    /// It is the current or next attempt.
+    Is,
+}
+
 /// The state of one registration. Only this file changes it, except the limit.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the stage")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,8 +100,7 @@ pub(in crate::runtime) struct Machine {
     /// `true` if the token of the current attempt is canceled.
     pub(in crate::runtime) canceled: bool,
     bars: Bars,
-    /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
-    pub(in crate::runtime) last: bool,
+    last: Last,
     /// The reason of the stop request.
     pub(in crate::runtime) why: Option<StopKind>,
     /// The limit that an aborted attempt exceeded.
@@ -156,7 +166,7 @@ impl Machine {
             unready,
             canceled: false,
             bars: Bars::NONE,
-            last: false,
+            last: Last::No,
             why: None,
             limit: StopLimit::Grace,
             owed: false,
@@ -183,6 +193,31 @@ impl Machine {
     /// Notes the reason of a stop request. The reason with the highest rank stands.
     pub(in crate::runtime) fn because(&mut self, why: StopKind) {
         self.why = self.why.max(Some(why));
+    }
+
+    /// Returns `true` if the current or next attempt is the final attempt.
+    #[inline]
+    pub(in crate::runtime) fn is_last(&self) -> bool {
+        self.last == Last::Is
+    }
+
+    /// Returns `true` if a final attempt follows the current one.
+    #[inline]
+    pub(in crate::runtime) fn has_last(&self) -> bool {
+        self.last == Last::Follows
+    }
+
+    /// No time is left for the final attempt that would follow.
+    pub(in crate::runtime) fn gives_up_last(&mut self) {
+        self.last = Last::No;
+    }
+
+    /// The attempt before the final one is concluded: the final one is due, unless the result ended the registration.
+    pub(in crate::runtime) fn comes_to_last(&mut self) {
+        match self.stage {
+            Stage::Waiting(_) => self.takes_last(),
+            _ => self.gives_up_last(),
+        }
     }
 
     /// Returns `true` if an attempt or its helpers run.
@@ -216,7 +251,7 @@ impl Machine {
             Stage::Waiting(Wait::Scheduled) => TaskState::Scheduled,
             Stage::Waiting(Wait::Due) if self.is_held_back() => TaskState::Paused,
             Stage::Waiting(Wait::Due) => TaskState::Pending,
-            Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.last => {
+            Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.is_last() => {
                 TaskState::Running
             }
             Stage::Running(_) | Stage::Joining { .. } | Stage::Over => TaskState::Stopping,
@@ -237,19 +272,32 @@ impl Machine {
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
-            self.last &= self.is_alive();
-        } else if before != Request::Stop
-            && policy.final_attempt
-            && self.gate != Gate::Shut
-            && !self.bars.has(Bars::PAUSED | Bars::STANDBY)
-        {
-            if let Stage::Waiting(wait) = &mut self.stage {
-                *wait = Wait::Due;
-                self.last = true;
+            self.drops_last();
+        } else if before != Request::Stop && policy.final_attempt && !self.bars.has(Bars::PAUSED | Bars::STANDBY) {
+            match self.stage {
+                Stage::Waiting(Wait::Backoff) => self.takes_last(),
+                // The siblings that it would start with are down.
+                _ if self.gate == Gate::Shut => {}
+                Stage::Waiting(_) => self.takes_last(),
+                Stage::Running(_) | Stage::Joining { .. } => self.last = Last::Follows,
+                Stage::Queued | Stage::Over | Stage::Ended => {}
             }
         }
         self.request = Request::Stop;
         self.interrupt(before, at_once)
+    }
+
+    /// The final attempt is due.
+    fn takes_last(&mut self) {
+        self.stage = Stage::Waiting(Wait::Due);
+        self.last = Last::Is;
+    }
+
+    /// No final attempt begins any more. One that runs goes on.
+    fn drops_last(&mut self) {
+        if self.has_last() || !self.is_alive() {
+            self.last = Last::No;
+        }
     }
 
     /// Restarts: ends a wait or the running attempt. Returns `None` if no attempt can follow.
@@ -301,7 +349,7 @@ impl Machine {
             return None;
         }
         self.bars.set(Bars::STANDBY, true);
-        self.last &= self.is_alive();
+        self.drops_last();
         if let Stage::Waiting(wait) = &mut self.stage {
             self.streak = 0;
             // The next owner does not wait for what has happened to this one.
@@ -313,7 +361,7 @@ impl Machine {
         if !ends {
             return Some(Effects::default());
         }
-        self.last = false;
+        self.last = Last::No;
         let before = self.request;
         self.request = before.max(Request::Restart);
         Some(self.interrupt(before, false))
@@ -466,7 +514,7 @@ impl Machine {
     /// Returns `true` if an attempt that is due must not begin, whatever the gate says.
     #[inline]
     fn is_barred(&self) -> bool {
-        self.bars != Bars::NONE && !self.last && (self.is_held_off() || !self.bars.has(Bars::TRIGGERED))
+        self.bars != Bars::NONE && !self.is_last() && (self.is_held_off() || !self.bars.has(Bars::TRIGGERED))
     }
 
     /// The attempt that is due begins, unless it is barred: a trigger in a pause is used up.
@@ -512,7 +560,7 @@ impl Machine {
     }
 
     fn interrupt(&mut self, before: Request, at_once: bool) -> Effects {
-        let interrupts = self.is_alive() && (at_once || !self.last);
+        let interrupts = self.is_alive() && (at_once || !self.is_last());
         self.canceled |= interrupts;
         Effects { interrupts, is_first: before == Request::Nothing, note: None }
     }
@@ -531,10 +579,11 @@ impl Machine {
     /// Returns the next action, and the note to the group.
     #[inline]
     pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Note>) {
+        let is_last = self.is_last();
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
         let mut note = None;
         match self.request {
-            Request::Stop if !self.last => {
+            Request::Stop if !is_last => {
                 self.stage = Stage::Over;
                 return (Turn::Over, None);
             }
@@ -554,8 +603,8 @@ impl Machine {
             _ => {}
         }
         let turn = match (self.gate, *wait) {
-            (Gate::Shut, _) => Turn::Parked,
-            _ if self.is_held_off() && !self.last => Turn::Parked,
+            (Gate::Shut, _) if !is_last => Turn::Parked,
+            _ if self.is_held_off() && !is_last => Turn::Parked,
             (_, Wait::Due) if self.is_barred() => Turn::Parked,
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,
@@ -596,7 +645,7 @@ impl Machine {
     /// The runs for which an attempt was due are skipped: the task [rests](Self::rest). Returns `None` if the attempt
     /// begins all the same, because it was triggered, or because its end is requested.
     pub(in crate::runtime) fn reschedule(&mut self) -> Option<(bool, Option<Note>)> {
-        if self.stage != Stage::Waiting(Wait::Due) || self.owed || self.last {
+        if self.stage != Stage::Waiting(Wait::Due) || self.owed || self.is_last() {
             return None;
         }
         self.stage = Stage::Waiting(Wait::Scheduled);
@@ -607,14 +656,15 @@ impl Machine {
     /// next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
-        let asked = self.request >= Request::Hold && !self.last;
-        if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+        let is_last = self.is_last();
+        let is_held = self.request >= Request::Hold || self.gate == Gate::Shut;
+        if (is_held && !is_last) || self.stage != Stage::Waiting(Wait::Due) {
             return None;
         }
         if self.bars != Bars::NONE && !self.passes_bars() {
             return None;
         }
-        if !self.last {
+        if !is_last {
             self.request = Request::Nothing;
             self.why = None;
         }
@@ -630,16 +680,21 @@ impl Machine {
 
     /// Returns what was requested of the running attempt; `at_once` leaves it no time.
     pub(in crate::runtime) fn heed(&mut self, takes_context: bool, at_once: bool, helper_panicked: bool) -> Heed {
+        if self.has_last() {
+            // From now on the attempt knows.
+            self.last = Last::No;
+        }
+        let is_last = self.is_last();
         let Stage::Running(cut) = &mut self.stage else { return Heed::GoOn };
         let asked = self.request != Request::Nothing;
         if asked && at_once {
             return Heed::End(if takes_context { Ending::Aborted } else { Ending::Dropped });
         }
-        if asked && !self.last && !takes_context {
+        if asked && !is_last && !takes_context {
             return Heed::End(Ending::Dropped);
         }
         *cut = match *cut {
-            Cut::Not if asked && !self.last => Cut::Requested,
+            Cut::Not if asked && !is_last => Cut::Requested,
             Cut::Not if helper_panicked => Cut::HelperPanicked,
             _ => return Heed::GoOn,
         };
@@ -648,8 +703,9 @@ impl Machine {
 
     /// The attempt exceeds a limit. Returns `false` if something was requested of it before.
     pub(in crate::runtime) fn exceed(&mut self, why: StopKind) -> bool {
+        let is_last = self.is_last();
         match &mut self.stage {
-            Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
+            Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || is_last => {
                 *cut = Cut::TimedOut;
                 self.canceled = true;
                 self.because(why);
@@ -663,7 +719,7 @@ impl Machine {
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
         let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
-        facts.late |= self.request == Request::Nothing;
+        facts.late |= facts.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
         self.stage = Stage::Joining { unasked: facts.late, ends: !panicked && is_final(&facts, ending) };
@@ -691,7 +747,9 @@ impl Machine {
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once, ticks, stopped }
+        // As if the stop request came after the attempt, in the wait for the next one.
+        let request = if self.has_last() { Request::Nothing } else { self.request };
+        Facts { policy, request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
     /// Ends the registration with its attempt, as [`conclude`](Self::conclude) does, if the attempt was requested to stop
@@ -699,7 +757,7 @@ impl Machine {
     #[inline]
     pub(in crate::runtime) fn conclude_stop(&mut self) -> bool {
         let is_stopped = self.request == Request::Stop && self.stage == Stage::Running(Cut::Requested);
-        if !is_stopped || self.is_paused() {
+        if !is_stopped || self.is_paused() || self.has_last() {
             return false;
         }
         self.canceled = true;

@@ -81,7 +81,7 @@ fn the_public_state_follows_from_the_stage_the_bars_and_the_request() {
     for stage in [RUNNING, JOINING] {
         assert_eq!(at(stage).state(), TaskState::Running);
         assert_eq!(stopped(at(stage)).state(), TaskState::Stopping);
-        assert_eq!(Machine { last: true, ..stopped(at(stage)) }.state(), TaskState::Running);
+        assert_eq!(Machine { last: Last::Is, ..stopped(at(stage)) }.state(), TaskState::Running);
     }
     let states = [Stage::Queued, Stage::Over, Stage::Ended].map(|stage| at(stage).state());
     assert_eq!(states, [TaskState::Queued, TaskState::Stopping, TaskState::Ended]);
@@ -119,27 +119,73 @@ fn a_final_attempt_begins_if_one_could_begin_and_has_time() {
     let stop = |machine: Machine, policy: &ResolvedPolicy, at_once| {
         let mut machine = machine;
         machine.stop(policy, at_once);
-        (machine.last, machine.stage)
+        (machine.is_last(), machine.stage)
     };
     let waiting = at(Stage::Waiting(Wait::Backoff));
     assert_eq!(stop(waiting, &final_attempt(), false), (true, DUE));
     let not = (false, waiting.stage);
     assert_eq!(stop(waiting, &plain(), false), not);
     assert_eq!(stop(waiting, &final_attempt(), true), not);
-    assert_eq!(stop(shut(waiting), &final_attempt(), false), not);
+    assert_eq!(stop(shut(waiting), &final_attempt(), false), (true, DUE), "its siblings wait for its backoff");
+    assert_eq!(stop(shut(at(DUE)), &final_attempt(), false), (false, DUE), "it waits for its siblings");
     assert_eq!(stop(stopped(waiting), &final_attempt(), false), not, "it was requested before");
     for bars in [Bars::PAUSED, Bars::STANDBY] {
         assert_eq!(stop(barred(waiting, bars), &final_attempt(), false), not);
     }
     assert_eq!(stop(at(RUNNING), &final_attempt(), false), (false, RUNNING));
     // One that has begun goes on, and one that has not does not begin without time.
-    let last = |stage| Machine { last: true, ..stopped(at(stage)) };
+    let last = |stage| Machine { last: Last::Is, ..stopped(at(stage)) };
     assert_eq!(stop(last(RUNNING), &final_attempt(), true), (true, RUNNING));
     assert_eq!(stop(last(RUNNING), &final_attempt(), false), (true, RUNNING));
     assert_eq!(stop(last(DUE), &final_attempt(), true), (false, DUE));
     assert_eq!(stop(last(DUE), &final_attempt(), false), (true, DUE));
     assert_eq!(stop(last(Stage::Over), &final_attempt(), false), (false, Stage::Over));
     assert_eq!(stop(at(RUNNING), &final_attempt(), true), (false, RUNNING));
+}
+
+#[test]
+fn a_final_attempt_follows_one_that_could_not_hear_of_the_stop() {
+    let stop = |machine: Machine, policy: &ResolvedPolicy, at_once| {
+        let mut machine = machine;
+        machine.stop(policy, at_once);
+        machine
+    };
+    let soon = |stage| stop(at(stage), &final_attempt(), false);
+    for stage in [RUNNING, Stage::Running(Cut::TimedOut), JOINING] {
+        assert!(soon(stage).has_last() && !soon(stage).is_last());
+        assert!(!stop(at(stage), &plain(), false).has_last());
+        assert!(!stop(at(stage), &final_attempt(), true).has_last());
+        assert!(!stop(soon(stage), &final_attempt(), true).has_last(), "a later request leaves no time");
+        assert!(stop(soon(stage), &final_attempt(), false).has_last());
+        assert!(!stop(shut(at(stage)), &final_attempt(), false).has_last(), "it is held with its siblings");
+        assert!(!stop(stopped(at(stage)), &final_attempt(), false).has_last(), "it was requested before");
+        for bars in [Bars::PAUSED, Bars::STANDBY] {
+            assert!(!stop(barred(at(stage), bars), &final_attempt(), false).has_last());
+        }
+        let facts = soon(stage).facts(&final_attempt(), Ran::default(), None, None).request;
+        assert_eq!(facts, Request::Nothing, "its result stands");
+    }
+    // What is polled knows of the request.
+    for stage in [RUNNING, Stage::Running(Cut::TimedOut)] {
+        let mut polled = soon(stage);
+        polled.heed(true, false, false);
+        assert!(!polled.has_last());
+        assert_eq!(polled.facts(&final_attempt(), Ran::default(), None, None).request, Request::Stop);
+    }
+    let mut asked_before = soon(Stage::Running(Cut::Requested));
+    assert!(!asked_before.conclude_stop(), "it was polled before the stop request");
+    let come = |stage| {
+        let mut machine = Machine { last: Last::Follows, ..stopped(at(stage)) };
+        machine.comes_to_last();
+        (machine.is_last(), machine.has_last(), machine.stage)
+    };
+    for wait in WAITS {
+        assert_eq!(come(Stage::Waiting(wait)), (true, false, DUE));
+    }
+    assert_eq!(come(Stage::Over), (false, false, Stage::Over));
+    let mut due = shut(Machine { last: Last::Is, ..stopped(at(DUE)) });
+    assert_eq!(due.turn(&final_attempt()), (Turn::Due, None), "its group is not asked");
+    assert!(due.begin(&final_attempt()).is_some());
 }
 
 #[test]
@@ -150,7 +196,7 @@ fn a_request_cancels_an_attempt_that_is_not_the_final_one() {
         assert_eq!((effects.note, effects.interrupts), (None, machine.canceled));
         (effects.interrupts, effects.is_first)
     };
-    let last = Machine { last: true, ..stopped(at(RUNNING)) };
+    let last = Machine { last: Last::Is, ..stopped(at(RUNNING)) };
     assert_eq!(stop(at(RUNNING), false), (true, true));
     assert_eq!(stop(stopped(at(RUNNING)), false), (true, false));
     assert_eq!(stop(at(DUE), false), (false, true));
@@ -224,7 +270,7 @@ fn a_pause_changes_something_once() {
     assert_eq!(waits(|it| barred(it, Bars::STANDBY).rests()), WAITS);
     assert_eq!(waits(|it| it.rests() || barred(it, Bars::FOR_NOW).rests()), []);
     assert!(!barred(at(RUNNING), Bars::PAUSED).rests());
-    assert!(!Machine { last: true, ..barred(at(DUE), Bars::PAUSED) }.rests());
+    assert!(!Machine { last: Last::Is, ..barred(at(DUE), Bars::PAUSED) }.rests());
 }
 
 #[test]
@@ -253,12 +299,13 @@ fn what_loses_its_lease_stands_by() {
         assert!(!at(Stage::Waiting(wait)).competes());
     }
     for ends in [false, true] {
-        let (machine, effects) = lose(Machine { last: true, ..at(RUNNING) }, ends).unwrap();
-        assert_eq!((effects.interrupts, machine.last), (ends, !ends));
+        let (machine, effects) = lose(Machine { last: Last::Is, ..at(RUNNING) }, ends).unwrap();
+        assert_eq!((effects.interrupts, machine.is_last()), (ends, !ends));
         assert_eq!(machine.request, if ends { Request::Restart } else { Request::Nothing });
         assert!(!machine.competes());
-        assert!(!lose(at(RUNNING), ends).unwrap().0.last);
-        assert!(!lose(Machine { last: true, ..at(DUE) }, ends).unwrap().0.last);
+        assert!(!lose(at(RUNNING), ends).unwrap().0.is_last());
+        assert!(!lose(Machine { last: Last::Is, ..at(DUE) }, ends).unwrap().0.is_last());
+        assert!(!lose(Machine { last: Last::Follows, ..at(RUNNING) }, ends).unwrap().0.has_last());
     }
 }
 
@@ -364,7 +411,7 @@ fn bars_hold_back_what_is_due_and_not_a_final_attempt() {
     for bars in [Bars::FOR_NOW, Bars::FOR_GOOD, Bars::STANDBY, Bars::PAUSED] {
         let machine = barred(at(DUE), bars);
         let is_pause = bars == Bars::PAUSED;
-        assert!(machine.is_barred() && !Machine { last: true, ..machine }.is_barred());
+        assert!(machine.is_barred() && !Machine { last: Last::Is, ..machine }.is_barred());
         assert_eq!(barred(machine, Bars::TRIGGERED).is_barred(), !is_pause, "a trigger passes only a pause");
         assert_eq!(machine.is_held_off(), !is_pause);
         assert_eq!(machine.is_stopping_soon(), bars == Bars::FOR_NOW || bars == Bars::FOR_GOOD);
@@ -376,7 +423,7 @@ fn bars_hold_back_what_is_due_and_not_a_final_attempt() {
         assert_eq!(turn(machine), Turn::Parked);
         let waits = barred(at(Stage::Waiting(Wait::Backoff)), bars);
         assert_eq!(turn(waits), if is_pause { Turn::Waits } else { Turn::Parked }, "a backoff runs on in a pause");
-        assert_eq!(turn(Machine { last: true, ..stopped(machine) }), Turn::Due);
+        assert_eq!(turn(Machine { last: Last::Is, ..stopped(machine) }), Turn::Due);
     }
     let mut triggered = barred(at(DUE), Bars::PAUSED | Bars::TRIGGERED);
     assert!(triggered.begin(&plain()).is_some());
@@ -465,7 +512,7 @@ fn a_scheduled_task_rests_and_is_ready() {
     };
     assert_eq!(skip(at(DUE)), Some((true, Some(Note::Ready), rests.stage)));
     assert_eq!(skip(stopped(at(DUE))), Some((false, None, rests.stage)));
-    for not in [rests, Machine { owed: true, ..at(DUE) }, Machine { last: true, ..at(DUE) }] {
+    for not in [rests, Machine { owed: true, ..at(DUE) }, Machine { last: Last::Is, ..at(DUE) }] {
         assert_eq!(skip(not), None);
     }
 }
@@ -484,7 +531,7 @@ fn an_attempt_begins_if_it_is_due_and_nothing_is_requested() {
     for request in [Request::Hold, Request::Stop] {
         assert!(begin(Machine { request, ..at(DUE) }, &plain()).is_none());
     }
-    let last = Machine { last: true, why: Some(StopKind::Timeout), ..stopped(at(DUE)) };
+    let last = Machine { last: Last::Is, why: Some(StopKind::Timeout), ..stopped(at(DUE)) };
     let (.., after) = begin(last, &plain()).unwrap();
     assert_eq!((after.request, after.why), (Request::Stop, Some(StopKind::Timeout)));
     assert!(begin(shut(at(DUE)), &plain()).is_none() && begin(at(RUNNING), &plain()).is_none());
@@ -508,7 +555,7 @@ fn a_running_attempt_heeds_what_is_requested() {
         format!("{:?}", machine.heed(takes_context, at_once, panicked))
     };
     let (running, asked) = (at(RUNNING), stopped(at(RUNNING)));
-    let last = Machine { last: true, ..asked };
+    let last = Machine { last: Last::Is, ..asked };
     for takes_context in [false, true] {
         assert_eq!(heed(running, takes_context, true, false), "GoOn", "nothing is requested");
         assert_eq!(heed(running, takes_context, false, true), "CleanUp(HelperPanicked)");
@@ -533,7 +580,7 @@ fn a_limit_is_exceeded_unless_the_end_is_requested() {
         exceeds.then_some(machine.stage)
     };
     let cut = Some(Stage::Running(Cut::TimedOut));
-    let last = Machine { last: true, ..stopped(at(RUNNING)) };
+    let last = Machine { last: Last::Is, ..stopped(at(RUNNING)) };
     assert_eq!([exceed(at(RUNNING)), exceed(last), exceed(stopped(at(RUNNING)))], [cut, cut, None]);
     assert_eq!([exceed(at(Stage::Running(Cut::Requested))), exceed(at(JOINING))], [None, None]);
 }

@@ -194,7 +194,7 @@ impl Play<'_> {
             assert!(was_open && machine.gate == Gate::Passed && machine.ready, "{command:?} in {before:?}");
         }
         if matches!(command, Command::Stop { at_once: true }) && matches!(machine.stage, Stage::Waiting(_)) {
-            assert!(!machine.last, "an attempt would begin though there is no time for it: {before:?}");
+            assert!(!machine.is_last(), "an attempt would begin though there is no time for it: {before:?}");
         }
         if machine.request == Request::Stop {
             after.owes_held = false;
@@ -220,8 +220,8 @@ impl Play<'_> {
             Turn::Waits | Turn::Due => {
                 // A backoff or an interval runs on in a pause.
                 let barred = if turn == Turn::Due { machine.is_barred() } else { machine.is_stopping_soon() };
-                assert!(machine.gate != Gate::Shut && (!barred || machine.last), "{before:?}");
-                assert!(machine.request != Request::Stop || machine.last, "{before:?}");
+                assert!(machine.is_last() || (machine.gate != Gate::Shut && !barred), "{before:?}");
+                assert!(machine.request != Request::Stop || machine.is_last(), "{before:?}");
                 assert!(machine.request != Request::Hold);
             }
         }
@@ -238,7 +238,8 @@ impl Play<'_> {
         // Anything may happen between the turn and the begin, so that the begin is tried in every state.
         let mut begun = before;
         let Some((_, note)) = begun.machine.begin(policy) else { return };
-        assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
+        let is_open = before.machine.gate != Gate::Shut || before.machine.is_last();
+        assert!(is_open && !before.machine.is_barred(), "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
         let is_ready = match policy.ready {
@@ -271,7 +272,10 @@ impl Play<'_> {
         self.reach(rested);
         let mut skipped = before;
         let waits = skipped.machine.reschedule().is_some();
-        assert!(!waits || !before.machine.owed && !before.machine.last, "what was triggered is skipped: {before:?}");
+        assert!(
+            !waits || !before.machine.owed && !before.machine.is_last(),
+            "what was triggered is skipped: {before:?}"
+        );
         assert_eq!(waits, skipped.machine != before.machine);
         let may_rest = waits && was.gate != Gate::Shut && was.request != Request::Stop;
         let (machine, has_passed) = (&skipped.machine, skipped.machine.gate == Gate::Passed);
@@ -294,12 +298,13 @@ impl Play<'_> {
                 Heed::CleanUp(cut) => assert!(cut == Cut::HelperPanicked && panicked),
                 Heed::GoOn => {}
             }
+            assert!(!after.machine.has_last(), "it is polled, so it knows of the stop: {before:?}");
             self.reach(after);
         }
         let mut exceeded = before;
         let exceeds = exceeded.machine.exceed(StopKind::Timeout);
         assert!(!exceeds || exceeded.machine.canceled);
-        assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
+        assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.is_last());
         self.reach(exceeded);
         for (has_helpers, at_once) in [(false, 0), (false, 10), (true, 0)] {
             for ending in endings() {
@@ -321,7 +326,7 @@ impl Play<'_> {
             let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
             after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
-            let note = after.machine.conclude(self.policy, &next, self.managed);
+            let note = after.machine.concludes(self.policy, &next, self.managed);
             if let Some(usual) = usual {
                 // The short way to the end makes no difference.
                 assert_eq!(stopped, after.machine);
@@ -336,18 +341,20 @@ impl Play<'_> {
             } else if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
                 assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == 0);
                 assert_eq!(note.is_some(), before.machine.gate == Gate::Open);
-                assert_eq!(before.machine.owed, after.machine.stage == Stage::Waiting(Wait::Due));
+                let is_due = before.machine.owed || after.machine.is_last();
+                assert_eq!(is_due, after.machine.stage == Stage::Waiting(Wait::Due));
             } else {
                 assert_eq!(note, None);
             }
             assert_eq!(ends, after.machine.stage == Stage::Over);
-            assert!(ends || before.machine.request != Request::Stop, "{before:?}");
+            let follows = before.machine.has_last() && after.machine.is_last();
+            assert!(ends || before.machine.request != Request::Stop || follows, "{before:?}");
             match next {
                 Next::Hold(_) => {
                     assert!(before.owes_held && after.machine.gate == Gate::Shut);
                     after.owes_held = false;
                 }
-                Next::Retry { .. } => assert!(!self.managed || after.machine.gate == Gate::Shut),
+                Next::Retry { .. } => assert!(!self.managed || after.machine.gate == Gate::Shut || follows),
                 _ => {}
             }
             // A registration that ends does not leave a group waiting for its report.
@@ -375,7 +382,7 @@ impl Play<'_> {
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
                     let next = machine.decide(self.policy, Ending::Result(Ok(())), Ran::default(), None, None);
-                    machine.conclude(self.policy, &next, self.managed);
+                    machine.concludes(self.policy, &next, self.managed);
                 }
                 Stage::Over => {
                     machine.end();
@@ -402,6 +409,11 @@ impl Play<'_> {
                 Stage::Waiting(_) => self.waits(node),
                 Stage::Running(_) => self.runs(node),
                 Stage::Joining { unasked, ends } => {
+                    if node.machine.has_last() {
+                        let mut late = node;
+                        late.machine.gives_up_last();
+                        self.reach(late);
+                    }
                     for ending in endings() {
                         // Only the results that match the one it joined with.
                         let mut machine = node.machine;
@@ -439,7 +451,7 @@ impl Play<'_> {
             let mut after = node;
             let next = after.machine.decide(self.policy, ending, Ran::default(), None, None);
             assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
-            after.machine.conclude(self.policy, &next, self.managed);
+            after.machine.concludes(self.policy, &next, self.managed);
             after.owes_held = false;
             after.must_end = false;
             self.reach(after);
@@ -450,9 +462,18 @@ impl Play<'_> {
 }
 
 impl Machine {
+    fn concludes(&mut self, policy: &ResolvedPolicy, next: &Next, managed: bool) -> Option<Note> {
+        let has_last = self.has_last();
+        let note = self.conclude(policy, next, managed);
+        if has_last {
+            self.comes_to_last();
+        }
+        note
+    }
+
     /// Returns `true` if an attempt that is due would begin, other than a final one.
     fn may_begin(mut self, policy: &ResolvedPolicy) -> bool {
-        !self.last && self.begin(policy).is_some()
+        !self.is_last() && self.begin(policy).is_some()
     }
 }
 

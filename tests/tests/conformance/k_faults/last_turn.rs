@@ -1,11 +1,14 @@
 //! The final attempt of a task that waits, and the limit of a cleanup.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use taskvisor::{
-    EventKind, RestartPolicy, RuntimeError, StopReason, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
-    TaskOutcome, TaskSpec, TaskState, Tree,
+    EventKind, Group, RestartPolicy, RuntimeError, StopReason, Strategy, Supervisor, SupervisorConfig, TaskContext,
+    TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{FAIL, Script, Step, constant, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
@@ -183,5 +186,178 @@ async fn k6f_the_clean_up_after_a_timeout_has_a_bound_of_its_own() -> Result {
     let stop = Instant::now();
     assert!(handle.cancel().await?);
     assert_eq!(stop.elapsed(), secs(30));
+    Ok(())
+}
+
+/// What an attempt leaves to the next one: it fails, and gives back what it has in hand.
+struct Outbox {
+    left: Mutex<Vec<u32>>,
+    /// The stop reasons that the attempts saw when they began.
+    seen: Mutex<Vec<Option<StopReason>>>,
+}
+
+impl Outbox {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { left: Mutex::new(vec![1, 2, 3]), seen: Mutex::new(Vec::new()) })
+    }
+
+    /// The first attempt runs `fails`, and leaves all. A later one takes it.
+    fn relay<F>(self: &Arc<Self>, fails: impl Fn(TaskContext) -> F + Send + Sync + 'static) -> TaskSpec
+    where
+        F: Future<Output = std::result::Result<(), TaskError>> + Send + 'static,
+    {
+        let outbox = Arc::clone(self);
+        let fails = Arc::new(fails);
+        let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+            let (outbox, fails) = (Arc::clone(&outbox), Arc::clone(&fails));
+            async move {
+                outbox.seen.lock().unwrap().push(ctx.stop_reason());
+                if ctx.attempt() == 1 {
+                    return fails(ctx).await;
+                }
+                outbox.left.lock().unwrap().clear();
+                Ok(())
+            }
+        });
+        TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_final_attempt()
+    }
+
+    fn assert_sent_at(&self, why: &StopReason) {
+        assert!(self.left.lock().unwrap().is_empty(), "what the first attempt left is lost");
+        assert_eq!(*self.seen.lock().unwrap(), [None, Some(why.clone())]);
+    }
+}
+
+/// Waits until the future is pending for the first time: a request is made by then.
+async fn polled_once<T>(future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// The stop is requested in the last poll of an attempt, after its last look. No program could hear of it.
+#[tokio::test(start_paused = true)]
+async fn k6d_an_attempt_that_cannot_hear_of_the_stop_is_followed_by_the_final_attempt() -> Result {
+    let fail = || Err(TaskError::Fail { reason: "the broker is down".into() });
+    for succeeds in [false, true] {
+        for by_name in [false, true] {
+            let ((supervisor, recorder), outbox) = (recorded(), Outbox::new());
+            let relay = outbox.relay(move |ctx| async move {
+                assert_eq!(ctx.stop_reason(), None);
+                if by_name {
+                    polled_once(ctx.supervisor().cancel("relay")).await;
+                } else {
+                    polled_once(ctx.supervisor().shutdown()).await;
+                }
+                if succeeds { Ok(()) } else { fail() }
+            });
+            let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
+            let handle = supervisor.add_task(relay.with_restart(every_hour)).await?;
+            let outcome = handle.outcome().await;
+            assert!(matches!(outcome, TaskOutcome::Canceled { error: None, finished: true, .. }), "{outcome:?}");
+            outbox.assert_sent_at(&if by_name { StopReason::Canceled } else { StopReason::Shutdown });
+            let ended = if succeeds { EventKind::TaskStopped } else { EventKind::TaskFailed };
+            let kinds = recorder.kinds_of("relay");
+            let of_attempts = kinds.iter().filter(|kind| **kind == EventKind::TaskStarting || **kind == ended).count();
+            assert_eq!(of_attempts, if succeeds { 4 } else { 3 }, "{kinds:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The attempt has failed, and its helpers run on when the stop is requested. They take from the time of the final
+/// attempt; if they leave it none, it does not begin.
+#[tokio::test(start_paused = true)]
+async fn k6d_an_attempt_whose_helpers_outlast_the_stop_request_is_followed_by_the_final_attempt() -> Result {
+    for (helper_takes, has_turn) in [(6, true), (10, false), (60, false)] {
+        let supervisor = supervisor();
+        let deadline = Arc::new(Mutex::new(None));
+        let (outbox, of_task) = (Outbox::new(), Arc::clone(&deadline));
+        let relay = outbox.relay(move |ctx| {
+            let deadline = Arc::clone(&of_task);
+            async move {
+                let of_helper = ctx.clone();
+                ctx.spawn(async move {
+                    sleep(secs(helper_takes)).await;
+                    *deadline.lock().unwrap() = of_helper.stop_deadline();
+                });
+                sleep(secs(1)).await;
+                Err(TaskError::Fail { reason: "the broker is down".into() })
+            }
+        });
+        let relay = relay.with_cleanup(secs(3600)).with_stop_timeout(secs(7));
+        let handle = supervisor.add_task(relay).await?;
+        sleep(secs(3)).await;
+        let start = Instant::now();
+        assert!(handle.cancel().await?);
+        assert_eq!(start.elapsed(), secs(7.min(helper_takes - 3)));
+        let outcome = handle.outcome().await;
+        if has_turn {
+            outbox.assert_sent_at(&StopReason::Canceled);
+            assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome:?}");
+            assert_eq!(*deadline.lock().unwrap(), Some(start + secs(7)));
+        } else {
+            assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_), .. }), "{outcome:?}");
+            assert_eq!(*outbox.seen.lock().unwrap(), [None]);
+        }
+    }
+    Ok(())
+}
+
+/// The final attempt after helpers has what they leave of the time.
+#[tokio::test(start_paused = true)]
+async fn k6d_a_final_attempt_after_helpers_has_the_rest_of_the_time() -> Result {
+    let (supervisor, begun) = (supervisor(), Arc::new(Mutex::new(None)));
+    let seen = Arc::clone(&begun);
+    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+        let seen = Arc::clone(&seen);
+        async move {
+            if ctx.attempt() == 1 {
+                ctx.spawn(sleep(secs(5)));
+                return Err(TaskError::Fail { reason: "the broker is down".into() });
+            }
+            *seen.lock().unwrap() = Some((Instant::now(), ctx.stop_deadline()));
+            pending().await
+        }
+    });
+    let relay = TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_cleanup(secs(60));
+    let handle = supervisor.add_task(relay.with_stop_timeout(secs(7)).with_final_attempt()).await?;
+    sleep(secs(1)).await;
+    let start = Instant::now();
+    assert!(handle.cancel().await?);
+    assert_eq!(start.elapsed(), secs(7));
+    assert_eq!(*begun.lock().unwrap(), Some((start + secs(4), Some(start + secs(7)))));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }));
+    Ok(())
+}
+
+/// A group that decides on the failures of its children does not take the last turn from them.
+#[tokio::test(start_paused = true)]
+async fn k6d_a_failed_child_of_each_group_has_its_final_attempt() -> Result {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        for in_last_poll in [false, true] {
+            let outbox = Outbox::new();
+            let relay = outbox.relay(move |ctx| async move {
+                sleep(secs(1)).await;
+                if in_last_poll {
+                    polled_once(ctx.supervisor().cancel("group/relay")).await;
+                }
+                Err(TaskError::Fail { reason: "the broker is down".into() })
+            });
+            let sibling = Script::new([Step::Wait]);
+            let group = Group::new("group", strategy).with_limit(5, secs(60)).task(relay).task(sibling.spec("sibling"));
+            let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
+            tree.start().await?;
+            sleep(secs(60)).await;
+            let is_down = !in_last_poll && strategy != Strategy::OneForOne;
+            let alive = tree.supervisor().is_alive("group/sibling").await;
+            assert_eq!((alive, sibling.attempts()), (!is_down, 1), "{strategy:?}");
+            tree.shutdown().await?;
+            outbox.assert_sent_at(&if in_last_poll { StopReason::Canceled } else { StopReason::Shutdown });
+        }
+    }
     Ok(())
 }

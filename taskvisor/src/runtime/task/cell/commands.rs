@@ -102,7 +102,7 @@ impl Cell {
         // Read before the lock is released, so that the note has the epoch of this start or stop.
         let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
         // A final attempt is not interrupted: it knows of the stop. But a later request can leave it less time.
-        let is_final = state.machine.last && state.machine.is_alive();
+        let is_final = state.machine.is_last() && state.machine.is_alive();
         if effects.interrupts || is_final {
             let now = now.unwrap_or_else(|| self.core.clock.now());
             if effects.is_first {

@@ -97,6 +97,11 @@ impl Cell {
         self.member().is_some_and(|member| member.managed)
     }
 
+    /// Returns `true` if its group decides when the task, which has failed, runs again.
+    pub(in crate::runtime) fn awaits_its_group(&self) -> bool {
+        self.is_managed() && !self.lock().machine.is_last()
+    }
+
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
     pub(in crate::runtime) fn beat_first(&self) {
         self.lock().aside.get_or_insert_default().beat = Some(Beat::now());

@@ -19,6 +19,7 @@ use crate::panics::drop_caught;
 use crate::policy::{self, Critical, Ready};
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Epoch, Note};
+use crate::runtime::timer::deadline;
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -79,6 +80,20 @@ impl Left {
 }
 
 impl State {
+    /// The attempt has ended, and the final attempt follows: returns whether its helpers have left it time, and sets its
+    /// bound.
+    #[cold]
+    fn has_time_for_last(&mut self) -> bool {
+        let Some(stop_by) = self.aside.as_ref().and_then(|aside| aside.last_by) else { return true };
+        let left = stop_by.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.machine.gives_up_last();
+            return false;
+        }
+        self.bound = Some(left.into());
+        true
+    }
+
     #[cold]
     fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Rest {
         let spare = match &mut self.outcome {
@@ -161,13 +176,20 @@ impl Cell {
     pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
-        state.bound.take().map(Duration::from)
+        let bound = state.bound.take().map(Duration::from)?;
+        if state.machine.has_last() {
+            // The helpers take from the time of the final attempt.
+            if let (Some(aside), Some(stop_by)) = (&mut state.aside, deadline(bound)) {
+                aside.last_by = Some(aside.last_by.map_or(stop_by, |before| before.min(stop_by)));
+            }
+        }
+        Some(bound)
     }
 
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
-        if state.machine.request == Request::Nothing || state.machine.last {
+        if state.machine.request == Request::Nothing || state.machine.is_last() {
             state.since = self.core.clock.at(began);
         }
     }
@@ -249,7 +271,7 @@ impl Cell {
         let by_sibling = state.machine.why == Some(StopKind::SiblingRestart);
         let (unready, note) = state.machine.begin(&self.policy)?;
         debug_assert_eq!(state.until, Ticks::MAX, "a wait has left its end behind");
-        if state.machine.last {
+        if state.machine.is_last() {
             // The actor must read the deadline, which counts from now on.
             self.news.raise();
             if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
@@ -309,6 +331,7 @@ impl Cell {
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
+        let has_last = state.machine.has_last() && state.has_time_for_last();
         let mut signal = Signal::to(state.token.take());
         if let Some(mut aside) = state.aside.take() {
             left = aside.left;
@@ -342,6 +365,11 @@ impl Cell {
         }
         self.publish_end(&state, &next, aborted.then_some(left), stopped);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
+        if has_last {
+            // The request is news to the actor, and its group is not asked.
+            self.news.raise();
+            state.machine.comes_to_last();
+        }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
