@@ -23,7 +23,7 @@ pub(super) enum Phase {
     Delayed,
     /// Started, and has been ready since.
     Ready,
-    /// Requested to hold.
+    /// Requested to hold. Also one that was down when the stop of its group began, and that may have its final attempt.
     Holding,
     /// Requested to stop for good.
     Stopping,

@@ -10,7 +10,7 @@ use taskvisor::{
     EventKind, Group, RestartPolicy, RuntimeError, StopReason, Strategy, Supervisor, SupervisorConfig, TaskContext,
     TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
 };
-use tests::{FAIL, Script, Step, constant, recorded, secs, settle, supervisor};
+use tests::{FAIL, Recorder, Script, Seen, Step, constant, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
@@ -357,6 +357,43 @@ async fn k6d_a_failed_child_of_each_group_has_its_final_attempt() -> Result {
             assert_eq!((alive, sibling.attempts()), (!is_down, 1), "{strategy:?}");
             tree.shutdown().await?;
             outbox.assert_sent_at(&if in_last_poll { StopReason::Canceled } else { StopReason::Shutdown });
+        }
+    }
+    Ok(())
+}
+
+/// What a failed child is after stops when its final attempt has ended, as in any ordered stop.
+#[tokio::test(start_paused = true)]
+async fn k6d_what_a_failed_child_is_after_outlasts_its_final_attempt() -> Result {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        for has_limit in [false, true] {
+            let relay = TaskFn::arc("relay", move |ctx: TaskContext| async move {
+                if ctx.attempt() > 1 {
+                    sleep(secs(2)).await;
+                    return Ok(());
+                }
+                sleep(secs(1)).await;
+                Err(TaskError::Fail { reason: "the broker is down".into() })
+            });
+            let relay = TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_final_attempt();
+            let recorder = Recorder::new();
+            let database = Script::new([Step::Wait]);
+            let group = Group::new("group", strategy).task(database.spec("database"));
+            let group = if has_limit { group.with_limit(5, secs(60)) } else { group };
+            let group = group.task(relay.with_after(["database"]));
+            let tree = Tree::builder(SupervisorConfig::default()).group(group);
+            let tree = tree.with_subscriber(Arc::clone(&recorder)).build();
+            tree.start().await?;
+            sleep(secs(60)).await;
+            let start = Instant::now();
+            tree.shutdown().await?;
+            assert_eq!(start.elapsed(), secs(2), "{strategy:?}, limit: {has_limit}");
+            let seen = recorder.seen();
+            let is_end = |seen: &Seen, name| seen.kind == EventKind::TaskRemoved && seen.task.as_deref() == Some(name);
+            let ended = |name| seen.iter().position(|seen| is_end(seen, name)).unwrap();
+            // With `one_for_all` the database is down, and waits to start with its sibling.
+            let is_up = strategy != Strategy::OneForAll;
+            assert!(!is_up || ended("group/relay") < ended("group/database"), "{strategy:?}, limit: {has_limit}");
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::children::{Key, Phase};
+use super::super::children::{Entry, Key, Phase};
 use super::{Action, Cause, End, Mode, Plan, Restart, RetryIn, Why};
 use crate::tree::Strategy;
 
@@ -160,6 +160,7 @@ impl Plan {
             return;
         }
         self.actions.push(Action::Begin);
+        self.await_failed();
         self.survey(0, Key::MAX);
         for (key, entry) in self.roster.from(0).rev() {
             self.steps += 1;
@@ -170,5 +171,14 @@ impl Plan {
             }
         }
         self.retired = true;
+    }
+    /// A stop begins: children that were started and are down may have failed, and have their final attempt. What they
+    /// are after stops after it.
+    fn await_failed(&mut self) {
+        let is_failed = |entry: &Entry| entry.phase == Phase::Down && entry.epoch != 0;
+        let failed: Vec<_> = self.roster.from(0).filter(|(_, entry)| is_failed(entry)).map(|(key, _)| key).collect();
+        for key in failed {
+            self.set(key, Phase::Holding);
+        }
     }
 }
