@@ -86,6 +86,8 @@ pub(crate) struct Role {
     pub(crate) layers: u32,
     /// `true` if its state does not count for the readiness of its group.
     pub(crate) uncounted: bool,
+    /// `true` if it is a task that may have a final attempt while it is down.
+    pub(crate) has_last: bool,
 }
 
 /// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
@@ -421,6 +423,7 @@ impl DeclaredChild {
             significant: overrides.significant == Some(true),
             layers: group.as_ref().map_or(1, |group| group.layers),
             uncounted: overrides.readiness == Some(false),
+            has_last: overrides.final_attempt == Some(true) && group.is_none(),
         };
         let is_plain = || {
             let ready_at_start = overrides.ready.is_none_or(|ready| ready == Ready::Start);

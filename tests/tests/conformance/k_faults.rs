@@ -5,6 +5,7 @@ mod bus;
 mod events;
 mod groups;
 mod last_turn;
+mod last_turn_cases;
 mod readiness;
 mod slots;
 mod stop;

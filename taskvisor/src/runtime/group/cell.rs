@@ -549,6 +549,11 @@ impl GroupCell {
         self.with_parents().find_map(|group| lock(&group.failing).clone())
     }
 
+    /// Returns the failure because of which the group itself stops, as it was when the stop began.
+    pub(super) fn own_failing(&self) -> Option<Arc<FailureChain>> {
+        lock(&self.failing).clone()
+    }
+
     pub(super) fn set_failing(&self, failure: Option<Arc<FailureChain>>) {
         let before = mem::replace(&mut *lock(&self.failing), failure);
         drop(before);
@@ -937,6 +942,7 @@ impl Role {
             significant: policy.significant,
             layers: 1,
             uncounted: !policy.readiness,
+            has_last: policy.final_attempt,
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::observe::{self, Background};
 use super::super::pause::Subject;
 use super::super::registration::Registered;
-use super::super::task::{Ending, Facts, Next, Request, StopBy, Told, decide};
+use super::super::task::{Cell, Ending, Facts, Next, Request, StopBy, Told, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
@@ -29,7 +29,7 @@ use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::{TaskError, TaskSpec};
-use crate::tree::{Declared, FailureChain, Leaf};
+use crate::tree::{Declared, FailureChain, Leaf, last_segment};
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -126,6 +126,22 @@ impl Drop for Driver {
     }
 }
 
+/// Requests these children to stop that came when the run was over, and waits for their ends: until then they have their
+/// names.
+async fn turn_away(group: GroupRef, is_one: impl Fn(&Cell) -> bool) {
+    let mut late = Vec::new();
+    for (_, member) in group.members() {
+        let Member::Task(cell) = &member else { continue };
+        if !member.has_ended() && is_one(cell) {
+            member.turn_away(group.core.config.grace);
+            late.push(Arc::clone(cell));
+        }
+    }
+    for cell in late {
+        cell.is_gone().await;
+    }
+}
+
 /// The driver has panicked: the group fails with that panic.
 fn fail(group: &GroupRef, panic: TaskError) {
     let error = Arc::new(panic);
@@ -184,11 +200,12 @@ impl Live {
                     self.register().await;
                     continue;
                 }
-                self.actions.pop_front();
                 if action == Action::End {
-                    self.turn_away();
+                    turn_away(self.group.clone(), |_| true).await;
+                    self.actions.pop_front();
                     return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.canceled()));
                 }
+                self.actions.pop_front();
                 self.carry_out(action);
             } else if let Some(message) = self.messages.pop_front() {
                 self.handle(message);
@@ -313,13 +330,6 @@ impl Live {
             Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
             Input::Again { key, .. } => self.group.forget_before(key),
             _ => {}
-        }
-    }
-
-    /// Requests the children to stop that came after the group was to end.
-    fn turn_away(&mut self) {
-        for key in mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
-            self.with(key, |member| member.turn_away(self.group.core.config.grace));
         }
     }
 
@@ -519,6 +529,10 @@ impl Live {
 
     /// Returns the failure of the group, from the leaf to this group.
     fn failure(&self, why: Why) -> Option<FailureChain> {
+        if let (Why::Limit(_), Some(failing)) = (why, self.group.own_failing()) {
+            // The child may have had its final attempt since.
+            return Some((*failing).clone());
+        }
         let (key, limit) = match why {
             Why::Unmade => {
                 let error = if let Making::Failed(error, _) = &self.making { Some(Arc::clone(error)) } else { None };
@@ -612,6 +626,11 @@ impl Live {
     async fn register(&mut self) {
         let made = if let Making::Made(made) = &self.making { Some(Arc::clone(made)) } else { None };
         let is_fresh = made.is_some();
+        // Registered again or added in place of a declared child, in the moment in which the run ended. What is added to a
+        // fresh group stays: a child of its name that is made is refused.
+        let children = self.group.children();
+        let has_place = move |cell: &Cell| children.place(last_segment(cell.name())).is_some();
+        turn_away(self.group.clone(), move |cell| !cell.was_added() || (!is_fresh && has_place(cell))).await;
         let mut registered = self.group.core.register_again(&self.group, made).await;
         if is_fresh {
             self.making = Making::No;

@@ -300,6 +300,7 @@ impl Plan {
             (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
             (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
             (Note::Failed(retry), _) => self.failed(key, retry, now),
+            (Note::Held, Phase::Holding) if self.awaits_last(key) => return Vec::new(),
             (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
             (Note::GivenUp, _) => self.give_up(key),
             (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),

@@ -7,10 +7,16 @@ use crate::tree::Order;
 
 const NOW: Duration = Duration::ZERO;
 const SECOND: Duration = Duration::from_secs(1);
-const CRITICAL: Role = Role { critical: true, significant: false, layers: 1, uncounted: false };
+const CRITICAL: Role = Role { critical: true, significant: false, layers: 1, uncounted: false, has_last: false };
 
 fn of(strategy: Strategy, limit: Option<(u32, Duration)>, children: &[Role]) -> Plan {
     Plan::new(&rules(strategy, limit, &Arc::default(), children), 0)
+}
+
+/// Three children that have final attempts, each after the one before it.
+fn with_last(strategy: Strategy) -> Plan {
+    let child = Role { has_last: true, layers: 1, ..Role::default() };
+    Plan::new(&rules(strategy, None, &Arc::new(Order::new(3, chain)), &[child; 3]), 0)
 }
 
 fn ended(plan: &mut Plan, key: Key, end: End) -> Vec<Action> {
@@ -216,4 +222,29 @@ fn what_an_earlier_child_tells_delays_no_restart_of_those_after_it() {
     assert_eq!(plan.retire(NOW), [Action::Retire(0)]);
     assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Told(9 * SECOND)), NOW), []);
     assert_eq!(plan.wakes_at(), Some(SECOND));
+}
+
+/// In an ordered stop, a child that fails, or that reports its hold late, can have its final attempt: what it is after
+/// still waits for it.
+#[test]
+fn k6d_what_a_child_is_after_waits_for_it_if_it_goes_down_in_the_stop() {
+    let stops = |actions: &[Action]| -> Vec<Key> {
+        let stop = |action: &Action| if let Action::Stop(key, ..) = action { Some(*key) } else { None };
+        actions.iter().filter_map(stop).collect()
+    };
+    for is_held in [true, false] {
+        let mut plan = with_last(Strategy::OneForAll);
+        let started = start(&mut plan);
+        let (note, epoch) = if is_held {
+            let failed = Note::Failed(RetryIn::Backoff(SECOND));
+            let held = plan.note(2, epoch_of(&started, 2), failed, NOW);
+            (Note::Held, epoch_of(&held, 1))
+        } else {
+            (Note::Failed(RetryIn::Backoff(SECOND)), epoch_of(&started, 1))
+        };
+        assert_eq!(stops(&plan.stop(NOW)), [2]);
+        assert_eq!(stops(&plan.note(1, epoch, note, NOW)), []);
+        assert_eq!(stops(&ended(&mut plan, 2, End::Canceled)), [1], "held: {is_held}");
+        assert_eq!(stops(&ended(&mut plan, 1, End::Canceled)), [0], "held: {is_held}");
+    }
 }

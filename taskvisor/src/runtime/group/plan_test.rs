@@ -83,6 +83,7 @@ impl Group {
                 significant: random.u8(..8) == 0,
                 layers: 1,
                 uncounted: false,
+                has_last: random.bool(),
             })
             .collect();
         let mut actors = Vec::new();
@@ -141,6 +142,7 @@ impl Group {
             significant: play.random.u8(..12) == 0,
             layers: 1,
             uncounted: false,
+            has_last: play.random.bool(),
         };
         self.actors.push(Actor::new(play));
         self.plan.add(key, child);

@@ -81,7 +81,7 @@ pub(in crate::runtime) enum Gate {
 pub(in crate::runtime) enum Last {
     /// There is none.
     No,
-    /// It follows the current attempt, which was not polled since the request and cannot have heard of it.
+    /// It follows the current attempt, which has not heard of the request: it was neither polled nor told since.
     Follows,
     /// It is the current or next attempt.
     Is,
@@ -210,6 +210,23 @@ impl Machine {
     /// No time is left for the final attempt that would follow.
     pub(in crate::runtime) fn gives_up_last(&mut self) {
         self.last = Last::No;
+    }
+
+    /// The running attempt was told of the request, so no other follows.
+    #[cold]
+    pub(in crate::runtime) fn hears(&mut self, attempt: u64) {
+        if self.has_last() && self.is_running(attempt) {
+            self.last = Last::No;
+        }
+    }
+
+    /// An attempt ends which may not have heard of the stop request. A result that ends the registration is that of a
+    /// stopped task, and no final attempt follows.
+    #[cold]
+    pub(in crate::runtime) fn weigh_last(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
+        if is_final(&self.facts(policy, Ran { lived, at_once: 0 }, None, None), ending) {
+            self.last = Last::No;
+        }
     }
 
     /// The attempt before the final one is concluded: the final one is due, unless the result ended the registration.

@@ -1,5 +1,6 @@
 //! Groups: messages, order, restarts, and memory.
 
+mod again;
 mod ends;
 mod names;
 mod nesting;

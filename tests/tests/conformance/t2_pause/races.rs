@@ -10,7 +10,7 @@ use taskvisor::{
     EventKind, Group, Ready, SlotSpec, Strategy, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
     TaskSpec, TaskState, Tree,
 };
-use tests::{Recorder, WITHOUT_PAUSE, constant, cooperative, ms, secs};
+use tests::{Recorder, Seen, WITHOUT_PAUSE, constant, cooperative, ms, secs};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -174,7 +174,9 @@ async fn storm(seed: u64) -> Result {
         ids.sort_unstable();
         ids
     };
-    assert_eq!(ids(EventKind::TaskAdded), ids(EventKind::TaskRemoved), "seed {seed}");
+    let (added, removed) = (ids(EventKind::TaskAdded), ids(EventKind::TaskRemoved));
+    let left = |seen: &&Seen| seen.id.is_some_and(|id| added.contains(&id) != removed.contains(&id));
+    assert_eq!(added, removed, "seed {seed}: {:#?}", events.iter().filter(left).collect::<Vec<_>>());
     Ok(())
 }
 

@@ -18,6 +18,9 @@ impl Plan {
             Mode::Restarting(restart) => key < restart.first,
             Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
         };
+        if self.awaits_last(key) {
+            return self.set(key, Phase::Holding);
+        }
         if !counts || self.retired {
             if let RetryIn::Told(delay) = retry {
                 self.tells(key, delay, now);
@@ -172,10 +175,15 @@ impl Plan {
         }
         self.retired = true;
     }
+    /// Returns `true` if the group stops, and this child has a final attempt if it is down by itself.
+    pub(super) fn awaits_last(&self, key: Key) -> bool {
+        matches!(self.mode, Mode::Stopping(_)) && self.roster.get(key).is_some_and(|entry| entry.role.has_last)
+    }
+
     /// A stop begins: children that were started and are down may have failed, and have their final attempt. What they
     /// are after stops after it.
     fn await_failed(&mut self) {
-        let is_failed = |entry: &Entry| entry.phase == Phase::Down && entry.epoch != 0;
+        let is_failed = |entry: &Entry| entry.phase == Phase::Down && entry.role.has_last && entry.epoch != 0;
         let failed: Vec<_> = self.roster.from(0).filter(|(_, entry)| is_failed(entry)).map(|(key, _)| key).collect();
         for key in failed {
             self.set(key, Phase::Holding);

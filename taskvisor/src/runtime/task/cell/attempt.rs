@@ -20,8 +20,11 @@ use crate::task::{Job, StopKind, StopReason, TaskError};
 impl Cell {
     /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
-        let state = self.lock();
+        let mut state = self.lock();
         let why = state.machine.why.filter(|_| state.machine.attempt == attempt);
+        if why.is_some() {
+            state.machine.hears(attempt);
+        }
         drop(state);
         why.map(|why| self.stop_reason_of(why))
     }

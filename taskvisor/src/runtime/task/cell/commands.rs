@@ -46,8 +46,23 @@ impl Cell {
         }
         state.tighten(bound, why);
         let effects = state.machine.stop(&self.policy, bound.time.is_zero());
+        if state.machine.is_last() && !state.machine.is_alive() {
+            self.bound_last(&mut state, bound, first);
+        }
         self.carry_out_here(now, state, bound, effects);
         Some(first)
+    }
+
+    /// The final attempt waits to begin, for a permit or a turn of the scheduler: its time counts from the request on.
+    #[cold]
+    fn bound_last(&self, state: &mut State, bound: Bound, is_first: bool) {
+        let now = self.core.clock.now();
+        if is_first {
+            (state.since, state.until) = (now, Ticks::MAX);
+        }
+        if bound != Bound::OPEN {
+            state.until = state.until.min(after(now, bound.time));
+        }
     }
 
     /// Requests the task to stop, without waiting.
@@ -235,6 +250,11 @@ impl Cell {
         self.core.await_ready(look).await
     }
 
+    /// Waits until the registration has ended, so that its name is free.
+    pub(in crate::runtime) async fn is_gone(&self) {
+        wait_in(self, || (self.lock().machine.stage == Stage::Ended).then_some(())).await;
+    }
+
     async fn ended_within(&self, time: Duration) -> bool {
         // Most tasks end in the next turn of the scheduler, and need no timer.
         let ends_now = poll_fn(|_| match self.lock().machine.stage {
@@ -263,7 +283,7 @@ impl Waited for Cell {
 impl State {
     /// The end of a wait for a time is no longer known: the wait is over, or begins anew when the actor sets its timer.
     pub(in crate::runtime) fn leaves_its_wait(&mut self) {
-        if !self.machine.is_alive() {
+        if !self.machine.is_alive() && !self.machine.is_last() {
             self.until = Ticks::MAX;
         }
     }

@@ -70,13 +70,22 @@ impl State {
     fn is_canceled(&self, attempt: u64) -> bool {
         self.machine.attempt != attempt || self.machine.canceled
     }
+
+    /// The same, and the attempt knows by the answer.
+    fn tells(&mut self, attempt: u64) -> bool {
+        let is_canceled = self.is_canceled(attempt);
+        if is_canceled {
+            self.machine.hears(attempt);
+        }
+        is_canceled
+    }
 }
 
 impl Cell {
     /// Returns `true` if the attempt was requested to stop, or its token was canceled.
     pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
-        let state = self.lock();
-        state.is_canceled(attempt) || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
+        let mut state = self.lock();
+        state.tells(attempt) || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns the token of the attempt.
@@ -132,8 +141,8 @@ struct Wait<'a> {
 impl Wait<'_> {
     /// Is ready if the attempt is canceled, and if there is a token to wait for.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
-        let state = self.cell.lock();
-        if let Poll::Ready(over) = self.look(&state) {
+        let mut state = self.cell.lock();
+        if let Poll::Ready(over) = self.look(&mut state) {
             return Poll::Ready(over);
         }
         if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
@@ -144,9 +153,12 @@ impl Wait<'_> {
         self.poll_listed(cx.waker().clone())
     }
 
-    fn look(&self, state: &State) -> Poll<Option<CancellationToken>> {
+    fn look(&self, state: &mut State) -> Poll<Option<CancellationToken>> {
         match &state.token {
-            _ if state.is_canceled(self.attempt) => Poll::Ready(None),
+            _ if state.is_canceled(self.attempt) => {
+                state.tells(self.attempt);
+                Poll::Ready(None)
+            }
             Some(token) => Poll::Ready(Some(token.clone())),
             None => Poll::Pending,
         }
@@ -156,7 +168,7 @@ impl Wait<'_> {
     #[cold]
     fn poll_listed(&mut self, waker: Waker) -> Poll<Option<CancellationToken>> {
         let mut state = self.cell.lock();
-        if let Poll::Ready(over) = self.look(&state) {
+        if let Poll::Ready(over) = self.look(&mut state) {
             drop(state);
             let _ = drop_caught(waker);
             return Poll::Ready(over);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Guards;
 use super::super::helpers::Aside;
-use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
+use super::super::machine::{Cut, Heed, Machine, Ran, Stage, Turn, Wait};
 use super::attempt::reason_of_abort;
 use super::{Cell, Membership, Signal, State, TimeLeft, shown};
 use crate::events::{Event, EventKind, Reason, millis};
@@ -80,20 +80,6 @@ impl Left {
 }
 
 impl State {
-    /// The attempt has ended, and the final attempt follows: returns whether its helpers have left it time, and sets its
-    /// bound.
-    #[cold]
-    fn has_time_for_last(&mut self) -> bool {
-        let Some(stop_by) = self.aside.as_ref().and_then(|aside| aside.last_by) else { return true };
-        let left = stop_by.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            self.machine.gives_up_last();
-            return false;
-        }
-        self.bound = Some(left.into());
-        true
-    }
-
     #[cold]
     fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Rest {
         let spare = match &mut self.outcome {
@@ -268,14 +254,18 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
+        if state.machine.is_last() && self.core.clock.now() >= state.until {
+            state.machine.gives_up_last();
+        }
         let by_sibling = state.machine.why == Some(StopKind::SiblingRestart);
         let (unready, note) = state.machine.begin(&self.policy)?;
-        debug_assert_eq!(state.until, Ticks::MAX, "a wait has left its end behind");
+        debug_assert!(state.until == Ticks::MAX || state.machine.is_last(), "a wait has left its end behind");
         if state.machine.is_last() {
-            // The actor must read the deadline, which counts from now on.
+            // The actor must read what is left of the time.
             self.news.raise();
-            if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
-                state.until = after(self.core.clock.now(), bound.into());
+            if state.until != Ticks::MAX {
+                let left = self.core.clock.instant(state.until).saturating_duration_since(Instant::now());
+                state.bound = state.bound.map(|bound| bound.min(left.into()));
             }
         } else {
             state.bound = None;
@@ -320,6 +310,9 @@ impl Cell {
         mut guards: Option<&mut Guards>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
+        if state.machine.has_last() {
+            state.machine.weigh_last(&self.policy, &ending, ran.lived);
+        }
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
             let signal = state.take_signal();
             state.note_return(&ending);
@@ -331,7 +324,7 @@ impl Cell {
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
-        let has_last = state.machine.has_last() && state.has_time_for_last();
+        let has_last = state.machine.has_last() && self.has_time_for_last(&mut state);
         let mut signal = Signal::to(state.token.take());
         if let Some(mut aside) = state.aside.take() {
             left = aside.left;
@@ -385,6 +378,11 @@ impl Cell {
                 state.until = after(state.since, next.delay());
             }
         }
+        if has_last {
+            if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
+                state.until = after(self.core.clock.now(), bound.into());
+            }
+        }
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
         }
@@ -412,6 +410,27 @@ impl Cell {
             let _ = drop_caught(unheard);
         }
         Ok(next)
+    }
+
+    /// The attempt has ended, and the final attempt follows: returns whether it has time left, and sets its bound.
+    #[cold]
+    fn has_time_for_last(&self, state: &mut State) -> bool {
+        let is_violated = matches!(state.machine.stage, Stage::Running(Cut::TimedOut | Cut::HelperPanicked));
+        let of_joined = || state.aside.as_ref().and_then(|aside| aside.last_by);
+        // The end of an attempt after a violation is that of its clean-up.
+        let of_attempt = || Some(state.until).filter(|until| *until != Ticks::MAX && !is_violated);
+        let stop_by = match state.machine.stage {
+            Stage::Joining { .. } => of_joined(),
+            _ => of_attempt().map(|until| self.core.clock.instant(until)),
+        };
+        let Some(stop_by) = stop_by else { return true };
+        let left = stop_by.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            state.machine.gives_up_last();
+            return false;
+        }
+        state.bound = Some(state.bound.map_or(left.into(), |bound| bound.min(left.into())));
+        true
     }
 
     /// Publishes the end of an attempt, in the step of the transition, and just before it. `aborted` is the number of
