@@ -1,8 +1,11 @@
 //! Shared by the conformance tests: an event recorder, and tasks that follow a script.
 #![expect(clippy::missing_panics_doc, reason = "a test that goes wrong panics")]
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use taskvisor::{
@@ -108,6 +111,16 @@ pub fn placeless(text: impl ToString) -> String {
         text.replace_range(start..start + place, "");
     }
     text
+}
+
+/// Polls the future once. A request is made by then, also if its answer takes longer.
+pub async fn polled_once<T>(future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A subscriber that keeps every event.

@@ -76,6 +76,7 @@ pub(crate) struct DeclaredChild {
 }
 
 /// The role of a child in its group.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Role {
     /// `true` if its end in failure fails the group.

@@ -7,6 +7,7 @@ mod groups;
 mod last_turn;
 mod last_turn_cases;
 mod readiness;
+mod same_turn;
 mod slots;
 mod stop;
 mod tasks;

@@ -744,12 +744,11 @@ impl GroupCell {
         self.lock().reserved = true;
     }
 
-    /// Closes the group for new children. With `if_idle`, this fails if there are added children that the driver does
+    /// Closes the group for new children and restarts. With `if_idle`, this fails if there are some that the driver does
     /// not know yet.
     pub(super) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
-        let adds = |message: &Message| message.input.child().is_some();
-        if if_idle && inbox.messages.iter().any(adds) {
+        if if_idle && inbox.messages.iter().any(|message| message.input.goes_on()) {
             return false;
         }
         inbox.open = false;

@@ -444,7 +444,7 @@ impl Live {
     /// Decides what follows a run that has ended without a request.
     fn conclude(&mut self, why: Why) {
         let follow = self.decide(why);
-        let is_refused = follow == Follow::End && !self.group.close(why == Why::Completed);
+        let is_refused = follow == Follow::End && !self.close(why == Why::Completed);
         let follow = if is_refused { Follow::GoOn } else { follow };
         if follow != Follow::End {
             self.outcome = None;
@@ -453,6 +453,13 @@ impl Live {
             self.forget_made();
         }
         self.step(Input::Follow(follow));
+    }
+
+    /// Closes the group, which ends. With `if_idle`, this fails if something came since that goes on with it.
+    fn close(&self, if_idle: bool) -> bool {
+        // What came right after the last end was received together with that.
+        let goes_on = self.messages.iter().any(|message| message.input.goes_on());
+        !(if_idle && goes_on) && self.group.close(if_idle)
     }
 
     fn decide(&mut self, why: Why) -> Follow {

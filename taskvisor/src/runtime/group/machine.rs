@@ -87,6 +87,11 @@ impl Input {
         }
     }
 
+    /// Returns `true` if a run whose children have all ended goes on, or is followed by another, for this input.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::Restart) || self.child().is_some()
+    }
+
     /// Returns `true` if it is about a registration of one of so many declared children.
     pub(super) fn is_of_declared(&self, count: Key) -> bool {
         matches!(self, Self::Note { key, .. } | Self::Again { key, .. } if *key < count)

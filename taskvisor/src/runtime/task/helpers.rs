@@ -22,6 +22,8 @@ use crate::task::TaskError;
 pub(in crate::runtime) struct Aside {
     /// The number of running helpers.
     pub(in crate::runtime) running: usize,
+    /// `true` if a part of the attempt ran, or runs, on a thread of its own.
+    pub(in crate::runtime) blocks: bool,
     /// `true` if the function of the attempt has returned by itself.
     pub(in crate::runtime) returned: bool,
     /// The number of helpers that were aborted after the function had returned.

@@ -695,12 +695,15 @@ impl Machine {
 
     // The actor's inputs while an attempt runs.
 
-    /// Returns what was requested of the running attempt; `at_once` leaves it no time.
-    pub(in crate::runtime) fn heed(&mut self, takes_context: bool, at_once: bool, helper_panicked: bool) -> Heed {
+    /// The attempt is polled after the request, so it knows.
+    pub(in crate::runtime) fn knows(&mut self) {
         if self.has_last() {
-            // From now on the attempt knows.
             self.last = Last::No;
         }
+    }
+
+    /// Returns what was requested of the running attempt; `at_once` leaves it no time.
+    pub(in crate::runtime) fn heed(&mut self, takes_context: bool, at_once: bool, helper_panicked: bool) -> Heed {
         let is_last = self.is_last();
         let Stage::Running(cut) = &mut self.stage else { return Heed::GoOn };
         let asked = self.request != Request::Nothing;

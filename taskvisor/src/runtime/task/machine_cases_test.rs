@@ -169,6 +169,8 @@ fn a_final_attempt_follows_one_that_could_not_hear_of_the_stop() {
     for stage in [RUNNING, Stage::Running(Cut::TimedOut)] {
         let mut polled = soon(stage);
         polled.heed(true, false, false);
+        assert!(polled.has_last(), "what blocks a thread is not polled");
+        polled.knows();
         assert!(!polled.has_last());
         assert_eq!(polled.facts(&final_attempt(), Ran::default(), None, None).request, Request::Stop);
     }

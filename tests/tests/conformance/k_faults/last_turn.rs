@@ -1,16 +1,14 @@
 //! The final attempt of a task that waits, and the limit of a cleanup.
 
-use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use taskvisor::{
     EventKind, Group, RestartPolicy, RuntimeError, StopReason, Strategy, Supervisor, SupervisorConfig, TaskContext,
     TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
 };
-use tests::{FAIL, Recorder, Script, Seen, Step, constant, recorded, secs, settle, supervisor};
+use tests::{FAIL, Recorder, Script, Seen, Step, constant, polled_once, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
@@ -226,16 +224,6 @@ impl Outbox {
         assert!(self.left.lock().unwrap().is_empty(), "what the first attempt left is lost");
         assert_eq!(*self.seen.lock().unwrap(), [None, Some(why.clone())]);
     }
-}
-
-/// Waits until the future is pending for the first time: a request is made by then.
-async fn polled_once<T>(future: impl Future<Output = T>) {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let _ = future.as_mut().poll(cx);
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// The stop is requested in the last poll of an attempt, after its last look. No program could hear of it.

@@ -1,32 +1,20 @@
 //! What a review of the final attempt found.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use taskvisor::{
     EventKind, Group, RestartPolicy, RuntimeError, StopReason, Strategy, SupervisorConfig, TaskContext, TaskError,
     TaskFn, TaskOutcome, TaskSpec, Tree,
 };
-use tests::{Recorder, Script, Seen, Step, constant, secs, supervisor};
+use tests::{Recorder, Script, Seen, Step, constant, polled_once, secs, supervisor};
 use tokio::time::{Instant, advance, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
 
 fn failure(reason: &'static str) -> std::result::Result<(), TaskError> {
     Err(TaskError::Fail { reason: reason.into() })
-}
-
-/// Polls the future once: a request is made by then.
-async fn polled_once<T>(future: impl Future<Output = T>) {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let _ = future.as_mut().poll(cx);
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// How each attempt found its context when it began: the reason of the stop, and the seconds to its deadline.

@@ -103,6 +103,9 @@ impl Cell {
         work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
     ) -> Job {
         let Some((running, _)) = self.joined(attempt) else { return Box::new(|| Err(TaskError::Canceled)) };
+        if let Some(aside) = &mut self.lock().aside {
+            aside.blocks = true;
+        }
         // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the span.
         let parts = (work, span.upgrade(), running);
         Box::new(move || {

@@ -154,7 +154,12 @@ impl Cell {
             self.news.take();
         }
         let bound = state.bound.take();
-        let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
+        let (helper_panicked, blocks) =
+            state.aside.as_ref().map_or((false, false), |aside| (aside.panic.is_some(), aside.blocks));
+        // What blocks a thread of its own is not polled: it hears by its context only.
+        if !blocks {
+            state.machine.knows();
+        }
         (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(Duration::from))
     }
 
