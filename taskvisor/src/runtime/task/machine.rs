@@ -220,13 +220,14 @@ impl Machine {
         }
     }
 
-    /// An attempt ends which may not have heard of the stop request. A result that ends the registration is that of a
-    /// stopped task, and no final attempt follows.
-    #[cold]
-    pub(in crate::runtime) fn weigh_last(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
-        if is_final(&self.facts(policy, Ran { lived, at_once: 0 }, None, None), ending) {
-            self.last = Last::No;
-        }
+    /// Returns `true` if the result of the attempt ends the registration, without a request as well.
+    pub(in crate::runtime) fn ends_with(
+        &self,
+        policy: &ResolvedPolicy,
+        ending: &Ending,
+        lived: Option<Duration>,
+    ) -> bool {
+        is_final(&self.facts(policy, Ran { lived, at_once: 0 }, None, None), ending)
     }
 
     /// The attempt before the final one is concluded: the final one is due, unless the result ended the registration.

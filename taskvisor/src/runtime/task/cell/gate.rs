@@ -50,6 +50,11 @@ impl Cell {
         if is_stopping {
             self.bar(Barred::ForNow);
         }
+        // The permit came too late for its final attempt.
+        let mut state = self.lock();
+        if state.machine.is_last() && self.core.clock.now() >= state.until {
+            state.machine.gives_up_last();
+        }
     }
 
     /// Returns `true` if a failed task waits for its backoff.

@@ -259,9 +259,6 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
-        if state.machine.is_last() && self.core.clock.now() >= state.until {
-            state.machine.gives_up_last();
-        }
         let by_sibling = state.machine.why == Some(StopKind::SiblingRestart);
         let (unready, note) = state.machine.begin(&self.policy)?;
         debug_assert!(state.until == Ticks::MAX || state.machine.is_last(), "a wait has left its end behind");
@@ -315,9 +312,7 @@ impl Cell {
         mut guards: Option<&mut Guards>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
-        if state.machine.has_last() {
-            state.machine.weigh_last(&self.policy, &ending, ran.lived);
-        }
+        let has_last = state.machine.has_last() && self.weighs_last(&mut state, &ending, ran.lived);
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
             let signal = state.take_signal();
             state.note_return(&ending);
@@ -329,7 +324,6 @@ impl Cell {
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
-        let has_last = state.machine.has_last() && self.has_time_for_last(&mut state);
         let mut signal = Signal::to(state.token.take());
         if let Some(mut aside) = state.aside.take() {
             left = aside.left;
@@ -363,11 +357,6 @@ impl Cell {
         }
         self.publish_end(&state, &next, aborted.then_some(left), stopped);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
-        if has_last {
-            // The request is news to the actor, and its group is not asked.
-            self.news.raise();
-            state.machine.comes_to_last();
-        }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
@@ -384,9 +373,7 @@ impl Cell {
             }
         }
         if has_last {
-            if let Some(bound) = state.bound.filter(|bound| *bound != TimeLeft::MAX) {
-                state.until = after(self.core.clock.now(), bound.into());
-            }
+            self.comes_to_last(&mut state);
         }
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
@@ -417,16 +404,19 @@ impl Cell {
         Ok(next)
     }
 
-    /// The attempt has ended, and the final attempt follows: returns whether it has time left, and sets its bound.
+    /// An attempt has ended that the final attempt is to follow. Returns whether it does: the result does not end the
+    /// registration, and time is left, which is set as its bound.
     #[cold]
-    fn has_time_for_last(&self, state: &mut State) -> bool {
-        let is_violated = matches!(state.machine.stage, Stage::Running(Cut::TimedOut | Cut::HelperPanicked));
-        let of_joined = || state.aside.as_ref().and_then(|aside| aside.last_by);
-        // The end of an attempt after a violation is that of its clean-up.
-        let of_attempt = || Some(state.until).filter(|until| *until != Ticks::MAX && !is_violated);
+    fn weighs_last(&self, state: &mut State, ending: &Ending, lived: Option<Duration>) -> bool {
+        if state.machine.ends_with(&self.policy, ending, lived) {
+            state.machine.gives_up_last();
+            return false;
+        }
         let stop_by = match state.machine.stage {
-            Stage::Joining { .. } => of_joined(),
-            _ => of_attempt().map(|until| self.core.clock.instant(until)),
+            Stage::Joining { .. } => state.aside.as_ref().and_then(|aside| aside.last_by),
+            // Its end is that of its clean-up.
+            Stage::Running(Cut::TimedOut | Cut::HelperPanicked) => None,
+            _ => Some(state.until).filter(|until| *until != Ticks::MAX).map(|until| self.core.clock.instant(until)),
         };
         let Some(stop_by) = stop_by else { return true };
         let left = stop_by.saturating_duration_since(Instant::now());
@@ -436,6 +426,15 @@ impl Cell {
         }
         state.bound = Some(state.bound.map_or(left.into(), |bound| bound.min(left.into())));
         true
+    }
+
+    /// The attempt before the final one is concluded. Its group is not asked, and the actor has to hear of the request.
+    #[cold]
+    fn comes_to_last(&self, state: &mut State) {
+        self.news.raise();
+        state.machine.comes_to_last();
+        let bound = state.bound.filter(|bound| *bound != TimeLeft::MAX);
+        state.until = bound.map_or(Ticks::MAX, |bound| after(self.core.clock.now(), bound.into()));
     }
 
     /// Publishes the end of an attempt, in the step of the transition, and just before it. `aborted` is the number of
