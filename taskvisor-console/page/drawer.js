@@ -127,8 +127,8 @@ async function run({ currentTarget: button }) {
 async function read() {
 	const path = target?.path;
 	asked = Date.now();
-	// Where there is no connection, the header says so.
-	const detail = await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
+	// Nothing, or a slot, is shown by now. Where there is no connection, the header says so.
+	const detail = path !== undefined && await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
 	reading = null;
 	if (target?.path !== path) asked = 0;
 	else if (detail) writeDetail(detail);

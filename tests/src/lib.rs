@@ -123,6 +123,21 @@ pub async fn polled_once<T>(future: impl Future<Output = T>) {
     .await;
 }
 
+/// Goes on in another turn, for which Tokio wakes a worker that sleeps. A turn that follows the timers and IO of the runtime
+/// wakes none (as after `yield_now`), so that nobody would look at them if this one blocked its worker.
+pub async fn another_turn() {
+    let mut is_another = false;
+    poll_fn(|cx| {
+        if is_another {
+            return Poll::Ready(());
+        }
+        is_another = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// A subscriber that keeps every event.
 #[derive(Debug, Default)]
 pub struct Recorder {

@@ -59,7 +59,8 @@ export async function live(scene, { listen = null, ...env } = {}) {
     return code;
   });
   const [url] = await once(createInterface({ input: child.stdout }), "line");
-  await until(() => fetch(`${url}?tree`).then((answer) => answer.ok, () => false), "it serves");
+  const serves = () => fetch(`${url}?tree`, { signal: AbortSignal.timeout(LONG) });
+  await until(() => serves().then((answer) => answer.ok, () => false), "it serves");
   return { url, address: new URL(url).host, child, exit };
 }
 

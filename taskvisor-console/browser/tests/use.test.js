@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { isClean, live, LONG, open, row, says, SHOTS, tree, until, useBrowser } from "./live.js";
+import { browser, isClean, live, LONG, open, row, says, SHOTS, tree, until, useBrowser } from "./live.js";
 
 useBrowser();
 
@@ -96,6 +96,30 @@ test("an action gives the real answer, and is a line of the log", async () => {
   await page.locator("#ask-yes").click();
   await page.locator(".answer", { hasText: "Restart: restarted" }).waitFor({ timeout: LONG });
   await until(async () => (await row(page, "http").textContent()).includes("#2"), "the next attempt");
+  await isClean(page);
+});
+
+test("a drawer that was closed asks for no details", async () => {
+  const program = await live(["states"]);
+  const context = await browser.newContext();
+  // Details are read again three seconds later than they would be. They are never read at once but for the first time.
+  await context.addInitScript(() => {
+    const real = globalThis.setTimeout;
+    globalThis.setTimeout = (act, ms) => real(act, ms > -60_000 && ms <= 1000 ? 3000 : ms);
+  });
+  const page = await open(program.url, {}, context);
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).search));
+  await row(page, "running").click();
+  await page.locator(".settings dl").waitFor({ timeout: LONG });
+  // After this change they are read again, later.
+  await page.locator("#drawer button", { hasText: "Pause" }).click();
+  await page.locator("#drawer .state", { hasText: "paused" }).waitFor({ timeout: LONG });
+  await page.keyboard.press("Escape");
+  await page.locator("#drawer").waitFor({ state: "hidden" });
+  await page.evaluate(() => new Promise((wake) => setTimeout(wake, 1000)));
+  const details = asked.filter((search) => search.startsWith("?node="));
+  assert.deepEqual([...new Set(details)], ["?node=running"]);
   await isClean(page);
 });
 

@@ -5,7 +5,8 @@ use taskvisor::{
     TaskOutcome, TaskSpec, TaskState, Tree, TreeSnapshot,
 };
 use tests::{
-    ALWAYS, FAIL, Recorder, Script, Step, constant, cooperative, deaf, ms, recorded, secs, settle, supervisor,
+    ALWAYS, FAIL, Recorder, Script, Step, another_turn, constant, cooperative, deaf, ms, recorded, secs, settle,
+    supervisor,
 };
 use tokio::time::{Instant, sleep};
 
@@ -109,7 +110,7 @@ async fn an_attempt_past_its_watchdog_by_the_clock_is_not_live() -> Result<(), R
     let stuck = TaskFn::arc("stuck", move |_: TaskContext| {
         let released = released.clone();
         async move {
-            tokio::task::yield_now().await;
+            another_turn().await;
             let _ = released.lock().unwrap().recv();
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! The answers to `/livez` and `/readyz`.
 
 use taskvisor::{Group, Probe, Ready, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
-use tests::{ALWAYS, FAIL, OK, Script, Step, constant, deaf, ms, secs, settle};
+use tests::{ALWAYS, FAIL, OK, Script, Step, another_turn, constant, deaf, ms, secs, settle};
 use tokio::time::sleep;
 
 fn livez(tree: &Tree) -> (u16, String) {
@@ -99,7 +99,7 @@ async fn a_stuck_task_is_not_live() -> Result<(), RuntimeError> {
     let stuck = TaskFn::arc("a\nb", move |_: TaskContext| {
         let released = released.clone();
         async move {
-            tokio::task::yield_now().await;
+            another_turn().await;
             let _ = released.lock().unwrap().recv();
             Ok(())
         }
