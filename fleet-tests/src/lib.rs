@@ -14,8 +14,9 @@ mod proxy;
 mod redis;
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use certificate::Certificate;
 pub use daemon::{Daemon, DaemonSpec};
@@ -49,11 +50,20 @@ pub fn skip(what: &str, packages: &str) {
     let _ = writeln!(std::io::stderr(), "\n{text}");
 }
 
-/// Returns a port of the loopback interface that is free now.
+/// Returns a port of the loopback interface at which nobody listens, another one with each call.
+///
+/// It is below those that the system gives to connections. So none of these takes it while its server starts, or is down.
 ///
 /// # Panics
 /// If there is none.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("the address of a listener").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // A socket that listened here would also be held by a process that another thread starts, until that is a program.
+    let is_free = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err();
+    let first = std::process::id().wrapping_mul(31);
+    let ports = (0..10_000).map(|_| {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        10_000 + u16::try_from(number % 10_000).expect("it is below 10,000")
+    });
+    { ports }.find(is_free).expect("a free port")
 }

@@ -1,10 +1,11 @@
 //! A program with a tree and a console of it.
 
+use std::io::ErrorKind;
 use std::iter;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -19,7 +20,7 @@ use tokio::runtime::Runtime;
 /// connections, so none of them takes it meanwhile.
 fn steady() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let is_free = |addr: &SocketAddr| std::net::TcpListener::bind(addr).is_ok();
+    let is_free = |addr: &SocketAddr| std::net::TcpStream::connect(addr).is_err();
     let ports =
         iter::repeat_with(|| std::process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)));
     let mut addresses = ports.map(|number| {
@@ -27,6 +28,20 @@ fn steady() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
     });
     addresses.find(is_free).expect("there is no end")
+}
+
+/// Listens at an address. A process that another test starts has the sockets of this one until it is another program, also
+/// one that is closed here by then.
+async fn listen(addr: SocketAddr) -> TcpListener {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        match TcpListener::bind(addr).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            listener => return listener.unwrap(),
+        }
+    }
 }
 
 /// A tree that runs, and a server of its console.
@@ -50,7 +65,7 @@ impl Program {
         let addr = runtime.block_on(async {
             tree.start().await.unwrap();
             let console = settings(Console::new(tree.supervisor().handle()).history(history.clone()));
-            let listener = TcpListener::bind(addr).await.unwrap();
+            let listener = listen(addr).await;
             let addr = listener.local_addr().unwrap();
             tokio::spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleet_tests::Postgres;
+use fleet_tests::{Postgres, free_port};
 use tokio::sync::Barrier;
 use tokio::task;
 use tokio::time::sleep;
@@ -48,8 +48,11 @@ async fn rolling_restart(mut plot: Plot, url: &str) {
         let options = ["--postgres", url, "--replica", name, "--ttl", "3", "--claim", "60"];
         Service::on(&folder, &broker).args(options).env("ORDERS_DRAIN", "3s").env("ORDERS_REPORT_EVERY", "1s")
     };
+    // A port that no client has as its own while a replica is down.
+    let address = || SocketAddr::from(([127, 0, 0, 1], free_port()));
     // Both at once: they migrate the same database.
-    let (mut one, mut two) = tokio::join!(replica("one").start(), replica("two").start());
+    let (mut one, mut two) =
+        tokio::join!(replica("one").listen(address()).start(), replica("two").listen(address()).start());
     let (client, driver) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let driver = tokio::spawn(driver);
     let load = Load::start(vec![one.address(), two.address()], 20);
