@@ -134,7 +134,7 @@ impl Route {
         match settled {
             Settled::Delivered => metrics::counter!("orders_delivered_total").increment(1),
             Settled::Parked => warn!("the broker refuses the message: it is parked"),
-            Settled::Later(_) => {}
+            Settled::Later(_) => warn!("no answer from the broker: the message is sent again"),
         }
         Ok(self.store.settle(&message.id, settled).await?)
     }

@@ -309,9 +309,12 @@ pub(crate) fn ended(log: &str) -> Vec<String> {
     ended.filter_map(|line| line["fields"]["path"].as_str().map(str::to_owned)).collect()
 }
 
-/// Returns how often a relay may not have noted an acknowledgement, because the database took too long, or had no connection
-/// left in time: never, unless the machine is far too busy.
+/// Returns how often a relay may not have noted an acknowledgement, because the broker or the database took too long, or its
+/// watchdog ended it: never, unless the machine is far too busy.
 pub(crate) fn not_noted(log: &str) -> u64 {
-    let of_relay = |line: &&str| line.contains("\"path\":\"relay\"") && line.contains("\"error\":\"the database ");
-    log.lines().filter(of_relay).count() as u64
+    let has_failed = |line: &str| line.contains("attempt failed") && line.contains("\"path\":\"relay\"");
+    let may_miss = |line: &&str| {
+        line.contains("no answer from the broker") || (has_failed(line) && !line.contains("the broker is down"))
+    };
+    log.lines().filter(may_miss).count() as u64
 }

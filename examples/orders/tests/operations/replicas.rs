@@ -122,13 +122,13 @@ async fn a_replica_that_is_killed_leaves_its_orders_to_the_other() {
         let load = Load::start(vec![killed.address(), other.address()], 20);
         load.until_accepted(plot.luck.usize(10..40)).await;
         killed.signal("KILL");
-        killed.exit(None).await;
+        let mut log = killed.exit(None).await;
         load.until_accepted(20).await;
         let seen = load.finish().await;
         // Nobody starts it again. What it had claimed is free after 5 s.
         broker.until_has(&seen.accepted).await;
         other.signal("TERM");
-        let log = other.exit(Some(0)).await;
+        log += &other.exit(Some(0)).await;
         let ledger = broker.ledger().await;
         assert!(ledger.repeats <= 1 + not_noted(&log), "{names:?} {}\n{log}", ledger.repeats);
         seen.check(&ledger.acknowledged, &log);

@@ -57,11 +57,11 @@ async fn kill_9_loses_no_order_and_counts_none_twice() {
         }
         service.signal("KILL");
         let mut seen = load.finish().await;
-        service.exit(None).await;
+        let mut log = service.exit(None).await;
         if kill == Kill::Twice {
             let mut again = Service::new(&folder, &broker).start().await;
             again.signal("KILL");
-            again.exit(None).await;
+            log += &again.exit(None).await;
         }
 
         let mut service = Service::new(&folder, &broker).env("ORDERS_DRAIN", "0s").start().await;
@@ -72,7 +72,7 @@ async fn kill_9_loses_no_order_and_counts_none_twice() {
         seen.doubtful.extend(later.doubtful);
         broker.until_has(&seen.accepted).await;
         service.signal("TERM");
-        let log = service.exit(Some(0)).await;
+        log += &service.exit(Some(0)).await;
         let ledger = broker.ledger().await;
         // One can have been under way in each kill. And one that was accepted, whose answer was lost, is delivered too.
         let kills = if kill == Kill::Twice { 2 } else { 1 };
