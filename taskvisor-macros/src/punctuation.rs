@@ -33,8 +33,8 @@ impl Punctuation {
         mended
     }
 
-    /// Returns a `,` for a `;`. Only for the list of the macro itself: a list inside can be the `[value; count]` of an
-    /// expression.
+    /// Returns a `,` for a `;`. Only for the list of the macro itself and those in parentheses: a list in brackets can be the
+    /// `[value; count]` of an expression.
     fn with_comma(&mut self, tree: TokenTree) -> TokenTree {
         match tree {
             TokenTree::Punct(mark) if mark.as_char() == ';' => {
@@ -108,7 +108,14 @@ impl Punctuation {
                     let before = (self.found.len(), std::mem::take(&mut self.is_mended));
                     let delimiter = self.delimiter(group, &mended);
                     let stream = match delimiter {
-                        Delimiter::Parenthesis => self.mend_list(group.stream(), false),
+                        Delimiter::Parenthesis => {
+                            let is_list =
+                                matches!(mended.last(), Some(TokenTree::Ident(word)) if !is_unknown_word(word));
+                            let stream = group.stream().into_iter();
+                            let stream =
+                                stream.map(|tree| if is_list { self.with_comma(tree) } else { tree }).collect();
+                            self.mend_list(stream, false)
+                        }
                         Delimiter::Bracket => self.mend_list(group.stream(), true),
                         Delimiter::Brace if ends_with_path(&mended) => match mended.last() {
                             Some(TokenTree::Ident(task)) => self.mend_fields(task, group.stream()),
@@ -241,7 +248,10 @@ fn is_option(field: &Ident, value: Option<&TokenTree>) -> bool {
 
 /// Returns `true` if the tokens end with a word that is not like that of a list.
 fn is_unknown_call(tokens: &[TokenTree]) -> bool {
-    let [.., TokenTree::Ident(word)] = tokens else { return false };
+    matches!(tokens, [.., TokenTree::Ident(word)] if is_unknown_word(word))
+}
+
+fn is_unknown_word(word: &Ident) -> bool {
     let known = Punctuation::CALLS.into_iter().chain(["limit", "signals"]).chain(Place::Entry.names());
     suggest::closest(&word.to_string(), known).is_none()
 }

@@ -22,8 +22,8 @@ macro_rules! synonyms {
 synonyms! {
     "option" {
         "restart": "restart_policy" "restart_mode" "policy" "respawn" "supervise";
-        "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown";
-        "every": "period" "rate" "tick" "frequency" "repeat" "repeat_every";
+        "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown" "fixed_delay";
+        "every": "period" "rate" "tick" "frequency" "repeat" "repeat_every" "fixed_rate";
         "cron": "schedule" "crontab" "cron_expression" "cron_schedule" "calendar" "on_calendar" "at" "run_at" "time_of_day";
         "zone": "timezone" "time_zone" "tz" "cron_tz" "location";
         "missed": "misfire" "misfire_policy" "on_misfire" "catch_up" "catchup" "persistent" "missed_runs" "missed_ticks";
@@ -35,14 +35,14 @@ synonyms! {
         "ticks": "delivery" "delivery_guarantee" "guarantee" "semantics" "acks_late" "ack_late" "at_most_once" "at_least_once";
         "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
         "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "expires";
-        "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after";
-        "stop_timeout": "shutdown_timeout" "shutdown" "kill_timeout" "timeout_stop" "timeout_stop_sec" "grace_period" "brutal_kill" "kill_after";
+        "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after" "shutdown" "timeout_stop" "timeout_stop_sec" "stop_grace_period" "graceful_shutdown" "graceful_timeout";
+        "stop_timeout": "shutdown_timeout" "shutdown" "kill_timeout" "timeout_stop" "timeout_stop_sec" "grace_period" "brutal_kill" "kill_after" "termination_grace_period" "stop_grace_period";
         "cleanup": "cleanup_timeout" "clean_up" "teardown";
         "start_timeout": "startup_timeout" "init_timeout" "ready_timeout" "readiness_timeout" "timeout_start_sec" "timeout_start";
         "ready": "readiness_probe" "ready_when" "notify" "service_type";
         "watchdog": "heartbeat" "heartbeat_timeout" "heartbeat_interval" "watchdog_sec" "keepalive" "liveness" "liveness_probe";
         "max_retries": "max_attempts" "retries" "retry" "attempts" "max_tries" "tries" "retry_limit" "retry_count" "max_failures" "max_restarts";
-        "backoff": "retry_delay" "retry_policy" "backoff_policy" "restart_delay" "restart_sec" "retry_interval" "exponential" "retry_strategy";
+        "backoff": "retry_policy" "backoff_policy" "exponential" "retry_strategy";
         "critical": "essential" "required" "mandatory" "important" "must_run" "fatal";
         "significant": "auto_shutdown" "main";
         "blocking": "block" "spawn_blocking" "sync" "thread" "dedicated_thread";
@@ -54,7 +54,7 @@ synonyms! {
         "name": "label" "id" "title" "task_name" "alias";
         "strategy": "restart_strategy" "supervision_strategy" "supervisor_strategy" "mode" "kind";
         "tasks": "children" "child_specs" "members" "workers" "services" "processes" "jobs" "units" "specs";
-        "subscribers": "subscriber" "listeners" "observers" "handlers" "hooks" "on_event" "events" "telemetry";
+        "subscribers": "subscriber" "listeners" "observers" "handlers" "hooks" "on_event" "events" "telemetry" "logger" "loggers" "log";
         "drain": "drain_period" "drain_for" "quiesce" "pre_stop" "lame_duck" "shutdown_delay";
         "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running";
         "signals": "signal" "handle_signals" "ctrl_c" "catch_signals" "sigterm";
@@ -66,7 +66,7 @@ synonyms! {
         "config": "settings" "options" "supervisor_config" "configuration";
     }
     "`backoff`" {
-        "first": "initial" "initial_delay" "initial_interval" "min" "min_delay" "base" "base_delay" "delay" "start" "from" "minimum" "interval";
+        "first": "initial" "initial_delay" "initial_interval" "min" "min_delay" "base" "base_delay" "delay" "start" "from" "minimum" "interval" "retry_delay" "retry_interval" "restart_delay" "restart_sec";
         "max": "cap" "limit" "ceiling" "max_delay" "max_interval" "maximum" "max_backoff" "up_to" "upper";
         "factor": "multiplier" "exponent" "rate" "growth" "coefficient" "exp" "ratio";
         "jitter": "randomize" "random" "randomization" "randomization_factor" "randomness" "spread";
@@ -145,8 +145,16 @@ pub(crate) fn ours(lists: &'static [&'static str], written: &str) -> impl Iterat
     WORDS.iter().filter(move |(list, _, theirs)| is_meant(list, theirs)).map(|(_, ours, _)| *ours)
 }
 
+/// Returns the word without a unit after it: `interval` for `intervalMs` and `interval_seconds`.
+pub(crate) fn without_unit(written: &str) -> Option<String> {
+    const UNITS: [&str; 9] = ["ms", "millis", "milliseconds", "s", "sec", "secs", "seconds", "mins", "minutes"];
+    let word = snake_case(written);
+    let (word, unit) = word.rsplit_once('_')?;
+    UNITS.contains(&unit).then(|| word.to_owned())
+}
+
 /// Returns `on_failure` for `OnFailure`, `on-failure` and `ON_FAILURE`.
-fn snake_case(written: &str) -> String {
+pub(crate) fn snake_case(written: &str) -> String {
     let is_upper = !written.contains(char::is_lowercase);
     let mut text = String::new();
     for c in written.chars() {

@@ -245,8 +245,19 @@ impl Rows<'_> {
             if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot"] };
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
+        let write = |word: &str| Some(format!("unknown {noun} `{key}`: write `{word}`"));
+        let word = synonyms::snake_case(key);
+        if word != key && known(&word) {
+            return write(&word);
+        }
         if let Some(ours) = synonyms::ours(lists, key).find(|ours| known(ours)) {
-            return Some(format!("unknown {noun} `{key}`: write `{ours}`"));
+            return write(ours);
+        }
+        if let Some(word) = synonyms::without_unit(key).filter(|_| synonyms::ours(lists, key).next().is_none()) {
+            let ours = synonyms::ours(lists, &word).find(|ours| known(ours));
+            if let Some(word) = Some(&*word).filter(|word| known(word)).or(ours) {
+                return write(word);
+            }
         }
         let strategy = ["one_for_one", "one_for_all", "rest_for_one"].into_iter().find(|word| *word == key);
         if let Some(strategy) = strategy.filter(|_| known("strategy")) {
@@ -258,7 +269,8 @@ impl Rows<'_> {
                 return Some(format!("unknown {noun} `{key}`: write `restart = \"{value}\"`"));
             }
         }
-        let (ours, instead) = synonyms::ours(lists, key).find_map(misplaced)?;
+        let word = synonyms::without_unit(key).unwrap_or_default();
+        let (ours, instead) = synonyms::ours(lists, key).chain(synonyms::ours(lists, &word)).find_map(misplaced)?;
         Some(format!("unknown {noun} `{key}`: the word is `{ours}`, which cannot be given here: {instead}"))
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr};
+use syn::{Attribute, Expr, ExprLit, Lit};
 
 use super::{Child, ChildKind, Declaration, Group, entry};
 use crate::argument::{self, as_ident, peel};
@@ -71,7 +71,15 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
     };
     let outer = reader.cfgs.len();
     reader.cfgs.extend(cfgs.iter().cloned());
-    let max_concurrent = Given::new(&name, reader.usize(&name, number));
+    let max_concurrent = match peel(number) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().parse::<usize>().is_ok() => {
+            let message = format!("a number stands without quotes: write `limit({name}, {})`", text.value());
+            reader.errors.push(number, message);
+            Value::Refused
+        }
+        _ => reader.usize(&name, number),
+    };
+    let max_concurrent = Given::new(&name, max_concurrent);
     reader.cfgs.truncate(outer);
     Some(Limit { name, cfgs: [&*reader.key_cfgs, &cfgs].concat(), max_concurrent })
 }

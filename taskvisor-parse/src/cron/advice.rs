@@ -27,12 +27,15 @@ pub(super) fn on_number_of_fields(text: &str, words: &[Token<'_>]) -> String {
         word.text.starts_with(is_joint) || word.text.ends_with(is_joint)
     });
     let has_year = words.last().is_some_and(|word| word.text.len() == 4 && word.number().is_some());
+    let has_seconds = words.first().is_some_and(|word| word.number().is_some());
+    let rest = || words.iter().skip(1).take(5).map(|word| word.text).collect::<Vec<_>>().join(" ");
     let advice = match count {
-        6.. if has_spaced_list => "there are no spaces within a field",
-        6 if has_year => "a pattern has no year",
-        6 => "seconds are said by `every`",
-        7 => "seconds are said by `every`, and a pattern has no year",
-        _ => "minute, hour, day of month, month and day of week",
+        6.. if has_spaced_list => "there are no spaces within a field".to_owned(),
+        6 if has_year => "a pattern has no year".to_owned(),
+        6 if has_seconds => format!("leave out the seconds: {:?}", rest()),
+        7 if has_seconds => format!("leave out the seconds and the year: {:?}", rest()),
+        6 | 7 => "seconds are said by `every`".to_owned(),
+        _ => "minute, hour, day of month, month and day of week".to_owned(),
     };
     format!("{text:?} has {count} field{}, expected 5: {advice}", if count == 1 { "" } else { "s" })
 }

@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use super::error::LeaseError;
 use super::leases::Leases;
 use super::store::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
+use crate::inspect::now;
 use crate::sync::lock;
 
 /// A store within the process: for a service that is one process, and for tests. Two processes have two stores.
 ///
 /// Clones share their leases, so the replicas of a test are supervisors whose fleets have clones of one store. Its time
-/// is that of Tokio, so it works with paused time. A process that ends loses its tokens: the first token of a key is the
+/// is that of Tokio, so it works with paused time; its date is that of the wall clock at its first use, so a test of a
+/// schedule sets that clock before. A process that ends loses its tokens: the first token of a key is the
 /// time in microseconds, so that tokens grow all the same.
 ///
 /// # Examples
@@ -91,7 +93,7 @@ impl Clone for LocalStore {
 
 impl State {
     fn now(&mut self) -> StoreTime {
-        let (start, at) = *self.origin.get_or_insert_with(|| (Instant::now(), SystemTime::now()));
+        let (start, at) = *self.origin.get_or_insert_with(|| (Instant::now(), now()));
         StoreTime::from_unix(StoreTime::from(at).since_unix() + start.elapsed())
     }
 }

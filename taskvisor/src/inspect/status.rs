@@ -79,8 +79,8 @@ pub struct TaskStatus {
     /// The number of attempts after the first. A further run of a periodic task, with an interval, a period or a schedule,
     /// is no restart: it has the attempts after a failure, since its last success.
     pub restarts: u32,
-    /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
-    /// too.
+    /// The number of consecutive failures. While an attempt runs, and after the end, those before it; in its backoff, that
+    /// of `attempt` too.
     pub failures: u32,
     /// `true` if the task, or a group or slot above it, is paused: no attempt begins. A running attempt goes on.
     pub paused: bool,

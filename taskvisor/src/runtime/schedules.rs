@@ -80,10 +80,15 @@ impl Line {
         self.at(next.at)
     }
 
-    /// Returns the time of the first run that is not due.
+    /// Returns the time of the first run that is not due, as it is shown.
     fn upcoming(&self) -> Option<SystemTime> {
+        /// Clocks that differ by less show the same: they are read one after another, and the store answers later.
+        const SAME: Duration = Duration::from_secs(1);
         let next = self.with(|calendar, now| calendar.upcoming(now))?;
-        self.at(next.at)
+        let here = self.at(next.at)?;
+        let planned = instant(next.at).checked_add(self.shift)?;
+        let apart = here.duration_since(planned).unwrap_or_else(|earlier| earlier.duration());
+        Some(if apart < SAME { planned } else { here })
     }
 
     fn at(&self, scheduled: i64) -> Option<SystemTime> {

@@ -72,7 +72,7 @@ impl ChildHandle {
     /// Returns `false` while the task stops, and if it cannot start again: before the tree has started, while its group
     /// waits for its next run, which starts the task anyway, when the group stops for good, and from the request of a
     /// shutdown on. The fields of a child of the root are dropped when it has completed; so it starts again only if it
-    /// has no fields, or has ended otherwise. A child of a group always can.
+    /// has no fields, or has ended otherwise. A child of a group that has not ended always can.
     ///
     /// # Examples
     /// ```

@@ -260,7 +260,8 @@ impl GroupHandle {
     }
 
     /// Stops the group and starts it again with its declared children. This counts no failure. A group that waits for
-    /// its backoff starts at once. Returns `false` if the group does not exist or stops for good.
+    /// its backoff starts at once. Returns `false` if the group does not exist, stops for good or has ended for good: then only
+    /// a restart of its parent starts it again.
     pub fn restart(&self) -> bool {
         !self.is_root() && self.cell().is_some_and(|group| group.restart())
     }

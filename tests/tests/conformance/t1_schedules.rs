@@ -232,7 +232,7 @@ async fn t1_what_is_wrong_is_refused_with_what_is_right() {
         (
             of("0 0 2 * * *"),
             "`cron` is \"0 0 2 * * *\", expected a cron pattern: \"0 0 2 * * *\" has 6 fields, expected 5: \
-                            seconds are said by `every`",
+                            leave out the seconds: \"0 2 * * *\"",
         ),
         (
             of("0 0 30 2 *"),

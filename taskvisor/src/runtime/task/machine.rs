@@ -594,6 +594,14 @@ impl Machine {
 
     // The actor's inputs while no attempt runs.
 
+    /// The registration ends in a wait. As after any end, what is left are the failures before the last attempt.
+    fn over(&mut self) -> Turn {
+        let counted = u32::from(self.stage == Stage::Waiting(Wait::Backoff));
+        self.streak = self.streak.saturating_sub(counted);
+        self.stage = Stage::Over;
+        Turn::Over
+    }
+
     /// Returns the next action, and the note to the group.
     #[inline]
     pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Note>) {
@@ -601,14 +609,8 @@ impl Machine {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
         let mut note = None;
         match self.request {
-            Request::Stop if !is_last => {
-                self.stage = Stage::Over;
-                return (Turn::Over, None);
-            }
-            Request::Hold if policy.restart == RestartPolicy::Never => {
-                self.stage = Stage::Over;
-                return (Turn::Over, None);
-            }
+            Request::Stop if !is_last => return (self.over(), None),
+            Request::Hold if policy.restart == RestartPolicy::Never => return (self.over(), None),
             Request::Hold => {
                 self.request = Request::Nothing;
                 // A wait for a backoff stays, so that a trigger ends the wait of the siblings.

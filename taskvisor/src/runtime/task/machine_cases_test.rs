@@ -185,6 +185,14 @@ fn a_final_attempt_follows_one_that_could_not_hear_of_the_stop() {
         assert_eq!(come(Stage::Waiting(wait)), (true, false, DUE));
     }
     assert_eq!(come(Stage::Over), (false, false, Stage::Over));
+    let heard = |machine: Machine, attempt| {
+        let mut machine = machine;
+        machine.hears(attempt);
+        (machine.has_last(), machine.is_last())
+    };
+    let asked = Machine { last: Last::Follows, attempt: 5, ..stopped(at(RUNNING)) };
+    assert_eq!([heard(asked, 5), heard(asked, 4)], [(false, false), (true, false)], "the attempt that runs hears");
+    assert_eq!(heard(Machine { last: Last::Is, ..asked }, 5), (false, true), "the final attempt stays the final one");
     let mut due = shut(Machine { last: Last::Is, ..stopped(at(DUE)) });
     assert_eq!(due.turn(&final_attempt()), (Turn::Due, None), "its group is not asked");
     assert!(due.begin(&final_attempt()).is_some());
@@ -337,6 +345,12 @@ fn restarts_of_a_periodic_task_are_its_failures() {
     assert_eq!([restarts(DUE, 0, 0, &plain()), restarts(RUNNING, 5, 0, &plain())], [0, 4]);
     assert_eq!([restarts(DUE, 5, 3, &periodic), restarts(RUNNING, 5, 3, &periodic)], [2, 3]);
     assert_eq!(restarts(DUE, 5, 0, &periodic), 0);
+    // The last of four failures was that of the last attempt. One that was interrupted had none.
+    for (wait, left) in [(Wait::Backoff, 3), (Wait::Due, 4)] {
+        let mut ended = Machine { streak: 4, attempt: 9, ..stopped(at(Stage::Waiting(wait))) };
+        assert_eq!(ended.turn(&periodic).0, Turn::Over);
+        assert_eq!((ended.restarts(&periodic), ended.streak), (left.into(), left));
+    }
 }
 
 #[test]

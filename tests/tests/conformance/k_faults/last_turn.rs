@@ -45,6 +45,29 @@ async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop(
     Ok(())
 }
 
+/// A stop request comes in the poll in which an attempt ends whose result ends the task: there is nothing left to do.
+#[tokio::test(start_paused = true)]
+async fn k6d_an_attempt_whose_result_ends_the_task_is_the_last_one_and_was_stopped() -> Result {
+    for succeeds in [true, false] {
+        let supervisor = supervisor();
+        let attempts = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&attempts);
+        let task = TaskFn::arc("x", move |ctx: TaskContext| {
+            *count.lock().unwrap() += 1;
+            async move {
+                polled_once(ctx.supervisor().cancel("x")).await;
+                if succeeds { Ok(()) } else { Err(TaskError::Fatal { reason: "no such table".into() }) }
+            }
+        });
+        let handle = supervisor.add_task(TaskSpec::inherit(task).with_final_attempt()).await?;
+        let outcome = handle.outcome().await;
+        let TaskOutcome::Canceled { error, reason, finished } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((error.is_none(), reason, finished), (succeeds, StopReason::Canceled, succeeds));
+        assert_eq!(*attempts.lock().unwrap(), 1);
+    }
+    Ok(())
+}
+
 /// In an ordered stop, the final attempt does not begin before the stop request of the task itself.
 #[tokio::test(start_paused = true)]
 async fn k6d_a_task_that_others_are_after_has_its_final_attempt_when_they_have_stopped() -> Result {

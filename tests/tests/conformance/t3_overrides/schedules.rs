@@ -49,7 +49,7 @@ fn t3_a_schedule_that_is_wrong_names_its_variable() {
         invalid[0].to_string()
     };
     for (name, value, message) in [
-        ("APP_NIGHTLY_CRON", "0 0 2 * * *", "has 6 fields, expected 5: seconds are said by `every`"),
+        ("APP_NIGHTLY_CRON", "0 0 2 * * *", "has 6 fields, expected 5: leave out the seconds: \"0 2 * * *\""),
         ("APP_NIGHTLY_CRON", "none", "it cannot be `none`, as a schedule is the program's structure"),
         ("APP_POLL_CRON", "@daily", "the task has no schedule, which is the program's structure"),
         ("APP_NIGHTLY_ZONE", "Europe/Berlim", "did you mean \"Europe/Berlin\"?"),

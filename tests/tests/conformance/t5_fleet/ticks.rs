@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use taskvisor::fleet::{LocalStore, Ticks};
-use taskvisor::test::shift_wall_clock;
+use taskvisor::test::{set_wall_clock, shift_wall_clock};
 use taskvisor::{EventKind, Missed, RestartPolicy, Schedule, TaskContext, TaskError, TaskFn, TaskSpec, TaskState};
 use tokio::time::sleep;
 
@@ -42,6 +42,24 @@ fn tick(runs: &Runs, n: usize, takes: Duration, fails: &Arc<AtomicU64>) -> TaskS
         }
     });
     TaskSpec::inherit(task).with_restart(RestartPolicy::Always { interval: None }).with_singleton()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_store_within_the_process_begins_with_the_clock_that_a_test_has_set() -> Result {
+    set_wall_clock("2026-06-30T00:29:00.7Z");
+    let runs = Runs::default();
+    let schedule = Schedule::cron("30 2 * * *").zone("Europe/Berlin");
+    let spec = tick(&runs, 0, Duration::ZERO, &Arc::default()).with_schedule(schedule);
+    let replica = replica(&LocalStore::new(), 0, |tree| tree.task(spec)).await?;
+    let half_past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_782_779_400);
+    sleep(secs(1.0)).await;
+    // What is shown is on the pattern, though both clocks are read one after the other.
+    assert_eq!(replica.tree.child("report").status().unwrap().next_run, Some(half_past));
+    sleep(secs(60.0)).await;
+    assert_eq!(runs.seen(), [(0, 1_782_779_400)]);
+    let next = half_past + Duration::from_secs(86_400);
+    assert_eq!(replica.tree.child("report").status().unwrap().next_run, Some(next));
+    replica.tree.shutdown().await
 }
 
 async fn two(
