@@ -127,8 +127,8 @@ async function run({ currentTarget: button }) {
 async function read() {
 	const path = target?.path;
 	asked = Date.now();
-	// Nothing, or a slot, is shown by now. Where there is no connection, the header says so.
-	const detail = path !== undefined && await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
+	// The header tells of a lost connection.
+	const detail = path != null && await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
 	reading = null;
 	if (target?.path !== path) asked = 0;
 	else if (detail) writeDetail(detail);
@@ -203,7 +203,6 @@ function actionsOf(node) {
 	if (state !== "ended") some.push({ verb: "cancel", text: "Cancel", warning: "It is requested to stop, and does not start again." });
 	return some;
 }
-
 
 /** Asks if need be, acts, and returns `{ok, text}`, or `null` if the answer was no. */
 export async function act({ verb, text, warning }, target) {
