@@ -2,7 +2,7 @@
 
 use taskvisor::prelude::*;
 
-#[task(Restart = "on-failure", RestartSec = 5)]
+#[task(Restart = "on_failure", RestartSec = 5)]
 async fn systemd() {}
 
 #[task(initialDelaySeconds = 10, terminationGracePeriodSeconds = 30)]
