@@ -34,9 +34,12 @@ export function useBrowser() {
   });
 }
 
-let next = 10_000 + (process.pid % 10_000);
+let next = 11_000 + (process.pid % 9_000);
 
-/** A free address, below the ports that the system gives to connections: none takes it while a program starts again. */
+/**
+ * A free address, below the ports that the system gives to connections: none takes it while a program starts again. And
+ * above 10,080, the last of those that `fetch` and browsers refuse.
+ */
 async function steady() {
   for (;;) {
     const port = next++;
@@ -59,21 +62,25 @@ export async function live(scene, { listen = null, ...env } = {}) {
     return code;
   });
   const [url] = await once(createInterface({ input: child.stdout }), "line");
-  const serves = () => fetch(`${url}?tree`, { signal: AbortSignal.timeout(LONG) });
-  await until(() => serves().then((answer) => answer.ok, () => false), "it serves");
+  let refusal = "";
+  const serves = fetch.bind(null, `${url}?tree`);
+  await until(
+    () => serves({ signal: AbortSignal.timeout(LONG) }).then((answer) => answer.ok, (error) => !(refusal = error.cause ?? error)),
+    () => `it serves at ${url}: ${refusal}`,
+  );
   return { url, address: new URL(url).host, child, exit };
 }
 
 /** The whole tree, as the program has it. */
 export const tree = async ({ url }) => (await fetch(`${url}?tree`)).json();
 
-/** Waits until something holds. */
+/** Waits until something holds. `what` is a text, or a function that returns it. */
 export async function until(holds, what) {
   const end = Date.now() + LONG;
   for (;;) {
     const held = await holds();
     if (held) return held;
-    assert.ok(Date.now() < end, `in vain: ${what}`);
+    assert.ok(Date.now() < end, `in vain: ${typeof what === "function" ? what() : what}`);
     await sleep(20);
   }
 }
