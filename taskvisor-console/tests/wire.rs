@@ -88,6 +88,18 @@ async fn why_names_what_is_waited_for_and_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn why_names_who_holds_the_permits() {
+    let limited = |name: &str| runs(name).with_named_limit("db");
+    let names = ["a", "b", "c", "d", "e", "f", "g, too", "h", "last"];
+    let tree = started(builder().with_named_limit("db", 8).tasks(names.map(limited))).await;
+    let console = console(&tree);
+    let why = get(&console, "?why=last").await.json();
+    let text = "waits for a permit of the limit db, all of which are held by a, b, c, d, e, f and 2 more";
+    assert_eq!((&why["why"]["text"], &why["sentence"]), (&json!(text), &json!(text)));
+    assert_eq!(get(&console, "?node=last").await.json()["awaits"], json!(names[..8]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn timers_come_in_their_order() {
     let delayed = |name: &str, hours: u64| {
         let delay = std::time::Duration::from_secs(hours * 3600);

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json, value::to_value};
-use taskvisor::{HistoryEntry, NodeSnapshot, PathHistory, TaskState, TreeSnapshot};
+use taskvisor::{HistoryEntry, NodeSnapshot, PathHistory, TaskState, TreeSnapshot, WaitingFor};
 
 use super::changes::{Position, full, write_list};
 use super::mirror::Mirror;
@@ -99,7 +99,10 @@ pub(crate) fn why(settings: &Settings, hub: &Hub, path: &str) -> Option<String> 
             json!({ "path": path, "why": node::why(&why), "sentence": why.text, "slot": waits.slot }).to_string(),
         );
     };
-    let (_, why) = rendered(settings, hub, &node)?;
+    let (_, mut why) = rendered(settings, hub, &node)?;
+    if let Some(WaitingFor::Permit | WaitingFor::Limit(_)) = node.waiting_for {
+        why.name_holders(&settings.supervisor.detail(path)?.awaits);
+    }
     let sentence = why.sentence(SystemTime::now());
     Some(json!({ "path": path, "why": node::why(&why), "sentence": sentence }).to_string())
 }

@@ -49,6 +49,16 @@ impl Why {
         }
     }
 
+    /// Adds who holds the permits that a task waits for, after "all of which are held".
+    pub(super) fn name_holders(&mut self, holders: &[String]) {
+        let named: Vec<_> = holders.iter().take(LINKS).map(|path| shown(path)).collect();
+        match (holders.len().saturating_sub(named.len()), named.is_empty()) {
+            (_, true) => {}
+            (0, false) => self.text = format!("{} by {}", self.text, named.join(", ")),
+            (more, false) => self.text = format!("{} by {} and {more} more", self.text, named.join(", ")),
+        }
+    }
+
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), until: None }
     }

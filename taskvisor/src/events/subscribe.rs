@@ -19,7 +19,8 @@ use super::delivery::Delivery;
 /// behind, so code must not decide on them. The guide explains
 /// [outcomes and events](crate::guide::outcomes_and_events).
 ///
-/// `#[subscriber]` makes a subscriber from an async function.
+/// `#[subscriber]` makes a subscriber from an async function. A type implements this trait under
+/// `#[async_trait::async_trait]`, of the crate `async-trait`.
 ///
 /// A supervisor keeps its subscribers for as long as it lives. One that holds its own supervisor, or a handle of it, keeps
 /// both in memory after the shutdown: let it hold a [`Weak`](std::sync::Weak) of the supervisor.

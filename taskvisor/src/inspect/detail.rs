@@ -16,7 +16,8 @@ pub struct NodeDetail {
     pub options: Vec<(&'static str, String)>,
     /// Its last failure.
     pub error: Option<NodeError>,
-    /// The paths of the siblings, or of the siblings of a group around it, that it waits for.
+    /// The paths of what it waits for: the siblings that it is `after`, or those of a group around it; or, for a permit of
+    /// a limit, the tasks that hold all of them, the longest first.
     pub awaits: Vec<String>,
 }
 

@@ -75,7 +75,8 @@ pub struct Unhealthy {
     pub problem: Problem,
     /// The start of its current state.
     pub since: SystemTime,
-    /// The paths of the siblings that its start waits for, if it is [pending](TaskState::Pending).
+    /// The paths of the siblings that its start waits for, if it is [pending](TaskState::Pending). If it
+    /// [waits for a permit](Problem::AwaitsPermit), the tasks that hold one, the longest first and at most eight.
     pub awaits: Vec<String>,
     /// The failure in one line, if it [ended in failure](Problem::Failed).
     pub error: Option<String>,
@@ -155,10 +156,15 @@ impl fmt::Display for Unhealthy {
         if let Some(error) = &self.error {
             write!(f, ": {}", shortened(error, ERROR))?;
         }
+        let (relation, awaited) = match self.problem {
+            // They hold all permits, and not all of them are listed.
+            Problem::AwaitsPermit { limit, .. } => (" by ", limit),
+            _ => (", waits for ", self.awaits.len()),
+        };
         for (index, path) in self.awaits.iter().take(AWAITED).enumerate() {
-            write!(f, "{}{}", if index == 0 { ", waits for " } else { ", " }, shortened(path, PATH))?;
+            write!(f, "{}{}", if index == 0 { relation } else { ", " }, shortened(path, PATH))?;
         }
-        if let Some(more) = self.awaits.len().checked_sub(AWAITED).filter(|more| *more > 0) {
+        if let Some(more) = awaited.checked_sub(AWAITED).filter(|more| *more > 0 && !self.awaits.is_empty()) {
             write!(f, " and {more} more")?;
         }
         write!(f, ", since {:.0}", Rfc3339(self.since))

@@ -14,8 +14,9 @@ use crate::tree::Strategy;
 /// it, and [`GroupHandle::snapshot`](crate::GroupHandle::snapshot) that of a group.
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
-/// current attempt of a task, how long it has been in its state, and what it waits for. [`to_mermaid`](Self::to_mermaid) formats it as a
-/// chart.
+/// current attempt of a task, how long it has been in its state, and what it waits for. The last error is cut off at the
+/// 80th column, but not below 12 characters; [`last_error`](NodeSnapshot::last_error) has all of it.
+/// [`to_mermaid`](Self::to_mermaid) formats the tree as a chart.
 ///
 /// ```text
 /// root                         running   one_for_one
@@ -62,7 +63,8 @@ pub struct NodeSnapshot {
     pub ready: bool,
     /// How it has ended for good. `None` before that.
     pub outcome: Option<OutcomeKind>,
-    /// The last failure with its causes, in one line.
+    /// The last failure with its causes, in one line. A success and the next start leave it there, also the next run of a
+    /// group that makes its children anew.
     pub last_error: Option<String>,
     /// The problem that [`Health`](crate::Health) reports of it. The first, if it is neither live nor ready.
     pub problem: Option<Problem>,
@@ -237,15 +239,10 @@ impl fmt::Display for TreeSnapshot {
 
 /// Says what a node waits for, unless its state says it.
 fn in_words(waiting_for: &WaitingFor) -> Option<String> {
-    Some(match waiting_for {
-        WaitingFor::After(paths) => shortened(&paths.join(", "), AWAITED),
-        WaitingFor::Permit => "a permit".to_owned(),
-        WaitingFor::Limit(name) => format!("limit {}", shortened(name, AWAITED)),
-        WaitingFor::Group => "its group".to_owned(),
-        WaitingFor::Slot(position) => format!("its slot, at position {position}"),
-        WaitingFor::Lease(Some(owner)) => format!("the lease of {}", shortened(owner, AWAITED)),
-        WaitingFor::Lease(None) | WaitingFor::Delay | WaitingFor::Paused => return None,
-    })
+    match waiting_for {
+        WaitingFor::Lease(None) | WaitingFor::Delay | WaitingFor::Paused => None,
+        _ => Some(shortened(&waiting_for.to_string(), AWAITED)),
+    }
 }
 
 /// Formats the time since then in its two largest units.

@@ -1,6 +1,11 @@
 //! What a task or group waits for.
 
+use std::fmt;
+
 /// What a task or group waits for, while nothing of it runs.
+///
+/// `Display` says it in the words that follow "waits for", such as `store/pool, store/cache` or `a permit of the limit
+/// db`. Who holds the permits, [`NodeDetail::awaits`](crate::NodeDetail::awaits) tells.
 ///
 /// # Examples
 /// ```
@@ -17,6 +22,8 @@
 /// let report = supervisor.node("report").unwrap();
 /// assert_eq!(report.waiting_for, Some(WaitingFor::Delay));
 /// assert!(report.next_at.is_some());
+/// let waiting_for = report.waiting_for.unwrap();
+/// assert_eq!(format!("{} waits for {waiting_for}", report.path), "report waits for its time");
 /// # Ok(())
 /// # }
 /// ```
@@ -40,4 +47,20 @@ pub enum WaitingFor {
     Lease(Option<String>),
     /// For the end of a pause of the task, or of a group or slot above it.
     Paused,
+}
+
+impl fmt::Display for WaitingFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(paths) => f.write_str(&paths.join(", ")),
+            Self::Permit => f.write_str("a permit of `max_concurrent`"),
+            Self::Limit(name) => write!(f, "a permit of the limit {name}"),
+            Self::Group => f.write_str("its group"),
+            Self::Slot(position) => write!(f, "its slot, at position {position}"),
+            Self::Delay => f.write_str("its time"),
+            Self::Lease(Some(owner)) => write!(f, "its lease, which {owner} has"),
+            Self::Lease(None) => f.write_str("its lease"),
+            Self::Paused => f.write_str("the end of a pause"),
+        }
+    }
 }

@@ -14,8 +14,20 @@ impl Core {
             NodeKind::Task => self.detail_of_task(path)?,
             NodeKind::Group(_) => self.detail_of_group(path)?,
         };
-        let awaits = if let Some(WaitingFor::After(paths)) = &node.waiting_for { paths.clone() } else { Vec::new() };
+        let awaits = match &node.waiting_for {
+            Some(WaitingFor::After(paths)) => paths.clone(),
+            Some(WaitingFor::Permit | WaitingFor::Limit(_)) => self.holders(path),
+            _ => Vec::new(),
+        };
         Some(NodeDetail { node, options, error, awaits })
+    }
+
+    /// Returns the tasks that hold the permits for one of which the task waits.
+    fn holders(&self, path: &str) -> Vec<String> {
+        let Some(cell) = self.place(path) else { return Vec::new() };
+        let holders = self.limits.holders(&cell);
+        let _ = drop_caught(cell);
+        holders.iter().map(ToString::to_string).collect()
     }
 
     fn detail_of_task(&self, path: &str) -> Option<(Shown, Option<NodeError>)> {

@@ -81,7 +81,10 @@ impl Core {
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, awaits, error });
         }
         drop_each(groups);
-        let awaited = |cell: &Cell| waiting_for_permits.get(&cell.id())?.problem();
+        let awaited = |cell: &Cell| {
+            let awaited = waiting_for_permits.get(&cell.id())?;
+            Some((awaited.problem()?, awaited.holders().map(ToString::to_string).collect::<Vec<_>>()))
+        };
         for cell in cells {
             let since = || self.clock.time(cell.since());
             let unhealthy = |problem| {
@@ -91,8 +94,8 @@ impl Core {
             if let Some(problem) = cell.overdue() {
                 health.not_live.push(unhealthy(problem));
             }
-            if let Some(problem) = awaited(&cell) {
-                health.add(cell.counts_for_readiness(), unhealthy(problem));
+            if let Some((problem, awaits)) = awaited(&cell) {
+                health.add(cell.counts_for_readiness(), Unhealthy { awaits, ..unhealthy(problem) });
             } else if !cell.is_well() {
                 let state = cell.state();
                 let awaits = if state == TaskState::Pending { cell.awaits() } else { Vec::new() };

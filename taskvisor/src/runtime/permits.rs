@@ -100,15 +100,20 @@ pub(super) struct Awaited {
     limit: usize,
     /// The limit in words.
     name: Arc<str>,
-    /// `true` if the task has waited for long.
-    is_overdue: bool,
+    /// The tasks that hold the permits, if the task has waited for long: the longest first, and the first few only.
+    overdue: Option<Vec<Arc<str>>>,
 }
 
 impl Awaited {
     /// Returns the problem of a task that has waited for long.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let Self { limit, name, is_overdue } = self;
-        is_overdue.then(|| Problem::AwaitsPermit { limit: *limit, name: Arc::clone(name) })
+        let Self { limit, name, overdue } = self;
+        overdue.is_some().then(|| Problem::AwaitsPermit { limit: *limit, name: Arc::clone(name) })
+    }
+
+    /// Returns the tasks that hold the permits, if the task has waited for long.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.overdue.iter().flatten()
     }
 
     pub(super) fn waiting_for(&self) -> WaitingFor {
@@ -219,13 +224,22 @@ impl Limits {
         for permits in self.own().chain(groups.filter_map(|group| group.permits.as_ref())) {
             let permits = (**permits).as_ref();
             let state = lock(&permits.state);
-            waiting.extend(state.queue.values().map(|wait| (wait.cell.id(), permits.awaited(wait, now))));
+            waiting.extend(state.queue.values().map(|wait| (wait.cell.id(), permits.awaited(wait, &state, now))));
         }
         waiting
     }
 
     /// Returns the permit that a task waits for.
     pub(super) fn awaited_by(&self, cell: &Cell) -> Option<Awaited> {
+        self.find_awaited(cell, |permits, state, wait| permits.awaited(wait, state, Instant::now()))
+    }
+
+    /// Returns the tasks that hold the permits for one of which the task waits, the longest first.
+    pub(super) fn holders(&self, cell: &Cell) -> Vec<Arc<str>> {
+        self.find_awaited(cell, |_, state, _| state.names_of_holders(usize::MAX)).unwrap_or_default()
+    }
+
+    fn find_awaited<T>(&self, cell: &Cell, found: impl Fn(&Permits, &State, &Wait) -> T) -> Option<T> {
         if !self.are_any() {
             return None;
         }
@@ -234,7 +248,7 @@ impl Limits {
             let permits = (**permits).as_ref();
             let state = lock(&permits.state);
             let wait = state.queue.values().find(|wait| wait.cell.id() == cell.id())?;
-            Some(permits.awaited(wait, Instant::now()))
+            Some(found(permits, &state, wait))
         })
     }
 
@@ -291,14 +305,22 @@ impl AsRef<Self> for Permits {
     }
 }
 
+impl State {
+    /// Returns the first tasks that hold a permit, the longest first.
+    fn names_of_holders(&self, most: usize) -> Vec<Arc<str>> {
+        self.holders.values().take(most).map(|cell| Arc::clone(cell.name())).collect()
+    }
+}
+
 impl Permits {
     fn new(limit: usize, name: Arc<str>) -> Shared {
         Arc::new(Self { limit, name, state: Mutex::default() })
     }
 
-    fn awaited(&self, wait: &Wait, now: Instant) -> Awaited {
+    fn awaited(&self, wait: &Wait, state: &State, now: Instant) -> Awaited {
         let (limit, name) = (self.limit, Arc::clone(&self.name));
-        Awaited { limit, name, is_overdue: wait.since + PATIENCE <= now }
+        let is_overdue = wait.since + PATIENCE <= now;
+        Awaited { limit, name, overdue: is_overdue.then(|| state.names_of_holders(NAMED)) }
     }
 
     /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
@@ -313,7 +335,7 @@ impl Permits {
             }
         }
         if !overdue.is_empty() {
-            holders.extend(state.holders.values().map(|cell| Arc::clone(cell.name())));
+            holders = state.names_of_holders(usize::MAX);
         }
         let next = state.queue.values().find(|wait| !wait.warned).map(|wait| wait.since + PATIENCE);
         state.watched = next.is_some();

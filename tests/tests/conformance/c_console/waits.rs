@@ -65,6 +65,57 @@ async fn c01_a_permit_of_the_supervisor_a_group_and_a_named_limit_are_told_apart
 }
 
 #[tokio::test(start_paused = true)]
+async fn c01_the_details_and_health_tell_who_holds_the_permits() -> Result {
+    let limited = |name: &str| cooperative(name).with_named_limit("db");
+    let holders: Vec<_> = (0..12).rev().map(|n| format!("holder{n:02}")).collect();
+    let group = Group::one_for_one("g").with_max_concurrent(1).task(cooperative("z")).task(cooperative("d"));
+    let (tree, _) = started(|tree| {
+        tree.with_named_limit("db", 12)
+            .tasks(holders.iter().map(|name| limited(name)))
+            .task(limited("late"))
+            .task(limited("later"))
+            .group(group)
+    })
+    .await?;
+    let awaits = |path: &str| tree.supervisor().detail(path).unwrap().awaits;
+    assert_eq!((awaits("late"), awaits("later")), (holders.clone(), holders.clone()), "the longest first");
+    assert_eq!((awaits("g/d"), awaits("g/z")), (vec!["g/z".to_owned()], vec![]));
+    assert!(tree.health().not_ready.iter().all(|one| one.awaits.is_empty()), "none has waited for long");
+    sleep(secs(11)).await;
+    let health = tree.health();
+    let of = |path: &str| health.not_ready.iter().find(|one| one.path == path).unwrap();
+    assert_eq!((&*of("late").awaits, &*of("g/d").awaits), (&holders[..8], &["g/z".to_owned()][..]));
+    let line = "late: not ready: pending, all permits are held (limit db = 12) by holder11, holder10, holder09 and 9 more, since";
+    assert!(of("late").to_string().starts_with(line), "{}", of("late"));
+    let line = "g/d: not ready: pending, all permits are held (max_concurrent of g = 1) by g/z, since";
+    assert!(of("g/d").to_string().starts_with(line), "{}", of("g/d"));
+    // A permit that is given back is that of the next task in line.
+    tree.child("holder11").current().unwrap().cancel().await?;
+    settle().await;
+    assert_eq!(awaits("late"), [""; 0]);
+    assert_eq!(awaits("later"), [&holders[1..], &["late".to_owned()]].concat());
+    tree.shutdown().await
+}
+
+#[test]
+fn c01_what_is_waited_for_is_said_in_words() {
+    let table = [
+        (WaitingFor::After(vec!["store/pool".into(), "cache".into()]), "store/pool, cache"),
+        (WaitingFor::Permit, "a permit of `max_concurrent`"),
+        (WaitingFor::Limit("db".into()), "a permit of the limit db"),
+        (WaitingFor::Group, "its group"),
+        (WaitingFor::Slot(2), "its slot, at position 2"),
+        (WaitingFor::Delay, "its time"),
+        (WaitingFor::Lease(Some("web-2".into())), "its lease, which web-2 has"),
+        (WaitingFor::Lease(None), "its lease"),
+        (WaitingFor::Paused, "the end of a pause"),
+    ];
+    for (waiting_for, words) in table {
+        assert_eq!(waiting_for.to_string(), words);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn c01_a_place_of_max_starting_is_given_by_the_group() -> Result {
     let slow = |name: &str| cooperative(name).with_ready(Ready::Signal);
     let group = Group::one_for_one("g").with_max_starting(1).task(slow("a")).task(slow("b"));

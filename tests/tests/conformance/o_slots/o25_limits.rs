@@ -212,7 +212,7 @@ async fn o25_health_and_warnings_name_the_limit_that_is_waited_for() -> Result<(
     assert!(problems.contains(&("d".into(), awaits("limit db"))), "{problems:?}");
     assert!(problems.contains(&("g/b".into(), awaits("max_concurrent of g"))), "{problems:?}");
     let body = tree.health().readyz().body;
-    assert!(body.contains("d: not ready: pending, all permits are held (limit db = 1)"), "{body}");
+    assert!(body.contains("d: not ready: pending, all permits are held (limit db = 1) by c"), "{body}");
     let warnings: Vec<_> = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning).collect();
     let reasons: Vec<_> = warnings.iter().filter_map(|seen| seen.reason.as_deref()).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");

@@ -70,7 +70,7 @@ async fn k6e_health_and_readyz_name_a_task_that_waits_for_a_permit() -> Result {
         assert_eq!((health.not_ready.len(), &*health.not_ready[0].path, health.is_live()), (1, "again", true));
         let probe = health.readyz();
         assert_eq!(probe.status, 503);
-        let said = "again: not ready: pending, all permits are held (max_concurrent = 1), since ";
+        let said = "again: not ready: pending, all permits are held (max_concurrent = 1) by first, since ";
         assert!(probe.body.contains(said), "{}", probe.body);
         assert!(first.cancel().await.unwrap());
         settle().await;
