@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::super::decision::Request;
 use super::super::machine::{Effects, Stage};
-use super::{ABORT, Bound, Cell, Signal, State, TimeLeft};
+use super::signal::Signal;
+use super::{ABORT, Bound, Cell, State, TimeLeft};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};

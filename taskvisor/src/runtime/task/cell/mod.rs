@@ -6,46 +6,47 @@
 mod attempt;
 mod bound;
 mod commands;
+mod conclude;
 #[cfg(feature = "test-util")]
 mod fault;
+mod finish;
 mod gate;
 #[cfg(feature = "fleet")]
 mod lease;
+mod membership;
 mod pause;
+mod seen;
 mod signal;
 mod stop;
 mod transitions;
+
+pub(in crate::runtime) use self::membership::{Membership, Origin, Tie};
+pub(in crate::runtime) use self::seen::{Seen, shown};
+pub(in crate::runtime) use bound::{Bound, StopBy};
+#[cfg(feature = "controller")]
+pub(in crate::runtime) use finish::Left;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
+use bound::TimeLeft;
 use tokio_util::sync::CancellationToken;
 
 use super::super::by_name;
 use super::super::clock::Ticks;
 use super::super::core::{Admitted, Core};
-#[cfg(feature = "fleet")]
-use super::super::fleet::Seat;
-use super::super::group::{GroupRef, Key};
-use super::decision::Request;
-use super::helpers::{Aside, Beat};
+use super::helpers::Aside;
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
-use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
+use crate::inspect::{TaskId, TaskOutcome, now};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{self, ResolvedPolicy};
 use crate::runtime::warnings;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
-
-use bound::TimeLeft;
-pub(in crate::runtime) use bound::{Bound, StopBy};
-use signal::Signal;
-#[cfg(feature = "controller")]
-pub(in crate::runtime) use transitions::Left;
 
 /// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);
@@ -68,67 +69,10 @@ pub(crate) struct Cell {
     tie: Option<Arc<Tie>>,
 }
 
-/// A cell at one moment.
-pub(in crate::runtime) struct Seen {
-    pub(in crate::runtime) machine: Machine,
-    pub(in crate::runtime) since: Ticks,
-    /// The end of its wait for another time than that of its schedule, if it is known.
-    pub(in crate::runtime) due: Option<Ticks>,
-    /// The next run of its schedule.
-    pub(in crate::runtime) next_run: Option<SystemTime>,
-    pub(in crate::runtime) last_error: Option<Arc<TaskError>>,
-    pub(in crate::runtime) outcome: Option<OutcomeKind>,
-}
-
 impl State {
     pub(in crate::runtime) fn machine(&self) -> &Machine {
         &self.machine
     }
-}
-
-/// The origin of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) enum Origin {
-    /// Declared in a batch or tree; `unready` if the readiness of the batch waits for it.
-    Declared { unready: bool },
-    /// Added at run time.
-    Added,
-    /// Submitted at run time to a slot: the slot of its own name, unless its [`Tie`] names another.
-    Submitted,
-}
-
-/// The group or slot that decides when the task starts.
-pub(in crate::runtime) enum Tie {
-    /// The group that manages it.
-    Group(Membership),
-    /// The slot that it was submitted to.
-    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
-    Slot(Arc<str>),
-    /// Its own place in the fleet, and its slot, if it was submitted to one with another name.
-    #[cfg(feature = "fleet")]
-    Leased(Arc<Seat>, Option<Arc<str>>),
-}
-
-impl Tie {
-    /// Returns the gate of a new registration.
-    fn gate(&self) -> Gate {
-        if matches!(self, Self::Group(_)) { Gate::Shut } else { Gate::Open }
-    }
-}
-
-/// The membership of a registration in its group.
-pub(in crate::runtime) struct Membership {
-    pub(in crate::runtime) group: GroupRef,
-    pub(in crate::runtime) key: Key,
-    /// The epoch of the last start or stop that the group requested. Changed under the cell's lock.
-    pub(in crate::runtime) epoch: AtomicU32,
-    /// `true` if the group decides on its failures.
-    pub(in crate::runtime) managed: bool,
-    /// `true` if siblings are after it.
-    pub(in crate::runtime) awaited: bool,
-    /// Its own place in the fleet.
-    #[cfg(feature = "fleet")]
-    pub(in crate::runtime) seat: Option<Arc<Seat>>,
 }
 
 /// The state under the lock of a cell.
@@ -283,141 +227,6 @@ impl Cell {
         &self.core
     }
 
-    /// Returns its public state. Unlike [`status`](Self::status), it has no error, whose drop is user code.
-    pub(in crate::runtime) fn state(&self) -> TaskState {
-        self.lock().machine.state()
-    }
-
-    pub(crate) fn status(&self) -> TaskStatus {
-        let next_run = self.next_run();
-        let state = self.lock();
-        TaskStatus {
-            state: state.machine.state(),
-            attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.restarts(&self.policy)),
-            failures: state.machine.streak,
-            paused: state.machine.is_paused(),
-            last_error: state.last_error.clone(),
-            next_run: next_run.filter(|_| state.machine.stage != Stage::Ended),
-        }
-    }
-
-    /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
-    pub(in crate::runtime) fn since(&self) -> Ticks {
-        self.lock().since
-    }
-
-    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request.
-    pub(in crate::runtime) fn stops_since(&self) -> Ticks {
-        let state = self.lock();
-        if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
-    }
-
-    /// Returns what a snapshot has of it, as of one moment.
-    pub(in crate::runtime) fn seen(&self) -> Seen {
-        let state = self.lock();
-        let machine = state.machine;
-        let next_run = if machine.stage == Stage::Ended { None } else { self.next_run() };
-        Seen {
-            machine,
-            since: state.since,
-            due: Some(state.until).filter(|due| machine.awaits_its_delay() && *due != Ticks::MAX),
-            next_run,
-            last_error: state.last_error.clone(),
-            outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
-        }
-    }
-
-    /// Returns the problem of an attempt that is past a deadline.
-    pub(in crate::runtime) fn overdue(&self) -> Option<Problem> {
-        let now = self.core.clock.now();
-        let state = self.lock();
-        let shown = state.machine.state();
-        if shown == TaskState::Stopping && state.machine.is_alive() && now > state.until {
-            return Some(Problem::PastStop);
-        }
-        let (beat, watchdog) = self.watched(&state)?;
-        let allowed = if beat.granted { watchdog.saturating_mul(2) } else { watchdog };
-        (beat.at.elapsed() > allowed).then_some(Problem::Silent)
-    }
-
-    /// Returns the problem of an attempt that its watchdog may end soon: it has sent no heartbeat for three quarters of
-    /// the time, or its probe failed.
-    pub(in crate::runtime) fn quiet(&self) -> Option<Problem> {
-        let (beat, watchdog) = self.watched(&self.lock())?;
-        let silence = beat.at.elapsed();
-        (beat.probe_failed || silence > watchdog / 4 * 3).then_some(Problem::Quiet { silence, watchdog })
-    }
-
-    /// Returns the last heartbeat of a running attempt, and its watchdog.
-    fn watched(&self, state: &State) -> Option<(Beat, Duration)> {
-        let beat = state.aside.as_ref().and_then(|aside| aside.beat)?;
-        Some((beat, self.policy.watchdog.filter(|_| state.machine.state() == TaskState::Running)?))
-    }
-
-    /// Returns the paths of the siblings, or of the siblings of a group around it, that the task waits for.
-    pub(in crate::runtime) fn awaits(&self) -> Vec<String> {
-        let is_parked = self.lock().machine.is_parked();
-        let member = self.member().filter(|_| is_parked);
-        member.map_or_else(Vec::new, |member| member.group.awaited_by(member.key))
-    }
-
-    /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its
-    /// runtime was shut down.
-    pub(in crate::runtime) fn was_refused(&self) -> bool {
-        let State { machine, outcome, .. } = &*self.lock();
-        let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
-        is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
-    }
-
-    /// Returns `true` if an attempt is running.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.lock().machine.is_alive()
-    }
-
-    pub(in crate::runtime) fn was_added(&self) -> bool {
-        !matches!(self.origin, Origin::Declared { .. })
-    }
-
-    /// Returns `true` if it was added at run time, outside of groups.
-    pub(in crate::runtime) fn is_beside_tree(&self) -> bool {
-        self.was_added() && self.member().is_none()
-    }
-
-    pub(in crate::runtime) fn member(&self) -> Option<&Membership> {
-        match self.tie.as_deref() {
-            Some(Tie::Group(member)) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// The slot that it was submitted to.
-    pub(in crate::runtime) fn slot(&self) -> Option<&Arc<str>> {
-        match (self.origin, self.tie.as_deref()) {
-            (_, Some(Tie::Slot(slot))) => Some(slot),
-            #[cfg(feature = "fleet")]
-            (_, Some(Tie::Leased(_, Some(slot)))) => Some(slot),
-            #[cfg(feature = "fleet")]
-            (Origin::Submitted, Some(Tie::Leased(_, None))) => Some(&self.name),
-            (Origin::Submitted, None) => Some(&self.name),
-            _ => None,
-        }
-    }
-
-    /// Returns the tie to its slot, which other tasks of that slot share. `None` if the slot has its name.
-    #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn tie(&self) -> Option<&Arc<Tie>> {
-        self.tie.as_ref()
-    }
-
-    /// Makes the task the owner of its slot.
-    #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn leave_slot(&self) {
-        let mut state = self.lock();
-        state.machine.leave_slot(&self.policy);
-        state.since = Ticks::MAX;
-    }
-
     #[inline]
     pub(in crate::runtime) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
@@ -449,11 +258,6 @@ impl Cell {
             self.core.bus.publish(self.event(kind));
         }
     }
-}
-
-/// Returns the public number of an attempt.
-pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
-    u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
 impl Drop for State {

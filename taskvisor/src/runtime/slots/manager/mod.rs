@@ -6,29 +6,27 @@
 //! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
 //! name.
 
+mod start;
+mod told;
+
+pub(in crate::runtime::slots) use self::start::{join, own_slot, start, start_idle, tie};
+pub(super) use super::aftermath::Aftermath;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 
-use super::super::by_name::Names;
-use super::super::core::{Core, announce};
+use super::super::core::Core;
 use super::super::registry::Registry;
-use super::super::task::{Cell, Left, Tie};
+use super::super::task::Cell;
 use super::busy::Busy;
 use super::wait_queue::WaitQueue;
-use crate::events::{Event, EventKind};
-use crate::inspect::{RejectReason, TaskOutcome, now};
-use crate::slots::{
-    AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Slot, SlotPhase, SlotSpec,
-};
+use crate::inspect::now;
+use crate::slots::{AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Pool, Slot, SlotPhase, SlotSpec};
 use crate::supervisor::InvalidOption;
-use crate::task::{StopKind, TaskRef};
-
-pub(super) use super::aftermath::Aftermath;
-
-const SLOT_TRANSITION: EventKind = EventKind::ControllerSlotTransition;
+use crate::task::StopKind;
 
 /// The immutable setup of all slots.
 pub(in crate::runtime) struct Controller {
@@ -277,141 +275,6 @@ impl Core {
             self.tell_idle(&name, SlotPhase::Waiting);
         }
     }
-
-    /// Publishes that the slot is idle.
-    pub(super) fn tell_idle(&self, name: &Arc<str>, from: SlotPhase) {
-        self.tell_phase(name, 0, from, SlotPhase::Idle);
-    }
-
-    /// Publishes a phase without an owner.
-    pub(super) fn tell_phase(&self, name: &Arc<str>, waiting: usize, from: SlotPhase, to: SlotPhase) {
-        if self.bus.is_active() {
-            let count = u64::try_from(waiting).ok();
-            let event = Event { slot: Some(Arc::clone(name)), count, ..Event::new(SLOT_TRANSITION) };
-            self.bus.publish(event.because(format!("{from} -> {to}")));
-        }
-    }
-
-    /// Publishes that the first submission waits in an idle slot.
-    pub(super) fn tell_waiting(&self, name: &Arc<str>) {
-        self.tell_phase(name, 1, SlotPhase::Idle, SlotPhase::Waiting);
-    }
-}
-
-/// Returns the tie of a task to a slot of another name, shared with the owner of the slot.
-#[inline]
-pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
-    if name == *task {
-        return None;
-    }
-    // That of a singleton has its own seat.
-    let shared = slot.and_then(|slot| slot.owner()?.tie()).filter(|tie| matches!(***tie, Tie::Slot(_))).cloned();
-    shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
-}
-
-/// Makes a submission an owner of a slot with a free place, if its name is free. `is_stored` if the slot exists or must be
-/// stored. `displaces` if the submission supersedes one that waits.
-pub(super) fn start_idle(
-    core: &Core,
-    registry: &mut Registry,
-    job: Job,
-    terms: Terms<'_>,
-    is_stored: bool,
-    displaces: bool,
-    aftermath: &mut Aftermath,
-) {
-    let cell = &job.cell;
-    registry.settle(&job.runtime, |home| aftermath.rare().home = Some(home));
-    if let Err(error) = registry.enter(cell) {
-        return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
-    }
-    let (mut waiting, mut from, mut superseded) = (0, SlotPhase::Idle, None);
-    if is_stored {
-        let slot = cell.slot().map(|name| registry.slots.busy.get_or_insert_with(name, Slot::vacant));
-        if let Some(slot) = slot {
-            from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
-            superseded = if displaces { slot.supersede() } else { None };
-            slot.own(Arc::clone(cell));
-            waiting = slot.waiting();
-        }
-        if let Some(pool) = terms.pool.and_then(|pool| registry.slots.pools.get_mut(pool)) {
-            pool.take(if pool.has_rate() { core.clock.elapsed() } else { Duration::ZERO });
-        }
-    } else if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
-        registry.slots.busy.get_or_insert_with(name, || Slot::of(Arc::clone(cell)));
-    }
-    cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
-    if let Some(superseded) = superseded {
-        aftermath.wait_no_more += 1;
-        aftermath.reject(superseded, waiting, RejectReason::Superseded);
-    }
-    start(registry, job, waiting, from, aftermath);
-}
-
-/// Adds a submission to a slot, to wait, to replace the owner or to supersede the one that waits. The registry's lock is
-/// held.
-#[inline]
-pub(super) fn join(
-    slot: &mut Slot<Arc<Cell>, Job>,
-    job: Job,
-    decision: Decision,
-    debounce: Option<(Debounce, Duration)>,
-    aftermath: &mut Aftermath,
-) {
-    let cell = Arc::clone(&job.cell);
-    let displaced = match decision {
-        Decision::Replace { .. } => slot.replace(job),
-        Decision::Latest { .. } => slot.latest(job, debounce),
-        _ => {
-            slot.wait(job);
-            None
-        }
-    };
-    let waiting = slot.waiting();
-    cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
-    if let Some(displaced) = displaced {
-        aftermath.reject(displaced, waiting, RejectReason::Superseded);
-    }
-    if let (Decision::Replace { stops: true, .. }, Some(owner)) = (decision, slot.owner()) {
-        owner.tell_transition(waiting, SlotPhase::Running, SlotPhase::Stopping);
-        aftermath.stop = Some(Arc::clone(owner));
-    }
-}
-
-/// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
-pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: SlotPhase, aftermath: &mut Aftermath) {
-    if let Some(displaced) = registry.take_place(&job.cell) {
-        aftermath.rare().displaced = Some(displaced);
-    }
-    job.cell.leave_slot();
-    job.cell.tell_transition(waiting, from, SlotPhase::Running);
-    announce(&job.cell);
-    if job.cell.policy().paused {
-        registry.pause_added(&job.cell);
-    }
-    aftermath.start = Some(job);
-}
-
-/// Returns the owner of a slot that has the name of its owner.
-pub(super) fn own_slot<'a>(names: &'a Names, name: &str) -> Option<&'a Arc<Cell>> {
-    names.get(name).filter(|cell| cell.slot().is_some() && cell.tie().is_none())
-}
-
-impl Slots {
-    /// Removes waiting submissions from a slot. Room that becomes free in a queue goes to the first in the wait queue.
-    pub(super) fn take<T>(
-        &mut self,
-        slot: &str,
-        take: impl FnOnce(&mut Slot<Arc<Cell>, Job>) -> T,
-        aftermath: &mut Aftermath,
-    ) -> Option<T> {
-        let slot = self.busy.get_mut(slot)?;
-        let (queued, waiting) = (slot.queued(), slot.waiting());
-        let taken = take(slot);
-        aftermath.wait_no_more += waiting - slot.waiting();
-        self.wait_queue.free(queued - slot.queued(), &mut aftermath.calls);
-        Some(taken)
-    }
 }
 
 impl Registry {
@@ -420,41 +283,5 @@ impl Registry {
         let stored = self.slots.busy.get(slot);
         let own = if stored.is_none() { own_slot(&self.names, slot) } else { None };
         stored.into_iter().flat_map(Slot::owners).chain(own)
-    }
-}
-
-impl Cell {
-    #[inline]
-    pub(super) fn reject(&self, reason: RejectReason, waiting: usize) -> Left {
-        let why = reason.as_label();
-        self.end_unstarted(TaskOutcome::Rejected { reason }, waiting, why)
-    }
-
-    /// Rejects a new submission. Returns its task, to be dropped with no lock held.
-    #[inline]
-    pub(super) fn reject_new(&self, reason: RejectReason, waiting: usize) -> Option<TaskRef> {
-        let why = reason.as_label();
-        let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
-        self.finish_new(TaskOutcome::Rejected { reason }, publish)
-    }
-
-    #[inline]
-    pub(super) fn end_unstarted(&self, outcome: TaskOutcome, waiting: usize, why: &str) -> Left {
-        let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
-        self.finish_unstarted(outcome, publish)
-    }
-
-    /// Publishes an event about the slot of the task. The registry's lock is held.
-    pub(super) fn tell_slot(&self, kind: EventKind, waiting: usize, more: impl FnOnce(Event) -> Event) {
-        let count = u64::try_from(waiting).ok();
-        let bus = &self.core().bus;
-        if bus.is_active() {
-            bus.publish(more(Event { slot: self.slot().cloned(), count, ..self.event(kind) }));
-        }
-    }
-
-    #[inline]
-    pub(super) fn tell_transition(&self, waiting: usize, from: SlotPhase, to: SlotPhase) {
-        self.tell_slot(SLOT_TRANSITION, waiting, |event| event.because(format!("{from} -> {to}")));
     }
 }

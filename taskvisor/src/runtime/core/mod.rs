@@ -1,8 +1,15 @@
 //! The state that all parts of one supervisor share.
 
-use std::mem;
+mod admission;
+mod parts;
+mod readiness;
+
+pub(in crate::runtime) use self::admission::{Admitted, announce, start_added};
+pub(crate) use self::parts::Parts;
+pub(in crate::runtime) use self::readiness::Readiness;
+
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,7 +17,7 @@ use std::time::Duration;
 use tokio::runtime::{self, Handle};
 #[cfg(all(feature = "systemd", unix))]
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::timeout_at;
 
 use super::by_id::sort_by_id;
 use super::clock::Clock;
@@ -18,32 +25,24 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::group::Note;
-use super::limits::DeclaredLimits;
 use super::observe;
 use super::permits::Limits;
-use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
 use super::schedules::Schedules;
 use super::shutdown::{Listener, Stop, Stuck, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
-use super::task::{Actor, Cell, Origin, Tie};
+use super::task::Cell;
 use super::timer::deadline;
 use super::waits::Waits;
-use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
-#[cfg(feature = "fleet")]
-use crate::fleet::Fleet;
+use crate::events::{Bus, EventStream, Introduced};
 use crate::inspect::TaskOutcome;
-use crate::panics::{Fenced, catch};
-use crate::policy::{Overrides, ResolvedPolicy};
-use crate::settings::{InvalidOverride, OfSupervisor};
-#[cfg(feature = "controller")]
-use crate::slots::ControllerSetup;
-use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
+use crate::policy::ResolvedPolicy;
+use crate::settings::OfSupervisor;
+use crate::supervisor::{RuntimeError, SupervisorConfig};
 use crate::sync::{Waiters, lock};
-use crate::task::{Said, TaskRef, TaskSpec};
-use crate::tree::check_name;
+use crate::task::Said;
 
 /// The state of one supervisor.
 ///
@@ -95,18 +94,6 @@ pub(crate) struct Core {
     pub(crate) test_hooks: super::test_hooks::TestHooks,
 }
 
-/// The readiness of the first batch or tree.
-#[derive(Default)]
-pub(super) struct Readiness {
-    pub(super) batch: AtomicBool,
-    pub(super) ready: AtomicBool,
-    pub(super) missing: AtomicUsize,
-    pub(super) changed: Waiters,
-    /// The number of calls that wait for an attempt or a group to be ready, and their wakers.
-    pub(super) awaited: AtomicUsize,
-    pub(super) attempts: Waiters,
-}
-
 /// Whether tasks are kept after the end of their registration, to be started again at their places.
 ///
 /// The flags are read and written in one order (`SeqCst`) with the request of a shutdown: either the end of a task sees
@@ -117,28 +104,6 @@ pub(super) struct Kept {
     pub(super) places: AtomicBool,
     /// `true` if a task was kept.
     pub(super) any: AtomicBool,
-}
-
-/// The parts that a supervisor is built from.
-#[derive(Default)]
-pub(crate) struct Parts {
-    config: SupervisorConfig,
-    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
-    /// The limit of the config, and those with names.
-    pub(crate) limits: DeclaredLimits,
-    #[cfg(feature = "controller")]
-    pub(crate) controller: ControllerSetup,
-    #[cfg(feature = "fleet")]
-    pub(crate) fleet: Option<Fleet>,
-    /// The overrides that were refused.
-    pub(crate) invalid: Vec<InvalidOverride>,
-}
-
-/// A checked and resolved spec.
-pub(super) struct Admitted {
-    pub(super) task: Fenced<TaskRef>,
-    pub(super) name: Arc<str>,
-    pub(super) policy: Arc<ResolvedPolicy>,
 }
 
 impl Core {
@@ -253,84 +218,6 @@ impl Core {
         timed.await.ok()
     }
 
-    /// Checks that tasks can run: the config is valid, and there is a runtime with timers.
-    pub(super) fn prepare(&self) -> Result<Handle, RuntimeError> {
-        self.check()?;
-        let runtime = self.runtime()?;
-        if self.timed.get() != Some(&runtime.id()) {
-            // A runtime without timers shows only as a panic.
-            let check = || {
-                let _entered = Handle::try_current().is_err().then(|| runtime.enter());
-                drop(sleep_until(Instant::now()));
-            };
-            catch(check).map_err(|_| RuntimeError::NoRuntime)?;
-            if self.timed.set(runtime.id()).is_ok() {
-                observe::describe();
-            }
-        }
-        Ok(runtime)
-    }
-
-    /// Resolves and checks the policy of a task.
-    fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<ResolvedPolicy>, InvalidOption> {
-        let Some(said) = said else {
-            let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
-            return Ok(Arc::clone(self.plain.get_or_init(plain)));
-        };
-        if let Some((newest, policy)) = &*lock(&self.newest) {
-            if newest.sets_the_same(said) {
-                return Ok(Arc::clone(policy));
-            }
-        }
-        let policy = said.overrides.resolve(&self.config);
-        policy.check(name)?;
-        #[cfg(feature = "cron")]
-        said.overrides.check_schedule(name)?;
-        #[cfg(feature = "fleet")]
-        self.check_singleton(&format_args!("task `{name}`"), policy.singleton.as_deref(), policy.stop_timeout)?;
-        self.limits.check(|| format!("task `{name}`"), policy.named_limit.as_ref())?;
-        let policy = Arc::new(policy);
-        let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
-        drop(before);
-        Ok(policy)
-    }
-
-    pub(super) fn admit(&self, mut spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let name = spec.take_name();
-        check_name("a task", &name)?;
-        let policy = self.settle(spec.said(), &name)?;
-        Ok(Admitted { task: spec.into_task(), name, policy })
-    }
-
-    /// Registers and starts one task.
-    pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
-        let runtime = self.prepare()?;
-        check_no_siblings(&spec)?;
-        let cell = self.cell(self.admit(spec)?, Origin::Added, None);
-        let mut home = None;
-        let mut registry = self.registry();
-        if registry.admission != Admission::Open {
-            return Err(RuntimeError::ShuttingDown);
-        }
-        registry.settle(&runtime, |before| home = Some(before));
-        self.bus.start(&runtime);
-        registry.enter(&cell)?;
-        let started = start_added(registry, cell, &runtime);
-        // Mostly there is none, and then nothing is to be dropped.
-        if let Some(home) = home {
-            drop(home);
-        }
-        started
-    }
-
-    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
-        #[cfg(feature = "fleet")]
-        if admitted.policy.singleton.is_some() {
-            return self.leased_cell(admitted, origin, tie);
-        }
-        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
-    }
-
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.
     pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
         let mut registry = self.registry();
@@ -428,59 +315,10 @@ impl Core {
         cells
     }
 
-    /// Returns `true` if a batch or tree was started.
-    pub(super) fn readiness_is_claimed(&self) -> bool {
-        self.readiness.batch.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn one_is_ready(&self) {
-        if self.readiness.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.set_ready();
-        }
-    }
-
-    /// Waits for the readiness of an attempt or a group: until `look` returns a value. What it looks at changes under a
-    /// lock that it takes, and [`tell_ready`](Self::tell_ready) follows each change.
-    pub(super) async fn await_ready<T>(&self, look: impl FnMut() -> Option<T>) -> T {
-        struct Awaits<'a>(&'a AtomicUsize);
-        impl Drop for Awaits<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        // The lock that `look` takes orders this before the read in `tell_ready`.
-        self.readiness.awaited.fetch_add(1, Ordering::Relaxed);
-        let _awaits = Awaits(&self.readiness.awaited);
-        self.readiness.attempts.wait(look).await
-    }
-
-    /// An attempt or a group became ready, or has ended. Called with no lock held.
-    #[inline]
-    pub(super) fn tell_ready(&self) {
-        if self.readiness.awaited.load(Ordering::Relaxed) > 0 {
-            self.readiness.attempts.wake();
-        }
-    }
-
-    pub(super) fn set_ready(&self) {
-        self.readiness.ready.store(true, Ordering::Release);
-        self.readiness.changed.wake();
-    }
-
-    /// Returns `true` if the first batch or tree has been ready.
-    pub(crate) fn was_ready(&self) -> bool {
-        self.readiness.ready.load(Ordering::Acquire)
-    }
-
     /// Completes when the readiness changes, and when a shutdown begins or ends.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
         self.readiness.changed.next_ring()
-    }
-
-    pub(crate) async fn wait_ready(&self) {
-        let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
-        self.readiness.changed.wait(|| over().then_some(())).await;
     }
 }
 
@@ -490,100 +328,12 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 
-/// Starts a task that was registered at runtime, and releases the registry.
-#[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each task to a call")]
-#[inline(always)]
-pub(super) fn start_added(
-    mut registry: MutexGuard<'_, Registry>,
-    cell: Arc<Cell>,
-    runtime: &Handle,
-) -> Result<Arc<Cell>, RuntimeError> {
-    let before = registry.take_place(&cell);
-    announce(&cell);
-    let is_paused = cell.policy().paused && cell.was_added();
-    if is_paused {
-        registry.pause_added(&cell);
-    }
-    drop(registry);
-    drop(before);
-    if is_paused {
-        cell.core().count_pauses();
-    }
-    let has_ended = Actor::spawn(Arc::clone(&cell), runtime);
-    if has_ended && cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
-}
-
-#[inline]
-pub(super) fn announce(cell: &Arc<Cell>) {
-    if cell.core().bus.is_active() {
-        cell.announce(EventKind::TaskAddRequested);
-        cell.announce(EventKind::TaskAdded);
-    }
-}
-
 #[cfg(feature = "fleet")]
 impl Drop for Core {
     /// The session ends with its supervisor.
     fn drop(&mut self) {
         if let Some(engine) = &self.fleet {
             engine.shut_down();
-        }
-    }
-}
-
-impl Parts {
-    #[inline]
-    pub(crate) fn new(config: SupervisorConfig) -> Self {
-        let mut limits = DeclaredLimits::default();
-        limits.set_all(config.max_concurrent);
-        Self { config, limits, ..Self::default() }
-    }
-
-    pub(crate) fn config(&self) -> &SupervisorConfig {
-        &self.config
-    }
-
-    /// Replaces the config, which may have another limit.
-    pub(crate) fn set_config(&mut self, config: SupervisorConfig) {
-        self.limits.set_all(config.max_concurrent);
-        self.config = config;
-    }
-
-    fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
-        if !self.invalid.is_empty() {
-            return Err(RuntimeError::InvalidOverrides(mem::take(&mut self.invalid)));
-        }
-        self.config.check()?;
-        self.limits.check()?;
-        #[cfg(feature = "fleet")]
-        self.fleet.as_ref().map_or(Ok(()), Fleet::check)?;
-        #[cfg(feature = "controller")]
-        self.controller.check(|limit| self.limits.named().iter().any(|(name, _)| **name == *limit))?;
-        #[cfg(all(feature = "controller", feature = "fleet"))]
-        if let (None, Some(slot)) = (&self.fleet, self.controller.slots.iter().find(|slot| slot.is_fleet())) {
-            let expected =
-                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one process";
-            return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "fleet", "set", expected).into());
-        }
-        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
-            return Ok(());
-        };
-        let (option, value, expected) = match one.capacity {
-            Some(_) => ("queue_capacity", "0", "at least 1"),
-            None => ("name` or `queue_capacity", "a panic", "a value"),
-        };
-        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
-    }
-
-    /// Returns what has settings.
-    pub(crate) fn of_settings(&self) -> OfSupervisor {
-        OfSupervisor {
-            config: self.config.clone(),
-            limits: self.limits.named().to_vec(),
-            #[cfg(feature = "controller")]
-            controller: self.controller.config.clone(),
-            #[cfg(feature = "controller")]
-            slots: self.controller.slots.clone(),
         }
     }
 }

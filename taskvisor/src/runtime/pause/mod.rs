@@ -4,20 +4,19 @@
 //! survives the registrations there. Each cell has a copy of what follows for it, which is changed in the same step. A
 //! new registration gets its copy when its name is entered. So no attempt begins after the step that pauses it.
 
+mod concerned;
+
 use std::collections::HashMap;
 use std::iter::successors;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::core::Core;
-use super::failures::is_within;
-use super::group::GroupRef;
 use super::observe;
-use super::registry::{Admission, Registry};
+use super::registry::Admission;
 use super::task::{Cell, Stage};
 use crate::events::{Event, EventKind};
 use crate::inspect::{NodeSnapshot, TaskId, now};
-use crate::panics::drop_each;
 
 /// The tasks and groups that are paused by themselves.
 #[derive(Default)]
@@ -97,12 +96,6 @@ impl Subject<'_> {
             _ => None,
         }
     }
-}
-
-/// The tasks and groups that a change concerns.
-struct Concerned {
-    cells: Vec<Arc<Cell>>,
-    groups: Vec<GroupRef>,
 }
 
 impl Core {
@@ -249,166 +242,6 @@ impl Core {
             let (task, slot) = (subject.path().map(Arc::from), subject.slot().map(Arc::from));
             self.bus.publish(Event { task, id, slot, ..Event::new(kind) });
         }
-    }
-}
-
-impl Registry {
-    /// Returns `true` if anything is paused.
-    pub(super) fn has_pauses(&self) -> bool {
-        #[cfg(feature = "controller")]
-        if self.slots.has_pauses() {
-            return true;
-        }
-        !self.pauses.is_empty()
-    }
-
-    /// Returns `true` if the task, or what is above it, is paused.
-    pub(super) fn is_paused(&self, cell: &Cell) -> bool {
-        #[cfg(feature = "controller")]
-        if let Some(slot) = cell.slot() {
-            return self.pauses.paths.contains_key(cell.name()) || self.slots.is_paused(slot, &cell.core().controller);
-        }
-        self.pauses.include(cell.name())
-    }
-
-    /// Returns `true` if the group, or a group around it, is paused.
-    pub(super) fn is_group_paused(&self, path: &str) -> bool {
-        self.pauses.include(path)
-    }
-
-    /// A registration was entered: it is paused if its path, or what is above it, is.
-    #[cold]
-    pub(super) fn tell_entered(&self, cell: &Cell) {
-        cell.set_paused(self.is_paused(cell));
-    }
-
-    /// A task was added that is declared as paused. Called after its registration is announced.
-    #[cold]
-    pub(super) fn pause_added(&mut self, cell: &Arc<Cell>) {
-        if self.pauses.set(cell.name(), true) {
-            cell.set_paused(true);
-            let core = cell.core();
-            core.tell_pause(EventKind::TaskPaused, Subject::Registration(cell), Some(cell.id()));
-        }
-    }
-
-    /// Pauses tasks and groups, by path, that were registered for the first time and are declared as paused.
-    pub(super) fn pause_declared(&mut self, core: &Arc<Core>, paths: &[Arc<str>]) {
-        for path in paths {
-            if self.pauses.set(path, true) {
-                let subject = Subject::Task(path);
-                core.tell_pause(EventKind::TaskPaused, subject, self.id_of(subject));
-            }
-        }
-        if !paths.is_empty() {
-            for cell in self.names.iter().filter(|cell| self.is_paused(cell) && !cell.is_paused()) {
-                cell.set_paused(true);
-            }
-        }
-    }
-
-    /// The pause of a task without a declared place ends when its name is free. A task that its group registers again
-    /// keeps its name.
-    #[cold]
-    pub(super) fn end_pause_of(&mut self, path: &str) {
-        let has_place = self.places.as_ref().is_some_and(|places| places.tasks.contains_key(path));
-        if !has_place && self.check_free(path).is_ok() {
-            self.pauses.set(path, false);
-        }
-    }
-
-    fn set_pause(&mut self, subject: Subject<'_>, paused: bool) -> bool {
-        #[cfg(feature = "controller")]
-        {
-            if let Subject::Slot(name) = subject {
-                return self.slots.set_pause(name, paused);
-            }
-            if let Subject::Group("") = subject {
-                self.slots.set_pause("", paused);
-            }
-        }
-        subject.path().is_some_and(|path| self.pauses.set(path, paused))
-    }
-
-    /// Returns `true` if there is such a place, group, registration or slot. The root is there from the first on.
-    fn can_pause(&self, subject: Subject<'_>) -> bool {
-        let places = self.places.as_ref();
-        match subject {
-            Subject::Task(path) => {
-                let has_place = places.is_some_and(|places| places.tasks.contains_key(path));
-                has_place || self.names.get(path).is_some() || self.returns(path)
-            }
-            Subject::Registration(cell) => self.names.get(cell.name()).is_some_and(|it| it.id() == cell.id()),
-            Subject::Group("") => places.is_some(),
-            Subject::Group(path) => {
-                self.groups.contains_key(path) || places.is_some_and(|places| places.groups.contains_key(path))
-            }
-            #[cfg(feature = "controller")]
-            Subject::Slot(name) => !name.is_empty(),
-        }
-    }
-
-    /// Returns `true` if an added task of that path comes back with the next run of its group.
-    fn returns(&self, path: &str) -> bool {
-        let group = path.rsplit_once('/').and_then(|(group, _)| self.groups.get(group));
-        group.is_some_and(|group| group.has_returning(path))
-    }
-
-    /// Returns the id of the task, while it is registered.
-    fn id_of(&self, subject: Subject<'_>) -> Option<TaskId> {
-        match subject {
-            Subject::Task(path) => self.names.get(path).map(|cell| cell.id()),
-            Subject::Registration(cell) => Some(cell.id()),
-            Subject::Group(_) => None,
-            #[cfg(feature = "controller")]
-            Subject::Slot(_) => None,
-        }
-    }
-
-    #[cfg_attr(not(feature = "controller"), expect(unused_variables, reason = "there are no slots"))]
-    fn concerned_by(&self, core: &Core, subject: Subject<'_>) -> Concerned {
-        let (cells, groups) = match subject {
-            Subject::Task(path) => (self.names.get(path).cloned().into_iter().collect(), Vec::new()),
-            Subject::Registration(cell) => (vec![Arc::clone(cell)], Vec::new()),
-            Subject::Group(path) => {
-                let is_in =
-                    |cell: &&Arc<Cell>| path.is_empty() || (cell.slot().is_none() && is_within(cell.name(), path));
-                let cells: Vec<_> = self.names.iter().filter(is_in).cloned().collect();
-                let groups = self.groups.values().filter(|group| is_within(group.path(), path));
-                (cells, groups.cloned().collect())
-            }
-            #[cfg(feature = "controller")]
-            Subject::Slot(_) => (Vec::new(), Vec::new()),
-        };
-        #[cfg(feature = "controller")]
-        let cells = {
-            let mut cells: Vec<Arc<Cell>> = cells;
-            for slot in self.slots_in(core, subject) {
-                // The owners are among the tasks of the root.
-                let owners = self.owners_of(&slot).filter(|_| matches!(subject, Subject::Slot(_)));
-                cells.extend(owners.chain(self.slots.waiting_in(&slot)).cloned());
-            }
-            cells
-        };
-        Concerned { cells, groups }
-    }
-
-    /// Returns the slots that the subject includes: all for the root, and those of its keys for a slot with keys.
-    #[cfg(feature = "controller")]
-    fn slots_in(&self, core: &Core, subject: Subject<'_>) -> Vec<Arc<str>> {
-        match subject {
-            Subject::Group("") => self.slots.all_busy(),
-            Subject::Slot(name) => core.slots_of(self, name),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Concerned {
-    /// A cell can have the last reference to a user value, so it is dropped with no lock held.
-    fn drop_each(self) {
-        drop_each(self.cells);
-        drop_each(self.groups);
     }
 }
 

@@ -3,17 +3,22 @@
 //! Names, order and options live as long as any reference to the group. The tasks themselves are dropped as soon as the
 //! group cannot start again: see [`Declared::forget_tasks`].
 
-use std::fmt;
+mod child;
+mod order;
+mod shown;
+
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::group::{ChildSpec, Group, Managed, check_name};
+use self::child::{by_name, find};
+use self::order::{layers, short};
+use super::group::{Group, Managed, check_name};
 use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
-use crate::panics::{catch, drop_caught, drop_each};
-use crate::policy::{Critical, Overrides, Ready, check_group};
+use crate::panics::{drop_caught, drop_each};
+use crate::policy::{Overrides, check_group};
 use crate::runtime::{Core, Driven, GroupLimit};
 use crate::supervisor::InvalidOption;
 use crate::sync::lock;
@@ -58,104 +63,6 @@ pub(crate) struct Declared {
     /// The function that makes the children; `None` without one, and after [`Declared::forget_tasks`]. The lock is a
     /// leaf as that of the tasks.
     maker: Mutex<Option<Maker>>,
-}
-
-/// A child of a group, without its task.
-#[derive(Clone)]
-pub(crate) struct DeclaredChild {
-    pub(crate) name: Arc<str>,
-    pub(crate) after: Vec<Arc<str>>,
-    pub(crate) role: Role,
-    /// The driver that it needs around it, unless it is independent of its siblings and ready when its first attempt
-    /// begins.
-    driven: Option<Driven>,
-    /// `true` if it runs once in a fleet.
-    #[cfg(feature = "fleet")]
-    is_singleton: bool,
-    pub(crate) group: Option<Arc<Declared>>,
-}
-
-/// The role of a child in its group.
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Role {
-    /// `true` if its end in failure fails the group.
-    pub(crate) critical: bool,
-    /// `true` if its end in success ends the group.
-    pub(crate) significant: bool,
-    /// The number of layers of its stop, beyond one.
-    pub(crate) layers: u32,
-    /// `true` if its state does not count for the readiness of its group.
-    pub(crate) uncounted: bool,
-    /// `true` if it is a task that may have a final attempt while it is down.
-    pub(crate) has_last: bool,
-}
-
-/// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
-#[derive(Debug, Default)]
-pub(crate) struct Order {
-    earlier: Edges,
-    later: Edges,
-}
-
-/// Lists of places in one allocation; no allocation if all are empty.
-#[derive(Debug, Default)]
-struct Edges {
-    starts: Vec<u32>,
-    places: Vec<u32>,
-}
-
-impl Edges {
-    /// Builds the lists of this many places from sorted pairs of a place and an entry of its list.
-    fn new(count: usize, pairs: &[(u32, u32)]) -> Self {
-        if pairs.is_empty() {
-            return Self::default();
-        }
-        let mut starts = vec![0; count + 1];
-        for (place, _) in pairs {
-            starts[*place as usize + 1] += 1;
-        }
-        for place in 0..count {
-            starts[place + 1] += starts[place];
-        }
-        Self { starts, places: pairs.iter().map(|(_, entry)| *entry).collect() }
-    }
-
-    fn of(&self, place: usize) -> &[u32] {
-        match self.starts.get(place..place + 2) {
-            Some([start, end]) => &self.places[*start as usize..*end as usize],
-            _ => &[],
-        }
-    }
-}
-
-impl Order {
-    /// Builds the order of this many children; `earlier` returns for each child the siblings that it is after.
-    pub(crate) fn new(count: usize, mut earlier: impl FnMut(usize) -> Vec<u32>) -> Self {
-        let mut pairs = Vec::new();
-        for place in 0..count {
-            let earlier = earlier(place).into_iter().filter(|earlier| (*earlier as usize) < place);
-            pairs.extend(earlier.map(|earlier| (short(place), earlier)));
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
-        let earlier = Edges::new(count, &pairs);
-        let mut flipped: Vec<_> = pairs.into_iter().map(|(place, earlier)| (earlier, place)).collect();
-        flipped.sort_unstable();
-        Self { earlier, later: Edges::new(count, &flipped) }
-    }
-
-    pub(crate) fn earlier(&self, place: usize) -> &[u32] {
-        self.earlier.of(place)
-    }
-
-    pub(crate) fn later(&self, place: usize) -> &[u32] {
-        self.later.of(place)
-    }
-}
-
-fn short(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 impl Declared {
@@ -372,92 +279,6 @@ impl Declared {
     }
 }
 
-/// Returns the children sorted by name, without the later ones of equal names.
-fn by_name(children: &[DeclaredChild]) -> Vec<u32> {
-    let name = |place: &u32| &children[*place as usize].name;
-    let mut places: Vec<u32> = (0..short(children.len())).collect();
-    places.sort_by(|a, b| name(a).cmp(name(b)));
-    places.dedup_by(|later, earlier| name(later) == name(earlier));
-    places
-}
-
-fn find(children: &[DeclaredChild], by_name: &[u32], name: &str) -> Option<u32> {
-    let found = by_name.binary_search_by(|place| (*children[*place as usize].name).cmp(name));
-    found.ok().map(|found| by_name[found])
-}
-
-fn layers(children: &[DeclaredChild], order: &Order) -> u32 {
-    let mut layers: Vec<u32> = Vec::with_capacity(children.len());
-    for (place, child) in children.iter().enumerate() {
-        let below = order.earlier(place).iter().map(|earlier| layers[*earlier as usize]).max().unwrap_or(0);
-        layers.push(below.saturating_add(child.role.layers));
-    }
-    layers.into_iter().max().unwrap_or(1).max(1)
-}
-
-impl DeclaredChild {
-    fn new(spec: ChildSpec) -> (Self, Option<TaskSpec>) {
-        match spec {
-            ChildSpec::Task(mut spec) => {
-                // `Task::name` is user code. A task whose name panics has no name.
-                let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
-                let driven = spec.driven();
-                let child = Self::of(&name, spec.after(), spec.overrides(), None, driven);
-                (child, Some(spec.with_name(name)))
-            }
-            ChildSpec::Group(group, driven) => {
-                let Declared { name, after, overrides, .. } = &*group;
-                (Self::of(name, after, overrides, Some(Arc::clone(&group)), Some(driven)), None)
-            }
-        }
-    }
-
-    fn of(
-        name: &Arc<str>,
-        after: &[Arc<str>],
-        overrides: &Overrides,
-        group: Option<Arc<Declared>>,
-        driven: Option<Driven>,
-    ) -> Self {
-        let role = Role {
-            critical: overrides.critical.is_some_and(Critical::is_set),
-            significant: overrides.significant == Some(true),
-            layers: group.as_ref().map_or(1, |group| group.layers),
-            uncounted: overrides.readiness == Some(false),
-            has_last: overrides.final_attempt == Some(true) && group.is_none(),
-        };
-        let is_plain = || {
-            let ready_at_start = overrides.ready.is_none_or(|ready| ready == Ready::Start);
-            ready_at_start && after.is_empty() && !role.critical && !role.significant && group.is_none()
-        };
-        debug_assert!(driven.is_some() || is_plain(), "an option of a task that needs a driver brings it along");
-        let driven = driven.filter(|_| !is_plain());
-        Self {
-            name: Arc::clone(name),
-            after: after.to_vec(),
-            role,
-            driven,
-            #[cfg(feature = "fleet")]
-            is_singleton: matches!(overrides.singleton, Some(Some(_))),
-            group,
-        }
-    }
-
-    fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {
-        let expected = if in_root && cfg!(feature = "controller") {
-            "the name of a sibling that is declared before it, or of a declared slot"
-        } else {
-            "the name of a sibling that is declared before it"
-        };
-        InvalidOption {
-            subject: format!("`{}`", self.name),
-            option: "after",
-            value: format!("`{after}`"),
-            expected: expected.into(),
-        }
-    }
-}
-
 /// A group of its own with the same children, for a change of one that is shared. Its nested groups stay shared.
 impl Clone for Declared {
     fn clone(&self) -> Self {
@@ -495,48 +316,9 @@ impl Drop for Declared {
     }
 }
 
-/// The number of levels that `Debug` shows.
-const SHOWN: u32 = 16;
-
-impl fmt::Debug for Declared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown { group: self, levels: SHOWN }.fmt(f)
-    }
-}
-
-/// A group with a limited number of levels below it, for `Debug`.
-struct Shown<'a> {
-    group: &'a Declared,
-    levels: u32,
-}
-
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let group = self.group;
-        let mut shown = f.debug_struct("Group");
-        shown.field("name", &group.name);
-        let Some(levels) = self.levels.checked_sub(1) else { return shown.finish_non_exhaustive() };
-        let children = group.children.iter().enumerate().map(|(place, child)| -> Box<dyn fmt::Debug> {
-            match (&child.group, group.task(place)) {
-                (Some(group), _) => Box::new(Shown { group, levels }),
-                (None, Some(task)) => Box::new(task),
-                (None, None) => Box::new(&child.name),
-            }
-        });
-        shown
-            .field("strategy", &group.strategy())
-            .field("limit", &group.limit())
-            .field("dynamic", &group.dynamic)
-            .field("max_starting", &group.max_starting())
-            .field("max_concurrent", &group.max_concurrent)
-            .field("fresh", &group.is_fresh)
-            .field("after", &group.after)
-            .field("set", &group.overrides)
-            .field("children", &children.collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 #[path = "declaration_test.rs"]
 mod tests;
+
+pub(crate) use self::child::{DeclaredChild, Role};
+pub(crate) use self::order::Order;

@@ -1,0 +1,85 @@
+//! What a unit is told of its lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::clock::StoreClock;
+use super::super::seat::{Seat, Unit};
+use crate::events::{Event, EventKind};
+
+/// The unit of a seat, as the engine speaks to it.
+impl Seat {
+    pub(in crate::runtime::fleet) fn path(&self) -> Option<Arc<str>> {
+        match self.unit.get()? {
+            Unit::Task(cell) => Some(Arc::clone(cell.upgrade()?.name())),
+            Unit::Group(group) => Some(Arc::clone(group.upgrade()?.path())),
+        }
+    }
+
+    /// Returns the label of its series of metrics: like that of a task, it is bounded by the declaration.
+    pub(super) fn label(&self) -> Arc<str> {
+        const DYNAMIC: &str = "dynamic";
+        let Some(Unit::Task(cell)) = self.unit.get() else { return self.path().unwrap_or_else(|| DYNAMIC.into()) };
+        let Some(cell) = cell.upgrade() else { return DYNAMIC.into() };
+        let group = || cell.member().map(|member| Arc::clone(member.group.path())).filter(|path| !path.is_empty());
+        let declared = || (!cell.was_added()).then(|| Arc::clone(cell.name()));
+        let label = cell.policy().metric_label.clone().or_else(declared).or_else(group);
+        label.unwrap_or_else(|| DYNAMIC.into())
+    }
+
+    pub(super) fn event(&self, kind: EventKind) -> Event {
+        let id = match self.unit.get() {
+            Some(Unit::Task(cell)) => cell.upgrade().map(|cell| cell.id()),
+            _ => None,
+        };
+        Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
+    }
+
+    pub(super) fn take_over(&self, last_tick: Option<u64>, clock: &Arc<StoreClock>) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.take_over(last_tick, clock);
+            }
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.look_at_seat();
+            }
+        }
+    }
+
+    pub(super) fn tell_granted(&self) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.follow_lease(None))),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_granted())),
+            None => {}
+        }
+    }
+
+    pub(super) fn tell_lost(&self, within: Duration) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.follow_lease(Some(within)))),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_lost(within))),
+            None => {}
+        }
+    }
+
+    pub(super) fn tell_over(&self) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.lease_is_over())),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_over())),
+            None => {}
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => cell.upgrade().is_some_and(|cell| cell.is_alive()),
+            Some(Unit::Group(group)) => group.upgrade().is_some_and(|group| group.has_alive()),
+            None => false,
+        }
+    }
+}

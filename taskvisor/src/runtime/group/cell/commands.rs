@@ -1,0 +1,74 @@
+//! Stops and restarts of a group.
+
+use std::mem;
+use std::sync::atomic::Ordering;
+
+use super::super::children::Epoch;
+use super::super::machine::Input;
+use super::super::member::Member;
+use super::super::shared::GroupRef;
+use super::GroupCell;
+use crate::inspect::TaskState;
+use crate::panics::drop_caught;
+use crate::runtime::task::{ABORT, StopBy};
+use crate::supervisor::RuntimeError;
+
+impl GroupCell {
+    /// Returns `true` if a stop of the group, or of a group around it, has begun.
+    pub(in crate::runtime) fn is_stopping(&self) -> bool {
+        self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))
+    }
+
+    pub(in crate::runtime::group) fn stop_for_good(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
+        let mut inbox = self.lock();
+        let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
+        inbox.stopped_by_parent |= first && epoch.is_some();
+        self.ring(inbox, Input::Stop(epoch), Some(by));
+        first
+    }
+
+    /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
+    pub(crate) async fn cancel(&self, group: &GroupRef) -> Result<bool, RuntimeError> {
+        let grace = self.core.config.grace;
+        let first = self.stop_for_good(None, StopBy::within(grace));
+        // A task of the group, or a task that the group waits for, would wait for itself.
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return Ok(first) };
+        let ended = async { drop(drop_caught(self.outcome().await)) };
+        match self.core.timeout(grace.saturating_add(ABORT), ended).await {
+            Some(()) => Ok(first),
+            None => Err(RuntimeError::TaskRemoveTimeout { name: self.path.to_string(), timeout: grace }),
+        }
+    }
+
+    /// Stops the group and starts it again. Returns `false` if it has ended or stops for good.
+    pub(crate) fn restart(&self) -> bool {
+        let inbox = self.lock();
+        let restarts = inbox.open && inbox.state != TaskState::Ended;
+        if restarts {
+            self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
+        }
+        restarts
+    }
+
+    /// Restarts the group, and waits until a run after that is ready. Returns `false` if it was refused, or the group
+    /// has ended before.
+    pub(crate) async fn restart_and_wait(&self, group: &GroupRef) -> bool {
+        let runs = self.lock().runs;
+        if !self.restart() {
+            return false;
+        }
+        // A task of the group would wait for its own end.
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return true };
+        let look = || {
+            let inbox = self.lock();
+            let is_ready = inbox.ready && inbox.runs > runs;
+            if is_ready { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
+        };
+        self.core.await_ready(look).await
+    }
+
+    /// Returns `true` if its parent stopped the group, and decides whether it comes back.
+    pub(in crate::runtime) fn is_stopped_by_parent(&self) -> bool {
+        self.lock().stopped_by_parent
+    }
+}

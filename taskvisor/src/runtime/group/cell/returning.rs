@@ -1,0 +1,72 @@
+//! Added children that come back with the next run of their group.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use super::super::children::Key;
+use super::super::machine::Input;
+use super::super::member::Member;
+use super::GroupCell;
+#[cfg(feature = "cron")]
+use crate::policy::ResolvedPolicy;
+use crate::runtime::task::Cell;
+use crate::tree::Role;
+
+impl GroupCell {
+    /// Takes the children that come back with the next run.
+    pub(in crate::runtime) fn take_returning(&self) -> BTreeMap<Key, Arc<Cell>> {
+        mem::take(&mut self.lock().returning)
+    }
+
+    /// Returns the child of that name that comes back with the next run.
+    pub(in crate::runtime) fn returning(&self, path: &str) -> Option<Arc<Cell>> {
+        self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
+    }
+
+    /// Returns `true` if a child of that path comes back with the next run.
+    pub(in crate::runtime) fn has_returning(&self, path: &str) -> bool {
+        self.lock().returning.values().any(|cell| **cell.name() == *path)
+    }
+
+    /// Returns the names of the children that come back with the next run.
+    pub(in crate::runtime) fn returning_names(&self) -> Vec<Arc<str>> {
+        self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
+    }
+
+    /// Returns the policies of these children, by their paths.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn returning_policies(&self) -> Vec<(Arc<str>, Arc<ResolvedPolicy>)> {
+        let policy = |cell: &Arc<Cell>| (Arc::clone(cell.name()), Arc::clone(cell.policy()));
+        self.lock().returning.values().map(policy).collect()
+    }
+
+    /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
+    pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
+        let mut inbox = self.lock();
+        let (key, _) = inbox.returning.iter().find(|(_, cell)| **cell.name() == *path)?;
+        let key = *key;
+        inbox.returning.remove(&key)
+    }
+
+    /// Enters a child that comes back, under its key from before. The caller hands its role to the driver.
+    pub(in crate::runtime) fn enter_returned(&self, key: Key, cell: &Arc<Cell>) {
+        self.lock().members.added.insert(key, Member::Task(Arc::clone(cell)));
+    }
+
+    /// Takes over the children of the previous registration of the group that come back.
+    pub(in crate::runtime) fn inherit(&self, before: &Self) {
+        let (returning, next_key, made) = {
+            let mut inbox = before.lock();
+            (mem::take(&mut inbox.returning), inbox.next_key, inbox.made.clone())
+        };
+        let mut inbox = self.lock();
+        (inbox.returning, inbox.next_key) = (returning, next_key.max(inbox.next_key));
+        inbox.made = made;
+    }
+
+    /// Hands a child that came back to the driver, before the first run.
+    pub(in crate::runtime) fn add_returned(&self, key: Key, child: Role) {
+        self.send(Input::Add { key, child, takes_place: false }, None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Tasks and groups that come back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::task::yield_now;
+
+use super::super::core::{Admitted, Core, announce, start_added};
+use super::super::group::{End, GroupRef};
+use super::super::registry::Admission;
+use super::super::task::{Cell, Membership, Origin, Stage, Tie};
+use super::check_not_added;
+use super::membership::membership;
+use super::registered::Registered;
+use crate::panics::Fenced;
+use crate::supervisor::RuntimeError;
+use crate::tree::{Declared, last_segment};
+
+impl Core {
+    /// Registers the children of a group that starts again. Nothing is registered before the future completes.
+    /// The children of a fresh group were `made` for this run; nothing is registered if one of them is refused.
+    pub(in crate::runtime) async fn register_again(
+        self: &Arc<Self>,
+        group: &GroupRef,
+        made: Option<Arc<Declared>>,
+    ) -> Result<Registered, RuntimeError> {
+        let runtime = self.runtime()?;
+        // Yields in a large group.
+        yield_now().await;
+        let declared = made.as_ref().unwrap_or(&group.declared);
+        let admitted = self.admit_tree(declared, Arc::clone(group.path()), group.position.is_none())?;
+        let mut registered = Registered::on(&runtime);
+        let mut registry = self.registry();
+        if !matches!(registry.admission, Admission::Open | Admission::Closing) {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        let mut paused = Vec::new();
+        let may_end_pauses = made.is_some() && registry.has_pauses();
+        if let Some(made) = made {
+            // A child that the last run had too is paused as it is.
+            let before = group.children();
+            paused = admitted.paused();
+            paused.retain(|path| before.place(last_segment(path)).is_none());
+            let returning: HashSet<Arc<str>> = group.returning_names().into_iter().collect();
+            admitted.paths().try_for_each(|path| check_not_added(&registry, &returning, path))?;
+            registered.replace_made(&mut registry, group, &made);
+        }
+        registered.register(&mut registry, group, admitted);
+        registered.returned = registered.bring_back(&mut registry, group);
+        registered.cells.iter().for_each(announce);
+        registry.pause_declared(self, &paused);
+        drop(registry);
+        if may_end_pauses || !paused.is_empty() {
+            self.count_pauses();
+        }
+        self.forget_within(group);
+        Ok(registered)
+    }
+
+    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if the
+    /// task is not kept.
+    pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
+        let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
+        let Some((admitted, member)) = self.admit_again(&before) else { return false };
+        let position = member.as_ref().map(|member| (member.group.clone(), member.key));
+        let end = End::of(before.try_outcome().as_ref());
+        let mut home = None;
+        let mut registry = self.registry();
+        let newest = registry.places.as_ref().and_then(|places| places.tasks.get(path));
+        let is_newest = newest.is_some_and(|newest| Arc::ptr_eq(newest, &before));
+        if registry.admission != Admission::Open || !is_newest || registry.check_free(path).is_err() {
+            return false;
+        }
+        let adoption = position.as_ref().map(|(group, key)| group.readopt(*key));
+        if let Some(None) = adoption {
+            return false;
+        }
+        let tie = member.map(|member| Arc::new(Tie::Group(member)));
+        let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
+        registry.insert(&cell);
+        registry.settle(&runtime, |before| home = Some(before));
+        self.bus.start(&runtime);
+        if let Some(adoption) = adoption.flatten() {
+            adoption.enter_again(&cell, &runtime, end);
+        }
+        let started = start_added(registry, cell, &runtime).is_ok();
+        before.drop_kept_task();
+        started
+    }
+
+    /// Returns the task of a place whose registration has ended, with its membership in its group.
+    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<Membership>)> {
+        if before.lock().machine().stage != Stage::Ended {
+            return None;
+        }
+        let (member, kept) = match before.member() {
+            Some(member) => {
+                let children = member.group.children();
+                let place = children.place(last_segment(before.name()))?;
+                (Some(membership(&member.group, &children, place)), children.task(place))
+            }
+            None => (None, None),
+        };
+        let mut admitted = match kept {
+            Some(spec) => self.admit(spec).ok()?,
+            None if before.was_added() => return None,
+            None => {
+                let (task, policy) = (Fenced::new(before.task()?), Arc::clone(before.policy()));
+                Admitted { task, name: Arc::clone(before.name()), policy }
+            }
+        };
+        admitted.name = Arc::clone(before.name());
+        Some((admitted, member))
+    }
+}

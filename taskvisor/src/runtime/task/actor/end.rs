@@ -1,0 +1,147 @@
+//! The end of an attempt, and of the task.
+
+use std::mem;
+use std::time::Duration;
+
+use super::attempt::{Joining, Step, violated};
+
+use super::super::decision::{Ending, Next};
+use super::super::guards::Guards;
+use super::super::machine::{Cut, Ran};
+use super::Actor;
+use crate::inspect::TaskOutcome;
+use crate::panics::drop_caught;
+use crate::runtime::group::{Note, RetryIn};
+
+impl Actor {
+    /// Drops the future of the attempt and determines its ending.
+    pub(super) fn end_attempt(&mut self, mut ending: Ending) {
+        let Step::Attempt(attempt) = mem::replace(&mut self.step, Step::New) else { return };
+        let lived;
+        match attempt.cut {
+            Cut::Not => lived = attempt.age(),
+            // After a stop request the run time does not count.
+            Cut::Requested => lived = None,
+            Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
+        }
+        let dropped = self.observed.in_span(|| drop_caught(attempt.future));
+        if let Err(panic) = dropped {
+            ending = ending.with_panic(panic);
+        }
+        if attempt.cut == Cut::Not {
+            self.timer.clear();
+        }
+        self.attempt_ended(ending, lived, attempt.cut);
+    }
+
+    /// Begins to join the helpers of an attempt.
+    fn join(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        let window = self.cell.window();
+        if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
+            self.cell.abort_helpers();
+        } else if cut == Cut::Not {
+            self.timer.set(window);
+        }
+        self.step = Step::Join(Box::new(Joining { ending, lived }));
+    }
+
+    /// The same, where the attempt did not end by itself: before it began, or after its helpers were joined.
+    #[cold]
+    pub(super) fn ended_apart(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        self.attempt_ended(ending, lived, cut);
+    }
+
+    /// The future of the attempt is dropped: joins its helpers, or continues.
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each restart to a call")]
+    #[inline(always)]
+    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        let ticks = self.grid.as_mut().map(|grid| {
+            grid.ticks.ended = grid.first.elapsed();
+            &grid.ticks
+        });
+        let aborted = matches!(ending, Ending::Aborted);
+        // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
+        let is_at_once = cut == Cut::Not && lived.is_none();
+        let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
+        let mut guards = self.guards.as_deref_mut();
+        if let Some(guards) = &mut guards {
+            guards.attempt_ended(&self.cell);
+        }
+        let usual = if cut == Cut::Requested { self.cell.conclude_stop(&ending) } else { None };
+        let next = match usual {
+            Some(next) => next,
+            None => match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
+                Ok(next) => next,
+                Err(ending) => return self.join(ending, lived, cut),
+            },
+        };
+        self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
+        self.observed.concluded(&self.cell, &next, aborted);
+        self.release();
+        let delay = match next {
+            Next::End(outcome) => return self.finish(outcome),
+            Next::Scheduled => {
+                #[cfg(feature = "fleet")]
+                self.run_has_succeeded();
+                return self.run_is_over();
+            }
+            Next::GiveUp { error, .. } => {
+                let _ = drop_caught(error);
+                return self.run_is_over();
+            }
+            Next::Hold(error) => {
+                let _ = drop_caught(error);
+                self.run_is_interrupted();
+                self.step = Step::Waiting { delay: Duration::ZERO };
+                return self.cell.tell_group(Note::Held);
+            }
+            Next::Retry { delay, is_told, .. } => {
+                if is_told {
+                    self.guards.get_or_insert_with(Guards::telling);
+                }
+                if self.cell.awaits_its_group() {
+                    self.step = Step::Waiting { delay };
+                    let delay = self.backoff_in_group(delay);
+                    return self.cell.tell_group(Note::Failed(RetryIn::new(delay, is_told)));
+                }
+                delay
+            }
+            Next::Restart(error) => {
+                // The error is a user value, and its drop is user code.
+                let _ = drop_caught(error);
+                self.run_is_interrupted();
+                #[cfg(feature = "fleet")]
+                if self.cell.stands_by() {
+                    return self.take_turn(Duration::ZERO);
+                }
+                Duration::ZERO
+            }
+            Next::Repeat(delay) => {
+                if let (Some(grid), Some(every)) = (&mut self.grid, self.cell.policy().every) {
+                    grid.ticks.due = grid.ticks.next(every);
+                }
+                delay
+            }
+            Next::Throttle { pause, .. } => pause,
+        };
+        // A zero delay does not touch the timer.
+        if delay.is_zero() {
+            self.enter(Step::Yield);
+        } else if self.schedule().is_some() {
+            self.take_turn(delay);
+        } else {
+            self.timer.set(delay);
+            self.enter(Step::Waiting { delay });
+        }
+    }
+
+    pub(super) fn finish(&mut self, outcome: TaskOutcome) {
+        self.enter(Step::Over);
+        drop(self.permit.take());
+        if let Some(schedule) = self.guards.as_mut().and_then(|guards| guards.schedule.as_ref()) {
+            schedule.over(&self.cell, &outcome);
+        }
+        self.observed.ended(&self.cell, &outcome);
+        self.cell.core().remove(&self.cell, outcome);
+    }
+}

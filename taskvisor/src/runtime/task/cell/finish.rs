@@ -1,0 +1,185 @@
+//! The end of a registration.
+
+use std::task::Waker;
+
+use super::super::decision::Request;
+use super::super::machine::Stage;
+use super::signal::Signal;
+use super::{Cell, Membership, State};
+use crate::events::EventKind;
+use crate::inspect::TaskOutcome;
+use crate::panics::drop_caught;
+use crate::policy::Critical;
+use crate::runtime::group::End;
+use crate::supervisor::StopLimit;
+use crate::sync::WaitList;
+use crate::task::{StopKind, TaskRef};
+
+/// The remaining work when a registration has ended, to be done with no lock held.
+pub(in crate::runtime) struct Finished {
+    /// The end for its group, if it has one.
+    pub(in crate::runtime) end: Option<End>,
+    /// The limit that was exceeded, if it was aborted.
+    pub(in crate::runtime) aborted: Option<StopLimit>,
+    pub(in crate::runtime) unready: bool,
+    /// Boxed, because there is mostly none.
+    rest: Option<Box<Rest>>,
+    waker: Option<Waker>,
+    waiting: WaitList,
+}
+
+/// What has to be done for few registrations.
+struct Rest {
+    /// The outcome that is not used, because one was set before.
+    spare: Option<TaskOutcome>,
+    /// The end of an attempt sends its signal: there is one if the attempt was dropped with its runtime.
+    signal: Signal,
+}
+
+impl Finished {
+    /// Does the remaining work. Called with no lock held.
+    #[inline]
+    pub(in crate::runtime) fn carry_out(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            rest.signal.send();
+            let _ = drop_caught(rest.spare);
+        }
+        if !self.waiting.is_empty() {
+            self.waiting.take().wake();
+        }
+        drop(self.waker.take());
+    }
+}
+
+/// What is left of a submission that does not run, to be dropped and woken with no lock held.
+#[cfg(feature = "controller")]
+#[must_use = "it holds the user's task"]
+pub(in crate::runtime) struct Left {
+    task: Option<TaskRef>,
+    waiting: WaitList,
+}
+
+#[cfg(feature = "controller")]
+impl Left {
+    /// Drops the task, and wakes the waiters. Called with no lock held.
+    #[inline]
+    pub(in crate::runtime) fn carry_out(self) {
+        let _ = drop_caught(self.task);
+        self.waiting.wake();
+    }
+}
+
+impl State {
+    #[cold]
+    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Rest {
+        let spare = match &mut self.outcome {
+            Some(_) => Some(outcome),
+            unset => {
+                *unset = Some(outcome);
+                None
+            }
+        };
+        Rest { spare, signal: self.take_signal() }
+    }
+
+    #[cfg(feature = "controller")]
+    #[inline]
+    fn end_unstarted(&mut self, outcome: TaskOutcome) -> Option<TaskRef> {
+        self.machine.end();
+        self.outcome = Some(outcome);
+        self.task.take()
+    }
+}
+
+impl Cell {
+    /// Ends the registration. The caller holds the registry's lock and has freed the name.
+    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Finished {
+        let mut state = self.lock();
+        self.announce(EventKind::TaskRemoved);
+        let unready = state.machine.end();
+        if !self.was_added() {
+            // Snapshots show when the task at a place has ended.
+            state.since = self.core.clock.now();
+        }
+        let has_rest = state.outcome.is_some() || state.token.is_some() || state.aside.is_some();
+        let rest = if has_rest {
+            Some(Box::new(state.finish_with_rest(outcome)))
+        } else {
+            state.outcome = Some(outcome);
+            None
+        };
+        Finished {
+            end: self.member().map(|member| self.end_in(member, &state)),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
+            rest,
+            unready,
+            waker: state.waker.take(),
+            waiting: state.waiting.take(),
+        }
+    }
+
+    fn end_in(&self, member: &Membership, state: &State) -> End {
+        let is_undue = self.policy.critical == Critical::AnyEnd
+            && match (&state.outcome, state.machine.request) {
+                (Some(TaskOutcome::Completed), request) => request != Request::Stop,
+                (Some(TaskOutcome::Canceled { .. }), request) => request == Request::Nothing,
+                _ => false,
+            };
+        let is_stopping = || self.core.is_stopping() || member.group.is_stopping();
+        if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
+    }
+
+    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out what is left after
+    /// releasing it.
+    #[cfg(feature = "controller")]
+    #[inline]
+    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
+        let mut state = self.lock();
+        publish();
+        Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
+    }
+
+    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task, to be
+    /// dropped with no lock held.
+    #[cfg(feature = "controller")]
+    #[inline]
+    pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {
+        let mut state = self.lock();
+        publish();
+        state.end_unstarted(outcome)
+    }
+
+    /// Takes the task of a registration that ends, unless it is kept: at its place, for
+    /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
+    /// Without an outcome the task was stopped before an attempt.
+    pub(super) fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+        if self.was_added() {
+            let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
+            let is_stopped =
+                || matches!(outcome, None | Some(TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. }));
+            let returns = by_group && is_stopped() && self.member().is_some_and(|member| member.group.keeps_added());
+            return if returns && self.core.keeps() { None } else { state.task.take() };
+        }
+        let is_completed = outcome.is_some_and(TaskOutcome::is_completed);
+        // A group keeps the tasks of its declared children itself.
+        let has_own_place = self.member().is_none_or(|member| member.group.position.is_none());
+        let has_fields = state.task.as_ref().is_some_and(|task| size_of_val(&**task) > 0);
+        let is_kept = has_own_place && !(is_completed && has_fields) && self.core.keeps();
+        if is_kept { None } else { state.task.take() }
+    }
+
+    /// Drops the task if the registration has ended. Called with no lock held.
+    pub(in crate::runtime) fn drop_kept_task(&self) {
+        let mut state = self.lock();
+        let is_over = matches!(state.machine.stage, Stage::Over | Stage::Ended);
+        let task = if is_over { state.task.take() } else { None };
+        drop(state);
+        let _ = drop_caught(task);
+    }
+
+    /// Drops the task. Called with no lock held.
+    pub(in crate::runtime) fn drop_task(&self) {
+        let task = self.lock().task.take();
+        let _ = drop_caught(task);
+    }
+}

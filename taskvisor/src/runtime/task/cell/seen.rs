@@ -1,0 +1,123 @@
+//! A task as others see it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::super::decision::Request;
+use super::super::helpers::Beat;
+use super::super::machine::{Machine, Stage};
+use super::{Cell, State};
+use crate::inspect::{OutcomeKind, Problem, TaskOutcome, TaskState, TaskStatus};
+use crate::runtime::clock::Ticks;
+use crate::task::TaskError;
+
+/// A cell at one moment.
+pub(in crate::runtime) struct Seen {
+    pub(in crate::runtime) machine: Machine,
+    pub(in crate::runtime) since: Ticks,
+    /// The end of its wait for another time than that of its schedule, if it is known.
+    pub(in crate::runtime) due: Option<Ticks>,
+    /// The next run of its schedule.
+    pub(in crate::runtime) next_run: Option<SystemTime>,
+    pub(in crate::runtime) last_error: Option<Arc<TaskError>>,
+    pub(in crate::runtime) outcome: Option<OutcomeKind>,
+}
+
+impl Cell {
+    /// Returns its public state. Unlike [`status`](Self::status), it has no error, whose drop is user code.
+    pub(in crate::runtime) fn state(&self) -> TaskState {
+        self.lock().machine.state()
+    }
+
+    pub(crate) fn status(&self) -> TaskStatus {
+        let next_run = self.next_run();
+        let state = self.lock();
+        TaskStatus {
+            state: state.machine.state(),
+            attempt: shown(state.machine.attempt),
+            restarts: shown(state.machine.restarts(&self.policy)),
+            failures: state.machine.streak,
+            paused: state.machine.is_paused(),
+            last_error: state.last_error.clone(),
+            next_run: next_run.filter(|_| state.machine.stage != Stage::Ended),
+        }
+    }
+
+    /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
+    pub(in crate::runtime) fn since(&self) -> Ticks {
+        self.lock().since
+    }
+
+    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request.
+    pub(in crate::runtime) fn stops_since(&self) -> Ticks {
+        let state = self.lock();
+        if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
+    }
+
+    /// Returns what a snapshot has of it, as of one moment.
+    pub(in crate::runtime) fn seen(&self) -> Seen {
+        let state = self.lock();
+        let machine = state.machine;
+        let next_run = if machine.stage == Stage::Ended { None } else { self.next_run() };
+        Seen {
+            machine,
+            since: state.since,
+            due: Some(state.until).filter(|due| machine.awaits_its_delay() && *due != Ticks::MAX),
+            next_run,
+            last_error: state.last_error.clone(),
+            outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
+        }
+    }
+
+    /// Returns the problem of an attempt that is past a deadline.
+    pub(in crate::runtime) fn overdue(&self) -> Option<Problem> {
+        let now = self.core.clock.now();
+        let state = self.lock();
+        let shown = state.machine.state();
+        if shown == TaskState::Stopping && state.machine.is_alive() && now > state.until {
+            return Some(Problem::PastStop);
+        }
+        let (beat, watchdog) = self.watched(&state)?;
+        let allowed = if beat.granted { watchdog.saturating_mul(2) } else { watchdog };
+        (beat.at.elapsed() > allowed).then_some(Problem::Silent)
+    }
+
+    /// Returns the problem of an attempt that its watchdog may end soon: it has sent no heartbeat for three quarters of
+    /// the time, or its probe failed.
+    pub(in crate::runtime) fn quiet(&self) -> Option<Problem> {
+        let (beat, watchdog) = self.watched(&self.lock())?;
+        let silence = beat.at.elapsed();
+        (beat.probe_failed || silence > watchdog / 4 * 3).then_some(Problem::Quiet { silence, watchdog })
+    }
+
+    /// Returns the last heartbeat of a running attempt, and its watchdog.
+    fn watched(&self, state: &State) -> Option<(Beat, Duration)> {
+        let beat = state.aside.as_ref().and_then(|aside| aside.beat)?;
+        Some((beat, self.policy.watchdog.filter(|_| state.machine.state() == TaskState::Running)?))
+    }
+
+    /// Returns the paths of the siblings, or of the siblings of a group around it, that the task waits for.
+    pub(in crate::runtime) fn awaits(&self) -> Vec<String> {
+        let is_parked = self.lock().machine.is_parked();
+        let member = self.member().filter(|_| is_parked);
+        member.map_or_else(Vec::new, |member| member.group.awaited_by(member.key))
+    }
+
+    /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its
+    /// runtime was shut down.
+    pub(in crate::runtime) fn was_refused(&self) -> bool {
+        let State { machine, outcome, .. } = &*self.lock();
+        let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
+        is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
+    }
+
+    /// Returns `true` if an attempt is running.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().machine.is_alive()
+    }
+}
+
+/// Returns the public number of an attempt.
+pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
+    u32::try_from(attempt).unwrap_or(u32::MAX)
+}
