@@ -58,8 +58,8 @@ fn is_complete(event: &Event) -> bool {
         EventData::BackoffScheduled { task, reason, .. } => {
             !task.is_empty() && attempt && !reason.is_empty() && event.delay().is_some()
         }
-        EventData::GroupFailed { task, reason, .. } => {
-            !task.is_empty() && !reason.is_empty() && event.error().is_some() && event.delay().is_some() == count
+        EventData::GroupFailed { task, failures, reason, .. } => {
+            !task.is_empty() && !reason.is_empty() && event.error().is_some() && failures > 0
         }
         EventData::GroupRestarted { restarts, .. } => event.task.is_some() && restarts > 0,
         EventData::GroupEnded { task, reason, stop, .. } => !task.is_empty() && (stop.is_none() || reason.is_some()),

@@ -61,7 +61,7 @@ pub struct NodeSnapshot {
     /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
     /// current run of a group has been ready. What has ended without a failure is ready.
     pub ready: bool,
-    /// How it has ended for good. `None` before that.
+    /// How it has ended for good. `None` before that, and while its group is down and starts it again.
     pub outcome: Option<OutcomeKind>,
     /// The last failure with its causes, in one line. A success and the next start leave it there, also the next run of a
     /// group that makes its children anew.

@@ -8,6 +8,7 @@
 mod by_id;
 mod by_name;
 mod clock;
+mod comeback;
 mod core;
 mod detail;
 mod exit;

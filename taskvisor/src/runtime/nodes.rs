@@ -17,11 +17,9 @@ use crate::panics::{drop_caught, drop_each};
 use crate::tree::{Declared, DeclaredChild, Group, join, last_segment};
 
 /// What a snapshot reads once, for all its nodes.
-struct View {
+pub(super) struct View {
     /// The permits that tasks wait for. `None` if they are looked up for each task.
     permits: Option<HashMap<TaskId, Awaited>>,
-    /// `true` if failures count: the supervisor has not stopped.
-    has_failures: bool,
 }
 
 impl Core {
@@ -59,20 +57,21 @@ impl Core {
     /// has none there.
     pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
         let mut node = self.undated_node(path)?;
+        self.show_own_comeback(&mut node);
         self.date_pauses(&mut node);
         Some(node)
     }
 
     fn undated_node(&self, path: &str) -> Option<NodeSnapshot> {
-        let view = View { permits: None, has_failures: self.has_failures() };
+        let view = View { permits: None };
         if path.is_empty() {
-            return Some(self.group_node(&self.root_or_none(), path, &view));
+            return Some(self.group_node(&self.root_or_none(), path));
         }
         let declared = self.declared_root().and_then(|root| self.declared(&root, path));
         if let Some(group) = declared.as_ref().and_then(|child| child.group.as_ref()) {
-            return Some(self.group_node(group, path, &view));
+            return Some(self.group_node(group, path));
         }
-        let Some(cell) = self.place(path) else {
+        let Some(cell) = self.place(path).or_else(|| self.returning_at(path)) else {
             return declared.map(|child| NodeSnapshot::pending(&child.name, path, NodeKind::Task, names(&child.after)));
         };
         let node = self.node_of(&cell, declared.as_ref(), &view);
@@ -80,9 +79,9 @@ impl Core {
         Some(node)
     }
 
-    /// Builds the node of a registration.
+    /// Builds the node of a registration, which does not come back.
     pub(crate) fn node_of_cell(&self, cell: &Cell) -> NodeSnapshot {
-        let view = View { permits: None, has_failures: self.has_failures() };
+        let view = View { permits: None };
         let declared = self.declared_root().and_then(|root| self.declared(&root, cell.name()));
         let mut node = self.node_of(cell, declared.as_ref(), &view);
         self.date_pauses(&mut node);
@@ -124,11 +123,7 @@ impl Core {
         let groups: Vec<_> = self.registry().groups.values().cloned().collect();
         let permits = Some(self.limits.waiting(groups.iter()));
         drop_each(groups);
-        View { permits, has_failures: self.has_failures() }
-    }
-
-    fn has_failures(&self) -> bool {
-        self.registry().admission != Admission::Closed
+        View { permits }
     }
 
     /// Builds the declared part, group by group, without recursion. `path` is that of the group.
@@ -138,8 +133,9 @@ impl Core {
         loop {
             let (node, group, rest) = &mut current;
             let Some(child) = rest.next() else {
-                if let Some(cell) = self.fill_group(node, view) {
+                if let Some(cell) = self.fill_group(node) {
                     self.add_children(node, group, &cell, view);
+                    self.show_comeback(node, &cell, view);
                 }
                 let Some(parent) = open.pop() else { return current.0 };
                 let (node, ..) = mem::replace(&mut current, parent);
@@ -163,14 +159,14 @@ impl Core {
         }
     }
 
-    fn group_node(&self, group: &Declared, path: &str, view: &View) -> NodeSnapshot {
+    fn group_node(&self, group: &Declared, path: &str) -> NodeSnapshot {
         let mut node = pending_group(group, path);
-        drop(self.fill_group(&mut node, view));
+        drop(self.fill_group(&mut node));
         node
     }
 
     /// Fills the node of a group in. Returns the group, if it is or was registered.
-    fn fill_group(&self, node: &mut NodeSnapshot, view: &View) -> Option<GroupRef> {
+    fn fill_group(&self, node: &mut NodeSnapshot) -> Option<GroupRef> {
         node.paused = self.registry().is_group_paused(&node.path);
         let Some(group) = self.group_place(&node.path) else {
             if node.path.is_empty() {
@@ -183,7 +179,7 @@ impl Core {
         };
         let seen = group.seen();
         (node.state, node.restarts, node.failures) = (group.shown(seen.state), seen.restarts, seen.failures);
-        node.problem = self.problem_of_group(&group, &seen, view);
+        node.problem = self.problem_of_group(&group, &seen);
         node.ready = match node.state {
             TaskState::Ended => node.problem.is_none(),
             TaskState::Interval => true,
@@ -225,7 +221,11 @@ impl Core {
     }
 
     /// Returns what a child waits for whose group has not started it, and until when. `awaits` are the siblings.
-    fn awaits_group(&self, awaits: Vec<String>, group: &GroupCell) -> (Option<WaitingFor>, Option<SystemTime>) {
+    pub(super) fn awaits_group(
+        &self,
+        awaits: Vec<String>,
+        group: &GroupCell,
+    ) -> (Option<WaitingFor>, Option<SystemTime>) {
         if !awaits.is_empty() {
             return (Some(WaitingFor::After(awaits)), None);
         }
@@ -264,6 +264,9 @@ impl Core {
         let registry = self.registry();
         match registry.admission {
             Admission::Open if !self.readiness_is_claimed() => TaskState::Pending,
+            // A tree with declared slots does not end by itself.
+            #[cfg(feature = "controller")]
+            Admission::Open if self.controller.has_slots() => TaskState::Running,
             Admission::Open if registry.is_empty() => TaskState::Ended,
             Admission::Open => TaskState::Running,
             Admission::Closing | Admission::Stopping => TaskState::Stopping,
@@ -271,7 +274,7 @@ impl Core {
         }
     }
 
-    fn task_node(&self, cell: &Cell, name: &str, after: Vec<String>, view: &View) -> NodeSnapshot {
+    pub(super) fn task_node(&self, cell: &Cell, name: &str, after: Vec<String>, view: &View) -> NodeSnapshot {
         let seen = cell.seen();
         let machine = &seen.machine;
         let awaited = match (machine.state(), &view.permits) {
@@ -279,7 +282,7 @@ impl Core {
             (TaskState::Pending, Some(permits)) => permits.get(&cell.id()).cloned(),
             _ => None,
         };
-        let problem = self.problem_of_task(cell, &seen, awaited.as_ref(), view);
+        let problem = self.problem_of_task(cell, &seen, awaited.as_ref());
         let (waiting_for, next_at) = self.task_waits(cell, &seen, awaited.as_ref());
         NodeSnapshot {
             id: Some(cell.id()),
@@ -335,10 +338,10 @@ impl Core {
         }
     }
 
-    fn problem_of_task(&self, cell: &Cell, seen: &Seen, awaited: Option<&Awaited>, view: &View) -> Option<Problem> {
+    fn problem_of_task(&self, cell: &Cell, seen: &Seen, awaited: Option<&Awaited>) -> Option<Problem> {
         let machine = &seen.machine;
         if machine.stage == Stage::Ended {
-            let failed = view.has_failures && self.failures.has(cell.name(), Some(cell.id()));
+            let failed = self.failures.has(cell.name(), Some(cell.id()));
             return failed.then_some(Problem::Failed);
         }
         if let Some(problem) = cell.overdue() {
@@ -353,9 +356,10 @@ impl Core {
         cell.quiet()
     }
 
-    fn problem_of_group(&self, group: &GroupCell, seen: &SeenGroup, view: &View) -> Option<Problem> {
+    fn problem_of_group(&self, group: &GroupCell, seen: &SeenGroup) -> Option<Problem> {
         if seen.state == TaskState::Ended {
-            let failed = view.has_failures && self.failures.has(group.path(), None);
+            let is_failed_root = group.position.is_none() && self.stop.failure().is_some();
+            let failed = is_failed_root || self.failures.has(group.path(), None);
             return failed.then_some(Problem::Failed);
         }
         if seen.is_making {

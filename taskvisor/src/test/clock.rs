@@ -75,6 +75,32 @@ fn unshifted() -> SystemTime {
     }
 }
 
+/// Returns what the wall clock of the supervisors of this runtime shows: that of schedules, events and snapshots. It follows
+/// Tokio's clock, which can be paused, and `set_wall_clock` and `shift_wall_clock` (feature `cron`).
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+/// use taskvisor::test::{Script, wall_clock};
+///
+/// // In a test: #[tokio::test(start_paused = true)]
+/// #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// async fn main() -> Result<(), RuntimeError> {
+///     let report = Script::new("report").succeeds().into_task_spec();
+///     let tree = supervise!(tasks = [report = report.with_initial_delay(Duration::from_secs(60))]);
+///     tree.start().await?;
+///     tokio::time::sleep(Duration::from_secs(10)).await;
+///     let next = tree.supervisor().node("report").and_then(|node| node.next_at).expect("it waits");
+///     let left = next.duration_since(wall_clock()).expect("it is to come");
+///     assert!(left.abs_diff(Duration::from_secs(50)) < Duration::from_millis(20), "{left:?}");
+///     tree.shutdown().await
+/// }
+/// ```
+pub fn wall_clock() -> SystemTime {
+    now()
+}
+
 /// Sets the wall clock of the supervisors of this runtime, as an administrator does; such as
 /// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second. From then on it follows Tokio's clock again. It is the clock of schedules, events and
 /// snapshots; timers and backoff do not follow it.

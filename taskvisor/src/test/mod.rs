@@ -75,6 +75,7 @@ pub use sequence::EventSequence;
 pub use simulation::Simulation;
 
 pub(crate) use clock::now;
+pub use clock::wall_clock;
 #[cfg(feature = "cron")]
 pub(crate) use clock::{Watch, watch_clock};
 #[cfg(feature = "cron")]

@@ -1,6 +1,7 @@
 //! What a console reads: what each task and group waits for and until when, single nodes, details, and the events of
 //! groups and of readiness.
 
+mod comeback;
 mod detail;
 mod events;
 mod groups;

@@ -127,6 +127,11 @@ impl Stop {
         self.failure.get().map(|failure| failure.text.as_str())
     }
 
+    /// Returns the failure of the tree, if there is one.
+    pub(in crate::runtime) fn failure_chain(&self) -> Option<&FailureChain> {
+        self.failure.get().map(|failure| &failure.chain)
+    }
+
     /// Returns `true` when only the delivery of the last events is left.
     pub(in crate::runtime) fn delivers(&self) -> bool {
         self.delivers.load(Ordering::Relaxed)

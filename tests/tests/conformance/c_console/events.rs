@@ -77,7 +77,7 @@ async fn c03_a_group_tells_its_failures_its_restarts_and_its_end() -> Result {
     let expected = [
         (GroupFailed, Some(1), Some(5_000)),
         (GroupRestarted, Some(1), None),
-        (GroupFailed, None, None),
+        (GroupFailed, Some(2), None),
         (GroupEnded, None, None),
     ];
     assert_eq!(kinds, expected);

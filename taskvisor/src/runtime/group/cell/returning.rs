@@ -24,6 +24,11 @@ impl GroupCell {
         self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
     }
 
+    /// Returns the children that come back with the next run, in the order in which they were added.
+    pub(in crate::runtime) fn all_returning(&self) -> Vec<Arc<Cell>> {
+        self.lock().returning.values().cloned().collect()
+    }
+
     /// Returns `true` if a child of that path comes back with the next run.
     pub(in crate::runtime) fn has_returning(&self, path: &str) -> bool {
         self.lock().returning.values().any(|cell| **cell.name() == *path)

@@ -114,20 +114,20 @@ impl GroupCell {
     ) {
         let mut inbox = self.lock();
         inbox.failures = failures;
-        self.publish_failure(error, Some((failures, delay)));
+        self.publish_failure(error, failures, Some(delay));
         self.rests_as(&mut inbox, TaskState::Backoff, due);
     }
 
     /// The group failed, and does not start again.
-    pub(in crate::runtime::group) fn fails_for_good(&self, error: &Arc<TaskError>) {
+    pub(in crate::runtime::group) fn fails_for_good(&self, error: &Arc<TaskError>, failures: u32) {
         let _in_order = self.lock();
-        self.publish_failure(error, None);
+        self.publish_failure(error, failures, None);
     }
 
     /// Publishes a failure, and what follows. Called under the lock of the mailbox.
-    fn publish_failure(&self, error: &Arc<TaskError>, next: Option<(u32, Duration)>) {
+    fn publish_failure(&self, error: &Arc<TaskError>, failures: u32, delay: Option<Duration>) {
         if self.core.bus.is_active() {
-            let (count, delay_ms) = next.map(|(failures, delay)| (u64::from(failures), millis(delay))).unzip();
+            let (count, delay_ms) = (Some(u64::from(failures)), delay.map(millis));
             let event = Event { delay_ms, count, ..self.event(EventKind::GroupFailed) };
             self.core.bus.publish(event.because(Arc::clone(error)));
         }
@@ -214,8 +214,12 @@ impl GroupCell {
         drop(mem::replace(&mut *lock(&self.first_failed), path));
     }
 
-    /// Returns the outcome of a group that was requested to stop.
-    pub(in crate::runtime::group) fn canceled(&self) -> TaskOutcome {
+    /// Returns the outcome of a group that was requested to stop. The stop of a root that has failed can be that of its
+    /// supervisor, at the end of its grace: it has failed all the same.
+    pub(in crate::runtime::group) fn stopped(&self) -> TaskOutcome {
+        if let (None, Some(chain)) = (&self.position, self.core.stop.failure_chain()) {
+            return TaskOutcome::Failed { error: Arc::new(TaskError::error(chain.clone())) };
+        }
         let by_parent = || self.position.as_ref().is_some_and(|position| position.parent.is_stopping());
         let above = self.position.as_ref().and_then(|position| position.parent.failing());
         let reason = match (self.core.stop_kind(), above) {
@@ -276,6 +280,13 @@ impl GroupCell {
         let inbox = self.lock();
         let is_down = !matches!(inbox.state, TaskState::Running | TaskState::Ended);
         is_down && inbox.open && !inbox.stopped && !self.core.is_stopping()
+    }
+
+    /// Returns `true` if the group is down after a run, and starts its children again.
+    pub(in crate::runtime) fn starts_children_again(&self) -> bool {
+        let inbox = self.lock();
+        let is_down = !matches!(inbox.state, TaskState::Running | TaskState::Ended);
+        is_down && inbox.runs > 0 && inbox.open && !inbox.stopped && !self.core.is_stopping()
     }
 
     /// Returns the problem of a group that waits for its next run, and since when. Its tasks are not registered then.

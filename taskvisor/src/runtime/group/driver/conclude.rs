@@ -96,7 +96,7 @@ impl Live {
         match next {
             Next::End(outcome) => {
                 if let Some(error) = outcome.error() {
-                    self.group.fails_for_good(error);
+                    self.group.fails_for_good(error, self.streak.saturating_add(1));
                 }
                 self.outcome = Some(outcome);
                 Follow::End

@@ -192,7 +192,7 @@ impl Live {
                 if action == Action::End {
                     turn_away(self.group.clone(), |_| true).await;
                     self.actions.pop_front();
-                    return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.canceled()));
+                    return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.stopped()));
                 }
                 self.actions.pop_front();
                 self.carry_out(action);

@@ -1,0 +1,80 @@
+//! The nodes of what has ended with its group, and starts again with it.
+//!
+//! A group that is down has no registrations: its children have ended, one by one. A snapshot shows them as what they
+//! are to its reader, which waits for the group.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::core::Core;
+use super::group::GroupCell;
+use super::nodes::View;
+use super::task::Cell;
+use crate::inspect::{NodeKind, NodeSnapshot, Problem, TaskState, WaitingFor};
+use crate::panics::drop_caught;
+use crate::tree::last_segment;
+
+/// What the children of a group wait for that is down, and until when.
+type Wait = (Option<WaitingFor>, Option<SystemTime>);
+
+impl Core {
+    /// Returns what the children of the group wait for; `None` if it does not start them again.
+    fn restart_of(&self, group: &GroupCell) -> Option<Wait> {
+        group.starts_children_again().then(|| self.awaits_group(group.awaits(), group))
+    }
+
+    /// Shows the children of the group as what waits for it, if it is down and starts them again. Those that were added
+    /// and come back are no children of the node yet.
+    pub(super) fn show_comeback(&self, node: &mut NodeSnapshot, group: &GroupCell, view: &View) {
+        let Some(wait) = self.restart_of(group) else { return };
+        for cell in group.all_returning() {
+            if node.children.iter().all(|child| child.path != **cell.name()) {
+                node.children.push(self.task_node(&cell, last_segment(cell.name()), Vec::new(), view));
+            }
+            let _ = drop_caught(cell);
+        }
+        for child in &mut node.children {
+            come_back(child, &wait);
+        }
+    }
+
+    /// Shows one node as what waits for its group, if that or one above it is down and starts it again.
+    pub(super) fn show_own_comeback(&self, node: &mut NodeSnapshot) {
+        let mut above = &*node.path;
+        let mut is_inner = false;
+        while node.state == TaskState::Ended && !above.is_empty() {
+            above = above.rsplit_once('/').map_or("", |(group, _)| group);
+            let Some(group) = self.group_place(above) else { continue };
+            if let Some(wait) = self.restart_of(&group) {
+                return come_back(node, &if is_inner { INNER } else { wait });
+            }
+            is_inner = true;
+        }
+    }
+
+    /// Returns the added task of that path that comes back with its group.
+    pub(super) fn returning_at(&self, path: &str) -> Option<Arc<Cell>> {
+        let (above, _) = path.rsplit_once('/')?;
+        let group = self.group_place(above)?;
+        group.starts_children_again().then(|| group.returning(path))?
+    }
+}
+
+const PENDING: Option<Problem> = Some(Problem::NotReady(TaskState::Pending));
+
+/// What the children of an inner group wait for: it starts with the one around it.
+const INNER: Wait = (Some(WaitingFor::Group), None);
+
+/// Shows what has ended as what waits, with all that is in it.
+fn come_back(node: &mut NodeSnapshot, wait: &Wait) {
+    let mut open = vec![(node, wait)];
+    while let Some((node, wait)) = open.pop() {
+        if node.state == TaskState::Ended {
+            (node.waiting_for, node.next_at) = wait.clone();
+            (node.state, node.ready, node.outcome, node.problem) = (TaskState::Pending, false, None, PENDING);
+        } else if node.kind == NodeKind::Task || node.state != TaskState::Stopping {
+            continue;
+        }
+        open.extend(node.children.iter_mut().map(|child| (child, &INNER)));
+    }
+}
