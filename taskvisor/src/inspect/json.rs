@@ -12,13 +12,11 @@ use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
 use super::timestamp::Rfc3339;
 use super::waiting::WaitingFor;
-#[cfg(feature = "history")]
-use crate::events::millis;
 use crate::events::{Event, EventKind, Reason, Words};
 #[cfg(feature = "fleet")]
 use crate::fleet::{FleetSnapshot, LeaseSnapshot};
 #[cfg(feature = "history")]
-use crate::history::{AttemptOutcome, AttemptRecord, HistoryEntry, HistoryGap, PathHistory};
+use crate::history::AttemptOutcome;
 #[cfg(feature = "controller")]
 use crate::slots::{SlotSnapshot, SlotTask};
 use crate::supervisor::RuntimeError;
@@ -359,46 +357,6 @@ impl Serialize for NodeError {
     object!(NodeError, error => { message: Some(&error.message), sources: list(&error.sources) });
 }
 
+// After the macros that it uses.
 #[cfg(feature = "history")]
-impl Serialize for PathHistory {
-    object!(PathHistory, history => {
-        path: Some(&*history.path),
-        dropped: Some(history.dropped),
-        entries: list(&history.entries),
-    });
-}
-
-#[cfg(feature = "history")]
-impl Serialize for HistoryEntry {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Attempt(attempt) => attempt.serialize(serializer),
-            Self::Gap(gap) => gap.serialize(serializer),
-        }
-    }
-}
-
-#[cfg(feature = "history")]
-impl Serialize for AttemptRecord {
-    object!(AttemptRecord, attempt => {
-        path: Some(&*attempt.path),
-        slot: attempt.slot.as_deref(),
-        id: Some(attempt.id),
-        attempt: Some(attempt.attempt),
-        began: attempt.began.map(Rfc3339),
-        ended: attempt.ended.map(Rfc3339),
-        duration_ms: attempt.duration().map(millis),
-        outcome: Some(attempt.outcome),
-        stop: attempt.stop,
-        reason: attempt.reason.as_deref(),
-    });
-}
-
-#[cfg(feature = "history")]
-impl Serialize for HistoryGap {
-    object!(HistoryGap, gap => {
-        lost: Some(gap.lost),
-        after: Some(Rfc3339(gap.after)),
-        before: Some(Rfc3339(gap.before)),
-    });
-}
+mod history;

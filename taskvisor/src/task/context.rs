@@ -392,27 +392,3 @@ impl TaskContext {
 }
 
 impl_debug!(TaskContext, |context| path: context.path(), attempt: context.attempt());
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::TaskContext {}
-    impl Sealed for super::CancellationToken {}
-}
-
-/// A type that a task can take as its first argument: a [`TaskContext`] or a [`CancellationToken`].
-pub trait FromContext: sealed::Sealed + Sized + Send + 'static {
-    /// Extracts the argument from the context.
-    fn from_context(ctx: TaskContext) -> Self;
-}
-
-impl FromContext for TaskContext {
-    fn from_context(ctx: TaskContext) -> Self {
-        ctx
-    }
-}
-
-impl FromContext for CancellationToken {
-    fn from_context(ctx: TaskContext) -> Self {
-        ctx.token()
-    }
-}

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::{FromContext, TaskContext};
+use super::context::TaskContext;
 use super::error::TaskError;
+use super::from_context::FromContext;
 use super::spec::TaskSpec;
 
 /// The future of one attempt.

@@ -1,5 +1,7 @@
 //! The pump: reads events, reads again what they name, and sends what has changed.
 
+mod flush;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::mem::{Discriminant, discriminant, take};
@@ -15,36 +17,50 @@ use tokio::select;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use self::flush::Known;
 use super::hub::{Hub, Running};
-use super::mailbox::Message;
 use crate::settings::Settings;
 use crate::sync::lock;
-use crate::view::{self, Changes, Delta, Mirror, Position, Status};
+use crate::view::{self, Delta, Mirror, Status};
 
 /// At most four flushes a second. If much changes, they are rarer, so that they take at most one of so many parts of the
 /// time: what changes again in the meantime is read once.
 const FLUSH: Duration = Duration::from_millis(250);
+
 const FLUSH_SHARE: u32 = 120;
+
 const SLOWEST_FLUSH: Duration = Duration::from_secs(2);
+
 /// After the first of several events, the others may come.
 const GATHER: Duration = Duration::from_millis(20);
+
 /// How soon the pump notices a shutdown while it waits for the next flush.
 const NOTICE: Duration = Duration::from_millis(50);
+
 /// What no event tells is looked at in these intervals: health and slots, and the whole tree.
 const CHECK: Duration = Duration::from_secs(1);
+
 const SWEEP: Duration = Duration::from_secs(10);
+
 const SLOWEST_SWEEP: Duration = Duration::from_secs(30);
+
 /// A silent stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// A look at the whole tree takes at most one of so many parts of the time, unless it takes very long; after a loss, which
 /// is rare, more.
 const SWEEP_SHARE: u32 = 200;
+
 const LOST_SHARE: u32 = 50;
+
 /// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
 const NODES: usize = 500;
+
 const EVENTS: usize = 200;
+
 /// The worker is given back after so many nodes or events.
 const TURN: usize = 64;
+
 /// The most events that wait while the pump does.
 const CAPACITY: usize = 16 * 1024;
 
@@ -104,13 +120,6 @@ struct Pump {
     sent_at: Instant,
 }
 
-/// A list that is sent as a whole.
-#[derive(Default)]
-struct Known {
-    json: String,
-    is_dirty: bool,
-}
-
 /// Paths to read again, each once, the first that was named first.
 #[derive(Default)]
 struct Dirty {
@@ -151,8 +160,8 @@ impl Pump {
             again: HashSet::new(),
             log: Vec::new(),
             log_lost: 0,
-            slots: Known { is_dirty: true, ..Known::default() },
-            leases: Known { is_dirty: true, ..Known::default() },
+            slots: Known::dirty(),
+            leases: Known::dirty(),
             problems: HashMap::new(),
             reason: None,
             has_lost: false,
@@ -316,123 +325,6 @@ impl Pump {
             self.send_snapshots();
         }
         delta
-    }
-
-    /// Reads what is named again, and sends what has changed, also in the sweep before.
-    async fn flush(&mut self, swept: Delta) {
-        let (mut deltas, mut again) = (vec![swept], Vec::new());
-        let mut left = NODES;
-        let mut busy = Duration::ZERO;
-        while left > 0 {
-            let began = Instant::now();
-            let mut read = Vec::new();
-            while read.len() < TURN.min(left) {
-                let Some(path) = self.dirty.pop() else { break };
-                let node = self.settings.node(&path);
-                let is_again = self.again.remove(&path);
-                if !is_again && node.as_ref().is_some_and(|node| self.settings.is_ahead_of_history(node)) {
-                    again.push(Arc::clone(&path));
-                }
-                read.push((path, node));
-            }
-            if read.is_empty() {
-                break;
-            }
-            left -= read.len();
-            let settings = Arc::clone(&self.settings);
-            let Some(mut delta) = self.with_mirror(|mirror| mirror.update(read, &*settings)) else { break };
-            for path in delta.follow.drain(..) {
-                self.dirty.add(path);
-            }
-            deltas.push(delta);
-            busy += began.elapsed();
-            yield_now().await;
-        }
-        for path in again {
-            self.again.insert(Arc::clone(&path));
-            self.dirty.add(path);
-        }
-        let began = Instant::now();
-        self.send_changes(deltas);
-        let busy = busy + began.elapsed();
-        self.flush_at = began + (busy * FLUSH_SHARE).clamp(FLUSH, SLOWEST_FLUSH);
-    }
-
-    fn send_changes(&mut self, deltas: Vec<Delta>) {
-        let Some(mut changes) = self.with_mirror(|mirror| Changes::new(deltas, mirror)) else { return };
-        changes.slots = self.slots.changed(|| view::slots(&self.settings));
-        changes.leases = self.leases.changed(|| view::leases(&self.settings));
-        for event in self.log.drain(..) {
-            let json = view::event(&event, &self.settings);
-            self.hub.with_log(|log| log.push_event(view::path(&event).cloned(), Arc::clone(&json)));
-            changes.log.push(json);
-        }
-        changes.log.extend(self.hub.take_actions());
-        changes.log_lost = take(&mut self.log_lost);
-        changes.has_new_status = self.sent_status.replace(self.status) != Some(self.status);
-        if changes.is_empty() {
-            return;
-        }
-        let data = changes.to_json(self.hub.next_seq(), self.status);
-        let message = Message::from(self.message("changes", &data));
-        self.sent_at = Instant::now();
-        for client in self.hub.clients() {
-            client.mailbox.send(message.clone());
-        }
-    }
-
-    /// Sends the whole tree to those that want it, made once for all.
-    fn send_snapshots(&mut self) {
-        let clients = self.hub.clients();
-        let mut wanting = clients.iter().filter(|client| client.mailbox.wants_snapshot()).peekable();
-        if wanting.peek().is_none() {
-            return;
-        }
-        let settings = Arc::clone(&self.settings);
-        let slots = self.slots.json(|| view::slots(&settings));
-        let leases = self.leases.json(|| view::leases(&settings));
-        let (boot, seq) = (&self.hub.boot, self.hub.seq());
-        let at = Position { boot, seq, status: self.status };
-        let full = |mirror: &mut Mirror| view::full(mirror, "", &at, slots, leases);
-        let Some(body) = lock(&self.hub.mirror).as_mut().map(full) else { return };
-        let body = Bytes::from(format!("{body}\n\n"));
-        for client in wanting {
-            let rights = view::rights(client.access, &self.settings);
-            let head = format!("event: snapshot\nid: {boot}-{seq}\ndata: {rights}");
-            client.mailbox.send_snapshot(Message { head: Some(head.into()), body: body.clone() });
-        }
-        self.sent_at = Instant::now();
-    }
-
-    fn message(&self, event: &str, data: &str) -> Bytes {
-        format!("event: {event}\nid: {}-{}\ndata: {data}\n\n", self.hub.boot, self.hub.seq()).into()
-    }
-
-    fn with_mirror<T>(&self, look: impl FnOnce(&mut Mirror) -> T) -> Option<T> {
-        lock(&self.hub.mirror).as_mut().map(look)
-    }
-}
-
-impl Known {
-    /// Reads it if it can have changed. Returns it if it has.
-    fn changed(&mut self, read: impl FnOnce() -> String) -> Option<String> {
-        if !take(&mut self.is_dirty) {
-            return None;
-        }
-        let json = read();
-        if json == self.json {
-            return None;
-        }
-        self.json.clone_from(&json);
-        Some(json)
-    }
-
-    /// Returns it, read now if it was never read.
-    fn json(&mut self, read: impl FnOnce() -> String) -> &str {
-        if self.json.is_empty() {
-            self.json = read();
-        }
-        &self.json
     }
 }
 

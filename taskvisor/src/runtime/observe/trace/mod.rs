@@ -13,18 +13,11 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::Entered;
 use tracing::{Level, Span};
 
-use super::super::group::GroupCell;
-use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
-#[cfg(feature = "fleet")]
-use super::LeaseChange;
 use crate::events::{Often, Repeated, Tell};
-#[cfg(feature = "controller")]
-use crate::inspect::RejectReason;
-use crate::inspect::{TaskId, TaskOutcome, now, one_line, text_of};
+use crate::inspect::{TaskOutcome, now, one_line, text_of};
 use crate::panics::{catch, drop_caught};
 use crate::policy::SpanScope;
-use crate::supervisor::RuntimeError;
 use crate::task::{StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
@@ -141,6 +134,10 @@ macro_rules! event_at {
         }
     };
 }
+
+// After the macro that it uses.
+mod lines;
+pub(in crate::runtime) use lines::*;
 
 /// Formats the error in one line before the subscriber is called: inside `panics::catch`, and not under a lock of the
 /// subscriber.
@@ -341,114 +338,4 @@ fn recovered(cell: &Cell, often: Option<Often>) {
         let path = &**cell.name();
         tell(|| tracing::info!(target: TARGET, path, id = %cell.id(), after = often.recovered(), "recovered"));
     }
-}
-
-pub(in crate::runtime) fn added(cell: &Cell) {
-    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
-}
-
-pub(super) fn removed(cell: &Cell) {
-    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task removed"));
-}
-
-#[cfg(feature = "controller")]
-pub(super) fn not_run(cell: &Cell) {
-    tell(|| {
-        let slot = cell.slot().map(|slot| &**slot);
-        let outcome = cell.try_outcome();
-        let reason = match &outcome {
-            Some(TaskOutcome::Rejected { reason }) => RejectReason::as_label(reason),
-            _ => "canceled",
-        };
-        tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), slot, reason, "submission not run");
-    });
-}
-
-pub(in crate::runtime) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
-    tell(|| {
-        event_at!(
-            level_of_failure(failures),
-            path = &**group.shown_path(),
-            error = shown(error),
-            failures,
-            ?delay,
-            "group failed"
-        );
-    });
-}
-
-pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
-    tell(|| {
-        event_at!(
-            level_of_end(outcome),
-            path = &**group.shown_path(),
-            outcome = outcome.as_label(),
-            error = outcome.error().map(shown),
-            "group ended"
-        );
-    });
-}
-
-#[cfg(feature = "fleet")]
-pub(super) fn lease(path: &str, key: &str, change: LeaseChange<'_>) {
-    tell(|| match change {
-        LeaseChange::Acquired(token) => tracing::info!(target: TARGET, path, key, token, "lease acquired"),
-        LeaseChange::Lost(reason) => tracing::warn!(target: TARGET, path, key, reason, "lease lost"),
-        LeaseChange::Released(token) => tracing::info!(target: TARGET, path, key, token, "lease released"),
-        LeaseChange::Overrun => tracing::error!(target: TARGET, path, key, "lease overrun"),
-    });
-}
-
-#[cfg(feature = "fleet")]
-pub(super) fn fleet(fleet: &str, failure: Option<&str>) {
-    tell(|| {
-        if let Some(reason) = failure {
-            tracing::warn!(target: TARGET, fleet, reason, "fleet unreachable");
-        } else {
-            tracing::info!(target: TARGET, fleet, "fleet reachable");
-        }
-    });
-}
-
-#[cfg(feature = "cron")]
-pub(super) fn runs_missed(cell: &Cell, count: u64, reason: &str) {
-    let (path, id) = (&**cell.name(), cell.id());
-    tell(|| tracing::warn!(target: TARGET, path, %id, count, reason, "runs missed"));
-}
-
-pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
-    tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
-}
-
-/// Logs that a task or group was paused, or a slot.
-pub(in crate::runtime) fn paused(path: Option<&str>, slot: Option<&str>) {
-    tell(|| tracing::info!(target: TARGET, path, slot, "paused"));
-}
-
-pub(in crate::runtime) fn resumed(path: Option<&str>, slot: Option<&str>) {
-    tell(|| tracing::info!(target: TARGET, path, slot, "resumed"));
-}
-
-pub(in crate::runtime) fn shutdown_requested(why: &str) {
-    tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
-}
-
-pub(in crate::runtime) fn shutdown_waits(waiting: &Waiting) {
-    let Waiting { task, id, count, .. } = waiting;
-    tell(
-        || tracing::info!(target: TARGET, path = &**task, %id, waiting = count, reason = waiting.progress(), "shutdown waits"),
-    );
-}
-
-pub(in crate::runtime) fn drain_ended(why: &str) {
-    tell(|| tracing::info!(target: TARGET, reason = why, "drain ended"));
-}
-
-pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {
-    tell(|| match result {
-        Ok(()) => tracing::info!(target: TARGET, "shutdown complete"),
-        Err(error) => {
-            tracing::error!(target: TARGET, error = %one_line(error), kind = error.as_label(), "shutdown failed");
-        }
-    });
 }

@@ -1,22 +1,21 @@
 //! The non-owning handle of a supervisor.
 
+mod look;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::add_task::AddTask;
 use super::error::RuntimeError;
 use super::reconciled::Reconciled;
-use crate::events::EventStream;
 #[cfg(feature = "fleet")]
 use crate::fleet::FleetSnapshot;
-use crate::inspect::{Health, NodeDetail, NodeSnapshot, Phase, TreeSnapshot};
 #[cfg(feature = "controller")]
 use crate::runtime::Submitting;
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::task::{IntoTaskSpec, TaskHandle};
-use crate::tree::{ChildHandle, GroupHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
@@ -291,144 +290,6 @@ impl SupervisorHandle {
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
         let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
         cell.cancel(within).await
-    }
-
-    /// Returns `true` if an attempt of the task at `name` is running.
-    ///
-    /// # Cancel safety
-    /// The first poll does everything.
-    pub async fn is_alive(&self, name: &str) -> bool {
-        self.core.get(name).is_some_and(|cell| cell.is_alive())
-    }
-
-    /// Returns the paths of all registered tasks, sorted.
-    ///
-    /// # Cancel safety
-    /// The first poll does everything.
-    pub async fn list_tasks(&self) -> Vec<String> {
-        self.names()
-    }
-
-    /// Returns the paths of the tasks that have a running attempt, sorted.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<String> {
-        self.names_of(Cell::is_alive)
-    }
-
-    /// Returns a stream of all events from now on. The stream can be filtered, and reports lost events.
-    pub fn events(&self) -> EventStream {
-        self.core.events()
-    }
-
-    /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
-    pub fn health(&self) -> Health {
-        self.core.health("")
-    }
-
-    /// Returns the phase of the supervisor. It looks at no task.
-    ///
-    /// # Examples
-    /// ```
-    /// use taskvisor::{Phase, Supervisor, SupervisorConfig};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-    /// assert_eq!(supervisor.phase(), Phase::NotStarted);
-    /// supervisor.shutdown().await?;
-    /// assert_eq!(supervisor.phase(), Phase::Stopped);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn phase(&self) -> Phase {
-        self.core.phase()
-    }
-
-    /// Acknowledges failures at `path`, so that [`health`](Self::health) can be ready again.
-    ///
-    /// It covers the task or group at `path` and everything in that group; an empty path covers all. Returns `false` if
-    /// there is no failure to acknowledge.
-    pub fn acknowledge(&self, path: &str) -> bool {
-        self.core.acknowledge(path)
-    }
-
-    /// Returns a handle of the current registration at that path.
-    #[must_use]
-    pub fn task(&self, name: &str) -> Option<TaskHandle> {
-        self.core.get(name).map(TaskHandle::new)
-    }
-
-    /// Returns a handle of the place at `path` in the tree. There need not be a task. It is
-    /// [`Tree::child`](crate::Tree::child) for a task, which has no reference to its tree.
-    pub fn child(&self, path: &str) -> ChildHandle {
-        ChildHandle::new(path.into(), Arc::clone(&self.core))
-    }
-
-    /// Returns a handle of the group at `path` in the tree. The group need not exist. The empty path is the root. It is
-    /// [`Tree::group`](crate::Tree::group) for a task, which has no reference to its tree.
-    ///
-    /// # Examples
-    /// ```
-    /// use taskvisor::{TaskContext, TaskFn};
-    ///
-    /// let heal = TaskFn::arc("heal", |ctx: TaskContext| async move {
-    ///     let supervisor = ctx.supervisor();
-    ///     if supervisor.child("store/pool").status().is_some_and(|pool| pool.failures > 3) {
-    ///         supervisor.group("store").restart_and_wait().await;
-    ///     }
-    ///     println!("{}", supervisor.tree());
-    ///     Ok(())
-    /// });
-    /// ```
-    pub fn group(&self, path: &str) -> GroupHandle {
-        GroupHandle::new(path.into(), Arc::clone(&self.core))
-    }
-
-    /// Returns a snapshot of the declared tree, with the tasks that were added at run time. It is
-    /// [`Tree::snapshot`](crate::Tree::snapshot) for a task, which has no reference to its tree. Without a tree, and
-    /// after the tree was dropped, the root has only the tasks that were added beside it.
-    pub fn tree(&self) -> TreeSnapshot {
-        self.core.snapshot(&self.core.root_or_none())
-    }
-
-    /// Returns the task or group at `path` as [`tree`](Self::tree) has it, without the children of a group. It looks at no
-    /// other task, so it costs little in a large tree. The empty path is the root. `None` if the tree has nothing there.
-    ///
-    /// # Examples
-    /// ```
-    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskState, Tree};
-    ///
-    /// let pool = TaskFn::arc("pool", |_: TaskContext| async { Ok(()) });
-    /// let tree = Tree::builder(SupervisorConfig::default()).task(pool).build();
-    ///
-    /// let pool = tree.supervisor().node("pool").unwrap();
-    /// assert_eq!((pool.state, pool.attempt, pool.ready), (TaskState::Pending, 0, false));
-    /// assert!(tree.supervisor().node("pond").is_none());
-    /// ```
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<NodeSnapshot> {
-        self.core.node(path)
-    }
-
-    /// Returns everything about the task or group at `path`: its [`node`](Self::node), the values of its options, its last
-    /// error with its causes, and what it waits for. The empty path is the root, with the options of the tree. `None` if
-    /// the tree has nothing there.
-    ///
-    /// # Examples
-    /// ```
-    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
-    ///
-    /// let pool = TaskFn::arc("pool", |_: TaskContext| async { Ok(()) });
-    /// let pool = TaskSpec::inherit(pool).with_max_retries(3);
-    /// let tree = Tree::builder(SupervisorConfig::default()).task(pool).build();
-    ///
-    /// let pool = tree.supervisor().detail("pool").unwrap();
-    /// assert!(pool.options.contains(&("max_retries", "3".to_owned())));
-    /// assert!(pool.options.contains(&("backoff.first", "100ms".to_owned())));
-    /// ```
-    #[must_use]
-    pub fn detail(&self, path: &str) -> Option<NodeDetail> {
-        self.core.detail(path)
     }
 
     /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It is the end of

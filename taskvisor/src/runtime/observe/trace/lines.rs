@@ -1,0 +1,128 @@
+//! The lines about what is no attempt: registrations, groups, leases, pauses and the shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Level;
+
+#[cfg(feature = "fleet")]
+use super::super::LeaseChange;
+use super::{TARGET, level_of_end, level_of_failure, shown, tell};
+#[cfg(feature = "controller")]
+use crate::inspect::RejectReason;
+use crate::inspect::{TaskId, TaskOutcome, one_line};
+use crate::runtime::group::GroupCell;
+use crate::runtime::shutdown::Waiting;
+use crate::runtime::task::Cell;
+use crate::supervisor::RuntimeError;
+use crate::task::TaskError;
+
+pub(in crate::runtime) fn added(cell: &Cell) {
+    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
+}
+
+pub(in crate::runtime::observe) fn removed(cell: &Cell) {
+    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task removed"));
+}
+
+#[cfg(feature = "controller")]
+pub(in crate::runtime::observe) fn not_run(cell: &Cell) {
+    tell(|| {
+        let slot = cell.slot().map(|slot| &**slot);
+        let outcome = cell.try_outcome();
+        let reason = match &outcome {
+            Some(TaskOutcome::Rejected { reason }) => RejectReason::as_label(reason),
+            _ => "canceled",
+        };
+        tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), slot, reason, "submission not run");
+    });
+}
+
+pub(in crate::runtime) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
+    tell(|| {
+        event_at!(
+            level_of_failure(failures),
+            path = &**group.shown_path(),
+            error = shown(error),
+            failures,
+            ?delay,
+            "group failed"
+        );
+    });
+}
+
+pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
+    tell(|| {
+        event_at!(
+            level_of_end(outcome),
+            path = &**group.shown_path(),
+            outcome = outcome.as_label(),
+            error = outcome.error().map(shown),
+            "group ended"
+        );
+    });
+}
+
+#[cfg(feature = "fleet")]
+pub(in crate::runtime::observe) fn lease(path: &str, key: &str, change: LeaseChange<'_>) {
+    tell(|| match change {
+        LeaseChange::Acquired(token) => tracing::info!(target: TARGET, path, key, token, "lease acquired"),
+        LeaseChange::Lost(reason) => tracing::warn!(target: TARGET, path, key, reason, "lease lost"),
+        LeaseChange::Released(token) => tracing::info!(target: TARGET, path, key, token, "lease released"),
+        LeaseChange::Overrun => tracing::error!(target: TARGET, path, key, "lease overrun"),
+    });
+}
+
+#[cfg(feature = "fleet")]
+pub(in crate::runtime::observe) fn fleet(fleet: &str, failure: Option<&str>) {
+    tell(|| {
+        if let Some(reason) = failure {
+            tracing::warn!(target: TARGET, fleet, reason, "fleet unreachable");
+        } else {
+            tracing::info!(target: TARGET, fleet, "fleet reachable");
+        }
+    });
+}
+
+#[cfg(feature = "cron")]
+pub(in crate::runtime::observe) fn runs_missed(cell: &Cell, count: u64, reason: &str) {
+    let (path, id) = (&**cell.name(), cell.id());
+    tell(|| tracing::warn!(target: TARGET, path, %id, count, reason, "runs missed"));
+}
+
+pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
+    tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
+}
+
+/// Logs that a task or group was paused, or a slot.
+pub(in crate::runtime) fn paused(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "paused"));
+}
+
+pub(in crate::runtime) fn resumed(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "resumed"));
+}
+
+pub(in crate::runtime) fn shutdown_requested(why: &str) {
+    tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
+}
+
+pub(in crate::runtime) fn shutdown_waits(waiting: &Waiting) {
+    let Waiting { task, id, count, .. } = waiting;
+    tell(
+        || tracing::info!(target: TARGET, path = &**task, %id, waiting = count, reason = waiting.progress(), "shutdown waits"),
+    );
+}
+
+pub(in crate::runtime) fn drain_ended(why: &str) {
+    tell(|| tracing::info!(target: TARGET, reason = why, "drain ended"));
+}
+
+pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {
+    tell(|| match result {
+        Ok(()) => tracing::info!(target: TARGET, "shutdown complete"),
+        Err(error) => {
+            tracing::error!(target: TARGET, error = %one_line(error), kind = error.as_label(), "shutdown failed");
+        }
+    });
+}

@@ -1,0 +1,29 @@
+//! What the first argument of a task can be.
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::TaskContext;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::task::TaskContext {}
+    impl Sealed for tokio_util::sync::CancellationToken {}
+}
+
+/// A type that a task can take as its first argument: a [`TaskContext`] or a [`CancellationToken`].
+pub trait FromContext: sealed::Sealed + Sized + Send + 'static {
+    /// Extracts the argument from the context.
+    fn from_context(ctx: TaskContext) -> Self;
+}
+
+impl FromContext for TaskContext {
+    fn from_context(ctx: TaskContext) -> Self {
+        ctx
+    }
+}
+
+impl FromContext for CancellationToken {
+    fn from_context(ctx: TaskContext) -> Self {
+        ctx.token()
+    }
+}
