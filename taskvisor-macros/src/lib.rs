@@ -28,6 +28,7 @@ mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use proc_macro::TokenStream;
 use taskvisor_parse::{duration, suggest};

@@ -21,6 +21,7 @@ pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
 use crate::path::{self, defining, hygienic, located};
 use crate::reader::{Given, Value};
+use crate::twice::Twice;
 
 /// The kind of item that is made from the function.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,19 @@ impl Function {
             }
         }
         self.to_tokens_with(signature)
+    }
+
+    /// Returns the function whose name, or that of its struct, is taken. The compiler reports that name, and would report
+    /// whatever else is there.
+    pub(crate) fn to_repeated_tokens(&self, twice: Twice) -> TokenStream {
+        let function = self.to_refused_tokens();
+        let (conditions, visibility, name) = (self.conditions(), &self.visibility, self.struct_name());
+        let span = hygienic(name.span());
+        let (keyword, end) = (Token![struct](span), Token![;](span));
+        match twice {
+            Twice::Function => function,
+            Twice::Type => quote!(#function #conditions #visibility #keyword #name #end),
+        }
     }
 
     /// Returns the name as text, without `r#`.
@@ -136,7 +150,7 @@ impl Function {
             Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
         // With the span of the name, where the compiler says that it is defined.
-        let span = hygienic(self.signature.ident.span());
+        let span = hygienic(self.struct_name.as_ref().unwrap_or(&self.signature.ident).span());
         let keyword = Token![struct](span);
         let mut fields = Group::new(Delimiter::Brace, quote!(#(#fields),*));
         fields.set_span(span);
