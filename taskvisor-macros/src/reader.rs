@@ -197,7 +197,11 @@ impl Reader {
         let read = |literal: &Lit| match literal {
             Lit::Str(text) => duration::parse(&text.value()),
             Lit::Int(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
-            Lit::Float(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
+            Lit::Float(number) => {
+                // A duration has no exponent.
+                let digits = number.base10_parse::<f64>().map_or_else(|_| "10".to_owned(), |number| number.to_string());
+                Err(unquoted_duration(key, &digits, number.suffix()))
+            }
             _ => Err(format!("`{key}` is a duration: write for example `{key} = \"10s\"`")),
         };
         let negative = |_: &Lit| Err(format!("`{key}` is a duration, and cannot be negative"));

@@ -140,6 +140,23 @@ pub(crate) fn read<'a, T>(
     }
 }
 
+/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
+fn with_word_of_value(message: String, form: &Form<'_>) -> String {
+    let Form::Value(value) = form else { return message };
+    let word = value.to_token_stream().to_string();
+    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
+    match (timeout, word.trim_matches('"')) {
+        (Some(timeout), "brutal_kill") => {
+            let key = timeout.trim_matches('`');
+            message.replace(timeout, &format!("`{key} = \"0s\"`"))
+        }
+        (Some("`stop_timeout`"), "infinity") => {
+            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
+        }
+        _ => message,
+    }
+}
+
 /// The noun for a key of `supervise!`, which can be conditional.
 pub(crate) const KEY: &str = "key";
 
@@ -201,7 +218,8 @@ impl Rows<'_> {
         let row = self.all.iter().position(|row| key.unraw() == row.name);
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
-            reader.errors.push(&key, self.unknown(&key.unraw().to_string()));
+            let message = self.unknown(&key.unraw().to_string());
+            reader.errors.push(&key, with_word_of_value(message, &form));
             return None;
         };
         let is_list = matches!(form, Form::List(_));

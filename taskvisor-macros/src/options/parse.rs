@@ -101,6 +101,19 @@ const IN_GROUP: &Misplaced = &[
     ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
 ];
 
+/// What is given to the function as arguments.
+const OF_ARGUMENTS: &Misplaced = &[
+    ("state", ARGUMENT),
+    ("args", ARGUMENT),
+    ("arguments", ARGUMENT),
+    ("params", ARGUMENT),
+    ("input", ARGUMENT),
+    ("data", ARGUMENT),
+];
+
+const ARGUMENT: &str =
+    "what a task uses are arguments of its function, which its entry gives as fields, as in `ping { client }`";
+
 /// Options about the function.
 pub(crate) const OF_FUNCTION: &Misplaced = &[
     ("blocking", "it is an option of `#[task]`, for a function that is not async"),
@@ -160,9 +173,11 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced =
-            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, &elsewhere, OF_FUNCTION]]
-                .concat();
+        let misplaced = [
+            misplaced,
+            &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, OF_ARGUMENTS, &elsewhere, OF_FUNCTION],
+        ]
+        .concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 

@@ -374,7 +374,7 @@ fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rat
         Ok(starts) => Ok(starts),
         Err(_) => Err(format!("`{}` is no number of starts: {USAGE}", starts.trim())),
     };
-    let rate = starts.and_then(|starts| match crate::duration::parse(per.trim())? {
+    let rate = starts.and_then(|starts| match parse_time(starts, per.trim())? {
         per if per.is_zero() => Err(format!("the time of `{key}` must be longer than zero: {USAGE}")),
         per => Ok(Rate { starts, per }),
     });
@@ -385,6 +385,26 @@ fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rat
             None
         }
     }
+}
+
+/// Reads the time of a rate. A unit alone, as in `"10/s"`, is told with its number.
+fn parse_time(starts: usize, per: &str) -> Result<Duration, String> {
+    let error = match crate::duration::parse(per) {
+        Ok(per) => return Ok(per),
+        Err(error) => error,
+    };
+    if per.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(error);
+    }
+    let one = format!("1{per}");
+    let meant = match crate::duration::parse(&one) {
+        Ok(meant) => Some(meant),
+        Err(message) => message.split('"').nth(3).and_then(|meant| crate::duration::parse(meant).ok()),
+    };
+    Err(meant.map_or(error, |meant| {
+        let meant = crate::duration::display(meant);
+        format!("the time has a number, as in \"{meant}\": write `rate = \"{starts}/{meant}\"`")
+    }))
 }
 
 impl Slot {

@@ -36,7 +36,8 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     if let Some(twice) = twice::find(&signature.ident, returned.name()) {
         let tree = of_any_type(call.as_ref(), krate);
         let (signature, body) = (with_output(signature, &returned, &tree.ty), with_tree(&body, call, &returned, &tree));
-        let repeated = (twice == Twice::Type).then(|| alias(function, returned.name(), &tree.ty));
+        let is_written = matches!(returned, Returned::Name(_));
+        let repeated = (twice == Twice::Type && is_written).then(|| alias(function, returned.name(), &tree.ty));
         let (function, errors) = (written(function, &signature, &body), errors.to_compile_errors());
         return quote!(#repeated #function #errors);
     }
