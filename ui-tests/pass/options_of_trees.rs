@@ -10,10 +10,10 @@ use taskvisor::prelude::*;
 use taskvisor::{Dynamic, Group, JitterPolicy, Missed, Ready, Schedule, SpanScope, Strategy, Tree};
 
 #[task]
-async fn ping() {}
+async fn ping(_ctx: TaskContext) {}
 
 #[task]
-async fn poll() {}
+async fn poll(_token: CancellationToken) {}
 
 #[task(restart = "always", ready = "signal", watchdog = "1s")]
 async fn serve(ctx: TaskContext) {

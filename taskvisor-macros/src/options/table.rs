@@ -214,7 +214,7 @@ options! {
         defaults: No,
         takes: "duration, at least 1 s",
         unset: "without a limit",
-        does: "how late a missed run of `cron`, or of `every` in a singleton, may begin; one that is later is skipped",
+        does: "how late a missed run of `cron`, or of `every` in a singleton, may begin; one that is later is skipped. With `\"skip\"`, runs are on time within it if it is shorter than 60 s",
     }
     last_run: LastRun {
         usage: "last_run = saved",

@@ -25,6 +25,8 @@ pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots
             if let Some(message) = refusal(children, position, outer, slots, name) {
                 errors.push(name, message);
             }
+        } else if outer.is_empty() && slots_named(slots, name).next().is_some() {
+            errors.push(name, format!("`{name}` is an entry and a slot here: give one of them another name"));
         } else if singleton::ENABLED && named(children.iter().take(position), name).any(is_singleton) {
             let message = format!(
                 "`{name}` is a singleton, and does not start in every replica: put both into one group, as in \

@@ -43,7 +43,7 @@ pub use crate::{
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};
 pub use function_task::{Arguments, FunctionContext, FunctionTask, Given, Refused};
-pub use named::{NamedTask, Names, OfNamed, OfNameless, check_argument, name_of};
+pub use named::{NamedTask, Names, OfNamed, OfNameless, Taken, check_argument, check_context, check_token, name_of};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///

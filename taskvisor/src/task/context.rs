@@ -394,9 +394,18 @@ impl TaskContext {
 impl_debug!(TaskContext, |context| path: context.path(), attempt: context.attempt());
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::TaskContext {}
-    impl Sealed for super::CancellationToken {}
+    pub trait Sealed {
+        /// `true` for the whole context.
+        const IS_WHOLE: bool;
+    }
+
+    impl Sealed for super::TaskContext {
+        const IS_WHOLE: bool = true;
+    }
+
+    impl Sealed for super::CancellationToken {
+        const IS_WHOLE: bool = false;
+    }
 }
 
 /// A type that a task can take as its first argument: a [`TaskContext`] or a [`CancellationToken`].
