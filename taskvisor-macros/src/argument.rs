@@ -118,7 +118,11 @@ fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> V
 fn in_plain_words(error: &syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
     let at_end = message.strip_prefix("unexpected end of input, ");
+    let ends_with_path =
+        matches!(tokens.clone().into_iter().last(), Some(TokenTree::Punct(mark)) if mark.as_char() == ':');
     let plain = match at_end.unwrap_or(&message) {
+        "expected identifier" if ends_with_path => "a name is missing after the `::`",
+        "expected `..=`" => "an iterator has `..` before it, and no `...`",
         "expected `,`" | "expected `,` or `;`" => NO_COMMA,
         "expected `:`" => "an argument has its name before its value, as in `name: ..`",
         "expected an expression" if at_end.is_some() => "a value is missing here",

@@ -209,6 +209,11 @@ impl Rows<'_> {
                     let key = index.expr.to_token_stream();
                     format!("write `=` after `{key}`: `{key} = ..`")
                 }
+                // `backoff { first: "1s" }`
+                Expr::Struct(literal) if self.row_of(&literal.path).is_some() => {
+                    let usage = self.row_of(&literal.path).map_or("", |row| row.usage);
+                    format!("no braces stand after `{}`: write for example `{usage}`", literal.path.to_token_stream())
+                }
                 Expr::Struct(_) | Expr::Range(_) if self.noun == KEY => "entries stand in `tasks = [..]`".to_owned(),
                 _ => self.expected(),
             };
@@ -235,6 +240,11 @@ impl Rows<'_> {
         Some((row, key, form))
     }
 
+    /// Returns the row of a key, which is written as a path.
+    fn row_of(&self, path: &syn::Path) -> Option<&Row> {
+        self.all.iter().find(|row| path.is_ident(row.name))
+    }
+
     fn expected(&self) -> String {
         let usage = self.all.first().map_or("key = value", |row| row.usage);
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)
@@ -252,15 +262,25 @@ impl Rows<'_> {
         // An option is not a mistyped `crate`, such as `rate`.
         match suggest::closest(key, known().filter(|name| *name != "crate" || key.starts_with("cr"))) {
             Some(meant) => format!("unknown {noun} `{key}`, did you mean `{meant}`?"),
+            None if self.is_begun(key) => {
+                let begun = suggest::list(known().filter(|name| name.starts_with(key)), '`');
+                format!("unknown {noun} `{key}`, did you mean {begun}?")
+            }
             None => format!("unknown {noun} `{key}`, expected {}", suggest::list(known(), '`')),
         }
+    }
+
+    /// Returns `true` for the first letters of a few keys.
+    fn is_begun(&self, key: &str) -> bool {
+        let begun = self.all.iter().filter(|row| row.name.starts_with(key)).count();
+        key.len() > 1 && (1..=4).contains(&begun)
     }
 
     /// Returns the message for a word of another library, or for the value of an option without the option.
     fn in_our_words(&self, key: &str) -> Option<String> {
         let noun = self.noun;
         let lists: &'static [&'static str] =
-            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot"] };
+            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] };
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
         let write = |word: &str| Some(format!("unknown {noun} `{key}`: write `{word}`"));

@@ -49,8 +49,12 @@ const OF_ATTRIBUTE: &Misplaced = &[
 
 const IN_ORDER: &Misplaced = &[("before", "write `after = [..]` on the task that comes later")];
 
-const OF_ENTRY: &Misplaced =
-    &[("crate", "it is an option of `#[task]` and a key of `supervise!`"), ("struct", "it is an option of `#[task]`")];
+const OF_ENTRY: &Misplaced = &[
+    ("task", "each entry of `tasks = [..]` is one task"),
+    ("group", "a group is an entry of its own in `tasks = [..]`"),
+    ("crate", "it is an option of `#[task]` and a key of `supervise!`"),
+    ("struct", "it is an option of `#[task]`"),
+];
 
 const OF_DEFAULTS: &Misplaced = &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
 

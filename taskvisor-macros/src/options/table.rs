@@ -230,7 +230,7 @@ options! {
         task: Own,
         group: Own,
         defaults: No,
-        takes: "alone, or `true` or `false`, or the key of its lease, a string",
+        takes: "alone, or a `bool`, or the key of its lease, a string, or an `Option` of one",
         unset: "`false`",
         does: "it runs in one replica of the `fleet` at a time, under a lease whose key is its path unless it is given; needs the feature `fleet`",
     }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::Parser;
 use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 
 use super::{Child, ChildKind, Label, group, no_task, repeated};
@@ -136,8 +137,32 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
             .push(&range.limits, format!("`..` adds all of an iterator: write `{name} {{ .. }}` for one task"));
         return None;
     }
+    if let (Purpose::Specs, Some((word, message))) = (purpose, list_inside(all.to_token_stream())) {
+        reader.errors.push(&word, message);
+        return None;
+    }
     let is_readable = !reader.is_unreadable(all);
     is_readable.then(|| reader.bind(purpose, all))
+}
+
+/// Returns the `task` or `group` of a `task(.., key = ..)` or `group(key = ..)` inside a spread, which is no entry.
+fn list_inside(tokens: TokenStream) -> Option<(Ident, String)> {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_assign = |argument: &Expr| matches!(peel(argument), Expr::Assign(_));
+    trees.iter().enumerate().find_map(|(at, tree)| match (tree, trees.get(at + 1)) {
+        (TokenTree::Ident(word), Some(TokenTree::Group(list))) if word == "task" || word == "group" => {
+            let list = List::parse_terminated.parse2(list.stream()).ok()?;
+            let message = if word == "task" {
+                "options of what is spread are given by methods, as in `ping::spec().with_timeout(time)`"
+            } else {
+                "groups cannot be spread: write `label = group(tasks = [..iterator])` for a group of tasks, or each group as \
+                 an entry"
+            };
+            list.iter().any(is_assign).then(|| (word.clone(), message.to_owned()))
+        }
+        (TokenTree::Group(inner), _) => list_inside(inner.stream()),
+        _ => None,
+    })
 }
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
@@ -170,6 +195,11 @@ fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'
     let task = list.first();
     match task {
         None => reader.errors.push(expr, "`task(..)` needs a task, as in `task(ping { .. }, timeout = \"5s\")`"),
+        Some(Expr::Range(spread)) => {
+            let message = "`task(..)` is around one task, and these are several: give each its options, as in \
+                           `..iterator.map(|task| task.with_timeout(time))`";
+            reader.errors.push(&spread.limits, message);
+        }
         Some(Expr::Assign(inner)) => reader.errors.push(
             inner,
             "`task(..)` starts with the task; a label stands before it, as in `label = task(ping { .. })`",

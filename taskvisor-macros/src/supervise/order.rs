@@ -100,7 +100,10 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot]
         return Some(format!("`{name}` is in the group `{group}`: write `after = [{group}]` for all of it"));
     }
     if outer.iter().any(|group| named(&group.children, name).next().is_some()) {
-        return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
+        return Some(format!(
+            "`{name}` is not in this group, and `after` names entries of one list: give `after = [{name}]` to the group that \
+             stands beside it"
+        ));
     }
     // An unreadable entry may have that name, and was reported.
     if earlier().any(|sibling| matches!((&sibling.kind, &sibling.label), (ChildKind::Task(None), Label::None))) {
