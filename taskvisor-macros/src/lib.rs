@@ -30,6 +30,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod twice;
+mod unlisted;
 
 use proc_macro::TokenStream;
 use taskvisor_parse::{duration, suggest};

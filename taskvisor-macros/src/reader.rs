@@ -1,5 +1,6 @@
 //! The state of reading one invocation: its errors, and the user's expressions in the written order.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,13 +11,13 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprLit, Lit, LitStr, Path, UnOp};
 
-use crate::argument::{self, Form, List, as_ident, peel};
+use crate::argument::{self, Form, as_ident, peel};
 use crate::duration;
 use crate::echo::Echo;
 use crate::errors::Errors;
 use crate::options::Choice;
 use crate::path::hygienic;
-use crate::{suggest, synonyms};
+use crate::{suggest, synonyms, unlisted};
 
 /// The value of an option.
 pub(crate) enum Value<T> {
@@ -170,18 +171,16 @@ impl Reader {
         self.recovered && syn::parse2::<Expr>(expr.to_token_stream()).is_err()
     }
 
-    /// Returns the elements of a list in brackets.
-    pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> impl Iterator<Item = &'a Expr> + use<'a> {
-        const EMPTY: &List = &List::new();
-        let elements = match peel(value) {
-            Expr::Array(array) => &array.elems,
-            _ if self.is_unreadable(value) => EMPTY,
+    /// Returns the elements of a list in brackets. Those of another list are there as well, which is reported.
+    pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> Vec<Cow<'a, Expr>> {
+        match peel(value) {
+            Expr::Array(array) => array.elems.iter().map(Cow::Borrowed).collect(),
+            _ if self.is_unreadable(value) => Vec::new(),
             _ => {
                 self.errors.push(value, not_a_list(key, value));
-                EMPTY
+                unlisted::elements(value).into_iter().map(Cow::Owned).collect()
             }
-        };
-        elements.iter()
+        }
     }
 
     /// Binds the expression to a local, in the written order.

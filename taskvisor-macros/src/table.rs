@@ -104,6 +104,12 @@ impl<T> Table<T> {
         read((self.list, self.noun), self.keys, self.misplaced, list, target, reader);
     }
 
+    /// Returns `true` for a struct literal that is not a key with braces.
+    pub(crate) fn is_entry(&self, argument: &Expr) -> bool {
+        let is_key = |path: &syn::Path| self.keys.iter().any(|key| path.is_ident(key.row.name));
+        matches!(peel(argument), Expr::Struct(literal) if !is_key(&literal.path))
+    }
+
     /// Returns the keys, for the tests of the documentation.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&'static str> {

@@ -143,7 +143,7 @@ impl Function {
         let must_use = format!("a {} does nothing until it is given to a supervisor", kind.noun());
         let docs: Vec<TokenStream> = self.attributes_named("doc").collect();
         let doc = if docs.is_empty() { doc.to_owned() } else { format!("\n\n{doc}") };
-        let fields = fields.iter().filter_map(|Field { name, ty, docs }| {
+        let fields = fields.iter().filter_map(|Field { name, ty, docs, .. }| {
             let ty = ty.as_ref()?;
             let text = || format!("The argument `{}`.", name.unraw());
             let standard = if docs.is_empty() { self.standard_doc(&text()) } else { None };
@@ -213,6 +213,8 @@ pub(crate) struct Field {
     pub(crate) ty: Option<Type>,
     /// The doc comments of the argument, which a function itself cannot have.
     pub(crate) docs: Vec<Attribute>,
+    /// What a pattern binds, which was refused. `None` for a plain name.
+    pub(crate) bound: Option<Vec<Ident>>,
 }
 
 /// Returns the fields, if each has its type.

@@ -101,8 +101,15 @@ impl Options {
         if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
         }
-        for key in keys.into_iter().flatten() {
-            errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+        match keys {
+            [Some(interval), Some(_)] => {
+                errors.push(interval, "`interval` and `every` need `restart = \"always\"` beside them");
+            }
+            [interval, every] => {
+                for key in [interval, every].into_iter().flatten() {
+                    errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+                }
+            }
         }
     }
 

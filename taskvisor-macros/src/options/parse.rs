@@ -254,17 +254,17 @@ impl AsMut<Self> for Options {
 fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
     let mut names = Vec::new();
     for element in reader.elements(key, value) {
-        match as_ident(element) {
+        match as_ident(&element) {
             Some(name) => names.push(name),
-            None if reader.is_unreadable(element) => {}
+            None if reader.is_unreadable(&element) => {}
             None => {
-                let message = match as_member(element) {
+                let message = match as_member(&element) {
                     Some(group) => {
                         format!("`after` cannot name an entry of a group: write `after = [{group}]` for all of it")
                     }
                     None => "`after` names entries by their label, as in `after = [store]`".into(),
                 };
-                reader.errors.push(element, message);
+                reader.errors.push(&element, message);
             }
         }
     }

@@ -128,10 +128,12 @@ impl Key<Declaration> {
         Read::Value(|declaration, key, value, reader| {
             declaration.slots_key = Some(key.clone());
             if let Some(name) = as_ident(value) {
-                return reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
+                reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
+                declaration.slots.extend(read(&syn::parse_quote!(slot(#name)), reader));
+                return;
             }
             for expr in reader.elements(key, value) {
-                declaration.slots.extend(read(expr, reader));
+                declaration.slots.extend(read(&expr, reader));
             }
         }),
     );
@@ -141,6 +143,8 @@ impl Key<Declaration> {
 fn refuse(expr: &Expr, reader: &mut Reader) -> Option<Ident> {
     let (name, list) = match peel(expr) {
         Expr::Assign(assign) => (as_ident(&assign.left), argument::call_of(&assign.right, "slot")),
+        // `"jobs"`
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.parse().ok(), None),
         bare => (as_ident(bare), None),
     };
     let name = name.filter(is_name);
