@@ -21,6 +21,7 @@ mod options;
 mod path;
 mod punctuation;
 mod reader;
+mod source;
 mod subscriber;
 mod supervise;
 mod supervisor;
