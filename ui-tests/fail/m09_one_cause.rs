@@ -49,7 +49,27 @@ async fn twice(number: u8) {
     let _ = number;
 }
 
+#[supervisor]
+fn one_of_two(flag: bool) -> OneOfTwo {
+    if flag { supervise!(tasks = [ping {}]) } else { supervise!(tasks = [pong {}]) }
+}
+
+#[supervisor]
+fn one_of_three(number: u8) -> Result<OneOfThree, String> {
+    match number {
+        1 => Ok(taskvisor::supervise!(tasks = [ping {}])),
+        2 => Err("two".to_owned()),
+        _ => Ok(supervise!(tasks = [pong {}])),
+    }
+}
+
+// As advised.
+fn one_of_two_trees(flag: bool) -> Tree {
+    if flag { supervise!(tasks = [ping {}]).into() } else { supervise!(tasks = [pong {}]).into() }
+}
+
 fn main() {
+    let _ = (one_of_two(true).tasks.pong.path(), one_of_three(1).unwrap().tasks.pong.path(), one_of_two_trees(true));
     let tree = supervise!(
         subscribers = (listen { x: 1, y: 2 }),
         tasks = [

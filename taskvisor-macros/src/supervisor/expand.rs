@@ -30,8 +30,13 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
         return [function, errors.to_compile_errors()].into_iter().collect();
     };
     let returned = Returned::of(signature, errors);
-    let call = Call::find(&body);
+    let mut call = Call::find(&body);
     check_end(&body, call.as_ref(), errors);
+    for other in call.iter_mut().flat_map(Call::divert_others) {
+        let message = "a function under `#[supervisor]` has one tree: for one of several, leave out the attribute, return \
+                       `Tree`, and write `supervise!(..).into()`";
+        errors.push(&other, message);
+    }
 
     if let Some(twice) = twice::find(&signature.ident, returned.name()) {
         let tree = of_any_type(call.as_ref(), krate);
