@@ -56,6 +56,22 @@ async fn made_anew() -> Result<Vec<TaskSpec>, String> {
     Ok(vec![ping::spec()])
 }
 
+/// An entry or a slot, by a condition.
+#[allow(dead_code)]
+fn by_condition() -> impl std::ops::Deref<Target = Tree> {
+    supervise!(
+        slots = [
+            #[cfg(any())]
+            slot(poll),
+        ],
+        tasks = [
+            #[cfg(not(any()))]
+            poll {},
+            task(serve {}, after = [poll]),
+        ],
+    )
+}
+
 fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
     let held_once = Arc::strong_count(&held) == 0;
     supervise!(

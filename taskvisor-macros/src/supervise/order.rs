@@ -25,7 +25,7 @@ pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots
             if let Some(message) = refusal(children, position, outer, slots, name) {
                 errors.push(name, message);
             }
-        } else if outer.is_empty() && slots_named(slots, name).next().is_some() {
+        } else if outer.is_empty() && is_ambiguous(children.iter().take(position), slots, name) {
             errors.push(name, format!("`{name}` is an entry and a slot here: give one of them another name"));
         } else if singleton::ENABLED && named(children.iter().take(position), name).any(is_singleton) {
             let message = format!(
@@ -68,6 +68,12 @@ fn named<'a>(children: impl IntoIterator<Item = &'a Child>, name: &Ident) -> imp
 fn slots_named<'a>(slots: &'a [Slot], name: &Ident) -> impl Iterator<Item = &'a Slot> {
     let name = name.unraw().to_string();
     slots.iter().filter(move |slot| slot.text() == name)
+}
+
+/// Returns `true` for the name of an entry and of a slot, unless a `#[cfg(..)]` can choose between them.
+fn is_ambiguous<'a>(earlier: impl IntoIterator<Item = &'a Child>, slots: &[Slot], name: &Ident) -> bool {
+    let is_entry = named(earlier, name).any(|child| child.cfgs.is_empty());
+    is_entry && slots_named(slots, name).any(|slot| slot.cfgs.is_empty())
 }
 
 /// Returns the error for a name that is neither an earlier sibling nor a slot.
