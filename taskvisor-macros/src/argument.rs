@@ -5,10 +5,10 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
 
-use crate::echo;
 use crate::path::is_name;
 use crate::punctuation::Punctuation;
 use crate::reader::Reader;
+use crate::{apart, echo};
 
 pub(crate) type List = Punctuated<Expr, Token![,]>;
 
@@ -102,7 +102,7 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
 /// Parses the list as far as possible, and reports each part that cannot be parsed, or else the error of the whole.
 fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> Vec<Expr> {
     let mut errors = Vec::new();
-    let list = recover_list(tokens.clone(), &mut errors);
+    let list = recover_list(tokens.clone(), false, &mut errors);
     if errors.is_empty() {
         errors.push(in_plain_words(error, tokens));
     }
@@ -118,7 +118,11 @@ fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> V
 fn in_plain_words(error: &syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
     let at_end = message.strip_prefix("unexpected end of input, ");
+    let ends_with_path =
+        matches!(tokens.clone().into_iter().last(), Some(TokenTree::Punct(mark)) if mark.as_char() == ':');
     let plain = match at_end.unwrap_or(&message) {
+        "expected identifier" if ends_with_path => "a name is missing after the `::`",
+        "expected `..=`" => "an iterator has `..` before it, and no `...`",
         "expected `,`" | "expected `,` or `;`" => NO_COMMA,
         "expected `:`" => "an argument has its name before its value, as in `name: ..`",
         "expected an expression" if at_end.is_some() => "a value is missing here",
@@ -133,8 +137,8 @@ fn in_plain_words(error: &syn::Error, tokens: &TokenStream) -> syn::Error {
 const NO_COMMA: &str = "a `,` is missing before this";
 
 /// Parses the list as far as possible, and adds an error for each part that is left. An unreadable argument becomes
-/// `Expr::Verbatim`.
-fn recover_list(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Vec<Expr> {
+/// `Expr::Verbatim`. `has_entries` for a list in brackets.
+fn recover_list(tokens: TokenStream, has_entries: bool, errors: &mut Vec<syn::Error>) -> Vec<Expr> {
     let read = |input: ParseStream<'_>| {
         let mut list = Vec::new();
         while !input.is_empty() {
@@ -142,7 +146,7 @@ fn recover_list(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Vec<Expr> 
                 errors.push(input.error("an argument is missing before this `,`"));
                 list.push(Expr::Verbatim(TokenStream::new()));
             } else {
-                list.push(recover_element(input, errors)?);
+                list.push(recover_element(input, has_entries, errors)?);
             }
             if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
                 errors.push(input.error(NO_COMMA));
@@ -154,7 +158,7 @@ fn recover_list(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Vec<Expr> 
 }
 
 /// Parses the expression up to the next comma, or returns all tokens up to the next comma or to where one is missing.
-fn recover_element(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn::Result<Expr> {
+fn recover_element(input: ParseStream<'_>, has_entries: bool, errors: &mut Vec<syn::Error>) -> syn::Result<Expr> {
     let ahead = input.fork();
     let is_expr = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
     let mut tokens: Vec<TokenTree> = Vec::new();
@@ -162,7 +166,10 @@ fn recover_element(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn:
         let is_over = if is_expr {
             input.cursor() == ahead.cursor()
         } else {
-            input.peek(Token![,]) || (starts_argument(input) && tokens.last().is_some_and(ends_value))
+            input.peek(Token![,])
+                || (starts_argument(input)
+                    && tokens.last().is_some_and(ends_value)
+                    && !(has_entries && ends_apart(&tokens, input)))
         };
         if is_over {
             break;
@@ -176,6 +183,16 @@ fn recover_element(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn:
 /// Returns `true` if `key = ..` follows.
 fn starts_argument(input: ParseStream<'_>) -> bool {
     input.peek(syn::Ident) && input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>])
+}
+
+/// Returns `true` if an entry is followed by the name of an option.
+fn ends_apart(entry: &[TokenTree], input: ParseStream<'_>) -> bool {
+    let entry = match entry {
+        [TokenTree::Ident(_), TokenTree::Punct(equals), entry @ ..] if equals.as_char() == '=' => entry,
+        entry => entry,
+    };
+    let option = input.fork().parse::<TokenTree>().ok();
+    apart::instead(&entry.iter().cloned().chain(option).collect::<Vec<_>>()).is_some()
 }
 
 /// Returns `true` if a comma can follow.
@@ -193,6 +210,10 @@ fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
         Err(error) => error,
     };
     let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    if let Some((at, message)) = apart::instead(&trees) {
+        errors.push(syn::Error::new(at, message));
+        return Expr::Verbatim(tokens);
+    }
     match trees.as_slice() {
         [TokenTree::Ident(key), TokenTree::Punct(equals), value @ ..]
             if equals.as_char() == '=' && equals.spacing() == Spacing::Alone =>
@@ -218,7 +239,7 @@ fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
                 attrs: Vec::new(),
                 func: Box::new(path(name)),
                 paren_token: syn::token::Paren(list.span()),
-                args: recover_list(list.stream(), errors).into_iter().collect(),
+                args: recover_list(list.stream(), false, errors).into_iter().collect(),
             })
         }
         // The form `key = [..]`.
@@ -257,7 +278,7 @@ fn array(list: &Group, errors: &mut Vec<syn::Error>) -> Expr {
     Expr::Array(syn::ExprArray {
         attrs: Vec::new(),
         bracket_token: syn::token::Bracket(list.span()),
-        elems: recover_list(list.stream(), errors).into_iter().collect(),
+        elems: recover_list(list.stream(), true, errors).into_iter().collect(),
     })
 }
 

@@ -44,6 +44,9 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
             let #local = #private::Into::<#private::Option<::std::time::SystemTime>>::into(#expr);
         },
         Purpose::Fleet if FLEET => typed(quote_spanned!(span=> #private::Fleet)),
+        Purpose::Lease if FLEET => quote_spanned! {span=>
+            let #local = #private::IntoSingleton::into_singleton(#expr);
+        },
         Purpose::Standby if FLEET => typed(quote_spanned!(span=> #private::Standby)),
         Purpose::Overrun if FLEET => typed(quote_spanned!(span=> #private::Overrun)),
         Purpose::Ticks if FLEET => typed(quote_spanned!(span=> #private::Ticks)),
@@ -60,6 +63,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         | Purpose::Controller
         | Purpose::Missed
         | Purpose::Fleet
+        | Purpose::Lease
         | Purpose::Standby
         | Purpose::Overrun
         | Purpose::Ticks => quote_spanned!(span=> let #local = #expr;),

@@ -8,6 +8,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::indexing_slicing)
 )]
 
+mod apart;
 mod argument;
 mod arms;
 mod bindings;
@@ -20,6 +21,7 @@ mod options;
 mod path;
 mod punctuation;
 mod reader;
+mod source;
 mod subscriber;
 mod supervise;
 mod supervisor;
@@ -28,6 +30,8 @@ mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod twice;
+mod unlisted;
 
 use proc_macro::TokenStream;
 use taskvisor_parse::{duration, suggest};
@@ -745,7 +749,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
-/// | `singleton` | alone, or `true` or `false`, or a key as a string | `false` | it runs in one replica of the `fleet` at a time, under one lease |
+/// | `singleton` | alone, or a `bool`, or a key as a string, or an `Option` of one | `false` | it runs in one replica of the `fleet` at a time, under one lease |
 /// | `standby` | `"ready"`, `"not_ready"` | `"ready"` | whether its tasks count as ready while another replica owns it |
 /// | `overrun` | `"report"`, `"abort"` | `"report"` | what follows if its work has not ended when its lease has: an event, or the abort of the process |
 /// | `paused` | alone, or `true` or `false` | `false` | it is paused when the tree starts: no attempt begins in it until its handle resumes it |

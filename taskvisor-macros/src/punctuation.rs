@@ -5,6 +5,8 @@ use std::iter::Peekable;
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use quote::quote_spanned;
+
 use crate::options::Place;
 use crate::path::is_name;
 use crate::suggest;
@@ -21,9 +23,9 @@ pub(crate) struct Punctuation {
 
 impl Punctuation {
     /// The words that take a list in parentheses, and those that take one in brackets.
-    const CALLS: [&'static str; 8] =
-        ["task", "group", "slot", "backoff", "defaults", "one_for_one", "one_for_all", "rest_for_one"];
-    const LISTS: [&'static str; 4] = ["tasks", "subscribers", "slots", "after"];
+    const CALLS: [&'static str; 9] =
+        ["task", "group", "slot", "backoff", "defaults", "signals", "one_for_one", "one_for_all", "rest_for_one"];
+    const LISTS: [&'static str; 5] = ["tasks", "subscribers", "slots", "limits", "after"];
 
     /// Returns the tokens of a list with the right punctuation.
     pub(crate) fn mend(&mut self, list: TokenStream) -> TokenStream {
@@ -104,7 +106,16 @@ impl Punctuation {
                     equals.set_span(list.span_open());
                     mended.extend([tree, equals.into()]);
                 }
+                (TokenTree::Group(group), _) if is_config_in_braces(&mended, group) => {
+                    let message = "the fields of the config are keys: write them beside this, as in `grace = \"5s\"`";
+                    self.found.push((group.span_open(), message.to_owned()));
+                    mended.extend(quote_spanned!(group.span()=> ::core::default::Default::default()));
+                }
                 (TokenTree::Group(group), _) => {
+                    // `backoff = { first: "1s" }`
+                    if is_call_in_braces(&mended, group) {
+                        mended.pop();
+                    }
                     let before = (self.found.len(), std::mem::take(&mut self.is_mended));
                     let delimiter = self.delimiter(group, &mended);
                     let stream = match delimiter {
@@ -193,6 +204,11 @@ impl Punctuation {
                 mended.push(tree);
                 continue;
             };
+            if is_keyword(field) && fields.peek().is_some_and(|next| is_mark(next, ':')) {
+                self.found.push((field.span(), format!("`{field}` is a keyword: write `r#{field}`")));
+                mended.push(Ident::new_raw(&field.to_string(), field.span()).into());
+                continue;
+            }
             let Some(equals) = fields.next_if(|next| is_mark(next, '=')) else {
                 mended.push(tree);
                 continue;
@@ -237,6 +253,26 @@ impl Punctuation {
             _ => group.delimiter(),
         }
     }
+}
+
+/// Returns `true` for `config = { grace: .. }`.
+fn is_config_in_braces(before: &[TokenTree], group: &Group) -> bool {
+    matches!(before, [.., TokenTree::Ident(key), TokenTree::Punct(_)] if key == "config") && has_fields(before, group)
+}
+
+/// Returns `true` for `backoff = { first: .. }` and other words that take a list in parentheses.
+fn is_call_in_braces(before: &[TokenTree], group: &Group) -> bool {
+    let is_call = |key: &Ident| Punctuation::CALLS.iter().any(|call| key == call);
+    matches!(before, [.., TokenTree::Ident(key), TokenTree::Punct(_)] if is_call(key)) && has_fields(before, group)
+}
+
+/// Returns `true` for `= { name: .. }`.
+fn has_fields(before: &[TokenTree], group: &Group) -> bool {
+    let is_mark =
+        |tree: Option<&TokenTree>, mark: char| matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == mark);
+    let fields: Vec<TokenTree> = group.stream().into_iter().take(3).collect();
+    let is_named = matches!(fields.first(), Some(TokenTree::Ident(_))) && is_mark(fields.get(1), ':');
+    group.delimiter() == Delimiter::Brace && is_mark(before.last(), '=') && is_named && !is_mark(fields.get(2), ':')
 }
 
 /// Returns `true` for a field that is certainly meant as an option. Text can be an argument `name` as well, but hardly an

@@ -1,5 +1,6 @@
 //! The state of reading one invocation: its errors, and the user's expressions in the written order.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,15 +9,15 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, LitStr, Path, UnOp};
+use syn::{BinOp, Expr, ExprLit, Lit, LitStr, Path, UnOp};
 
-use crate::argument::{self, Form, List, as_ident, peel};
+use crate::argument::{self, Form, as_ident, peel};
 use crate::duration;
 use crate::echo::Echo;
 use crate::errors::Errors;
 use crate::options::Choice;
 use crate::path::hygienic;
-use crate::{suggest, synonyms};
+use crate::{suggest, synonyms, unlisted};
 
 /// The value of an option.
 pub(crate) enum Value<T> {
@@ -87,6 +88,7 @@ pub(crate) enum Purpose {
     Missed,
     LastRun,
     Fleet,
+    Lease,
     Standby,
     Overrun,
     Ticks,
@@ -169,18 +171,16 @@ impl Reader {
         self.recovered && syn::parse2::<Expr>(expr.to_token_stream()).is_err()
     }
 
-    /// Returns the elements of a list in brackets.
-    pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> impl Iterator<Item = &'a Expr> + use<'a> {
-        const EMPTY: &List = &List::new();
-        let elements = match peel(value) {
-            Expr::Array(array) => &array.elems,
-            _ if self.is_unreadable(value) => EMPTY,
+    /// Returns the elements of a list in brackets. Those of another list are there as well, which is reported.
+    pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> Vec<Cow<'a, Expr>> {
+        match peel(value) {
+            Expr::Array(array) => array.elems.iter().map(Cow::Borrowed).collect(),
+            _ if self.is_unreadable(value) => Vec::new(),
             _ => {
                 self.errors.push(value, not_a_list(key, value));
-                EMPTY
+                unlisted::elements(value).into_iter().map(Cow::Owned).collect()
             }
-        };
-        elements.iter()
+        }
     }
 
     /// Binds the expression to a local, in the written order.
@@ -197,10 +197,19 @@ impl Reader {
         let read = |literal: &Lit| match literal {
             Lit::Str(text) => duration::parse(&text.value()),
             Lit::Int(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
-            Lit::Float(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
+            Lit::Float(number) => {
+                // A duration has no exponent.
+                let digits = number.base10_parse::<f64>().map_or_else(|_| "10".to_owned(), |number| number.to_string());
+                Err(unquoted_duration(key, &digits, number.suffix()))
+            }
             _ => Err(format!("`{key}` is a duration: write for example `{key} = \"10s\"`")),
         };
         let negative = |_: &Lit| Err(format!("`{key}` is a duration, and cannot be negative"));
+        if let Some(number) = computed(expr) {
+            let message = format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{number}s\"` for seconds");
+            self.errors.push(expr, message);
+            return Value::Refused;
+        }
         self.value(Purpose::Duration, expr, read, negative)
     }
 
@@ -215,13 +224,34 @@ impl Reader {
     pub(crate) fn u32(&mut self, key: &Ident, expr: &Expr) -> Value<u32> {
         let read = |literal: &Lit| whole(key, literal, "u32", &u32::MAX);
         let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
+        if self.refuse_option(key, expr) {
+            return Value::Refused;
+        }
         self.value(Purpose::U32, expr, read, negative)
     }
 
     pub(crate) fn usize(&mut self, key: &Ident, expr: &Expr) -> Value<usize> {
         let read = |literal: &Lit| whole(key, literal, "usize", &usize::MAX);
         let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
+        if self.refuse_option(key, expr) {
+            return Value::Refused;
+        }
         self.value(Purpose::Usize, expr, read, negative)
+    }
+
+    /// Returns `true` for `None` and `Some(..)` in place of a number, and reports it.
+    fn refuse_option(&mut self, key: &Ident, expr: &Expr) -> bool {
+        let message = match argument::form(expr) {
+            Some((word, Form::Word)) if word == "None" => {
+                format!("`{key}` is a number: leave it out, in place of `None`")
+            }
+            Some((word, Form::List(list))) if word == "Some" && list.len() == 1 => {
+                format!("`{key}` is a number: write `{key} = {}`, without `Some`", list.to_token_stream())
+            }
+            _ => return false,
+        };
+        self.errors.push(expr, message);
+        true
     }
 
     pub(crate) fn factor(&mut self, key: &Ident, expr: &Expr) -> Value<f64> {
@@ -272,7 +302,7 @@ impl Reader {
                 self.errors.push(expr, format!("`{key}` is {}", words.expected()));
                 return Value::Refused;
             }
-            path => match (as_ident(path), word_with_list(key, expr, words)) {
+            path => match (as_ident(path), word_with_list(key, expr, words).or_else(|| dashed(key, path, words))) {
                 (Some(word), _) => (word.unraw().to_string(), false),
                 (None, Some(message)) => {
                     self.errors.push(expr, message);
@@ -343,6 +373,18 @@ impl Reader {
     }
 }
 
+/// Returns the message for a word with `-` in place of `_`, which is a difference: `on-failure`.
+fn dashed<W>(key: &Ident, expr: &Expr, words: &Words<W>) -> Option<String> {
+    let Expr::Binary(binary) = expr else { return None };
+    let (BinOp::Sub(_), Some(left), Some(right)) = (&binary.op, as_ident(&binary.left), as_ident(&binary.right)) else {
+        return None;
+    };
+    let written = format!("{left}-{right}");
+    let word = synonyms::snake_case(&written);
+    let known = words.names().find(|known| *known == word).or_else(|| synonyms::ours(words.list, &word).next())?;
+    Some(format!("unknown `{key}` `{written}`: write `{known}`"))
+}
+
 /// Returns the message for a word with a list, such as `always(interval = "5s")`.
 fn word_with_list<W>(key: &Ident, expr: &Expr, words: &Words<W>) -> Option<String> {
     let (word, Form::List(list)) = argument::form(expr)? else { return None };
@@ -403,6 +445,26 @@ fn literal(expr: &Expr) -> Option<Literal<'_>> {
             Expr::Lit(literal) => Some(Literal::Negative(&literal.lit)),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// Returns the number of `5 * 60`, which is an expression of numbers alone.
+fn computed(expr: &Expr) -> Option<u64> {
+    fn number(expr: &Expr) -> Option<u64> {
+        match peel(expr) {
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
+            Expr::Paren(paren) => number(&paren.expr),
+            expr => computed(expr),
+        }
+    }
+    let Expr::Binary(binary) = peel(expr) else { return None };
+    let (left, right) = (number(&binary.left)?, number(&binary.right)?);
+    match binary.op {
+        BinOp::Add(_) => left.checked_add(right),
+        BinOp::Sub(_) => left.checked_sub(right),
+        BinOp::Mul(_) => left.checked_mul(right),
+        BinOp::Div(_) => left.checked_div(right),
         _ => None,
     }
 }

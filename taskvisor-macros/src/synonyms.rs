@@ -76,6 +76,11 @@ synonyms! {
         "max_restarts": "intensity" "restarts" "max_r" "max_failures" "max_retries" "max_intensity" "start_limit_burst" "burst" "count" "max";
         "within": "period" "in" "window" "seconds" "max_seconds" "max_t" "interval" "per" "during" "start_limit_interval_sec" "time_window";
     }
+    "`signals`" {
+        "interrupt": "sigint" "int" "ctrl_c" "on_interrupt";
+        "terminate": "sigterm" "term" "on_terminate" "ctrl_break";
+        "force_after": "force" "force_on_second" "second" "window" "debounce";
+    }
     "slot" {
         "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
         "fleet": "cluster" "distributed" "unique" "leader" "single";

@@ -104,6 +104,12 @@ impl<T> Table<T> {
         read((self.list, self.noun), self.keys, self.misplaced, list, target, reader);
     }
 
+    /// Returns `true` for a struct literal that is not a key with braces.
+    pub(crate) fn is_entry(&self, argument: &Expr) -> bool {
+        let is_key = |path: &syn::Path| self.keys.iter().any(|key| path.is_ident(key.row.name));
+        matches!(peel(argument), Expr::Struct(literal) if !is_key(&literal.path))
+    }
+
     /// Returns the keys, for the tests of the documentation.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&'static str> {
@@ -137,6 +143,23 @@ pub(crate) fn read<'a, T>(
         reader.key_cfgs = outer_cfgs;
         reader.cfgs.truncate(outer.1);
         reader.key = outer.0;
+    }
+}
+
+/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
+fn with_word_of_value(message: String, form: &Form<'_>) -> String {
+    let Form::Value(value) = form else { return message };
+    let word = value.to_token_stream().to_string();
+    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
+    match (timeout, word.trim_matches('"')) {
+        (Some(timeout), "brutal_kill") => {
+            let key = timeout.trim_matches('`');
+            message.replace(timeout, &format!("`{key} = \"0s\"`"))
+        }
+        (Some("`stop_timeout`"), "infinity") => {
+            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
+        }
+        _ => message,
     }
 }
 
@@ -192,6 +215,11 @@ impl Rows<'_> {
                     let key = index.expr.to_token_stream();
                     format!("write `=` after `{key}`: `{key} = ..`")
                 }
+                // `backoff { first: "1s" }`
+                Expr::Struct(literal) if self.row_of(&literal.path).is_some() => {
+                    let usage = self.row_of(&literal.path).map_or("", |row| row.usage);
+                    format!("no braces stand after `{}`: write for example `{usage}`", literal.path.to_token_stream())
+                }
                 Expr::Struct(_) | Expr::Range(_) if self.noun == KEY => "entries stand in `tasks = [..]`".to_owned(),
                 _ => self.expected(),
             };
@@ -201,7 +229,8 @@ impl Rows<'_> {
         let row = self.all.iter().position(|row| key.unraw() == row.name);
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
-            reader.errors.push(&key, self.unknown(&key.unraw().to_string()));
+            let message = self.unknown(&key.unraw().to_string());
+            reader.errors.push(&key, with_word_of_value(message, &form));
             return None;
         };
         let is_list = matches!(form, Form::List(_));
@@ -215,6 +244,11 @@ impl Rows<'_> {
         }
         self.seen.push((key.clone(), is_list));
         Some((row, key, form))
+    }
+
+    /// Returns the row of a key, which is written as a path.
+    fn row_of(&self, path: &syn::Path) -> Option<&Row> {
+        self.all.iter().find(|row| path.is_ident(row.name))
     }
 
     fn expected(&self) -> String {
@@ -234,15 +268,25 @@ impl Rows<'_> {
         // An option is not a mistyped `crate`, such as `rate`.
         match suggest::closest(key, known().filter(|name| *name != "crate" || key.starts_with("cr"))) {
             Some(meant) => format!("unknown {noun} `{key}`, did you mean `{meant}`?"),
+            None if self.is_begun(key) => {
+                let begun = suggest::list(known().filter(|name| name.starts_with(key)), '`');
+                format!("unknown {noun} `{key}`, did you mean {begun}?")
+            }
             None => format!("unknown {noun} `{key}`, expected {}", suggest::list(known(), '`')),
         }
+    }
+
+    /// Returns `true` for the first letters of a few keys.
+    fn is_begun(&self, key: &str) -> bool {
+        let begun = self.all.iter().filter(|row| row.name.starts_with(key)).count();
+        key.len() > 1 && (1..=4).contains(&begun)
     }
 
     /// Returns the message for a word of another library, or for the value of an option without the option.
     fn in_our_words(&self, key: &str) -> Option<String> {
         let noun = self.noun;
         let lists: &'static [&'static str] =
-            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot"] };
+            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] };
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
         let write = |word: &str| Some(format!("unknown {noun} `{key}`: write `{word}`"));

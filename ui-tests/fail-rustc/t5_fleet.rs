@@ -10,7 +10,7 @@ async fn ping() {}
 
 fn main() {
     let store = 5;
-    let _ = supervise!(fleet = store, tasks = [task(ping {}, singleton = Some("key"))]);
+    let _ = supervise!(fleet = store, tasks = [task(ping {}, singleton = Some('k'))]);
     let _ = supervise!(fleet = Fleet::local(), slots = [slot(deploy, fleet = Fleet::local())]);
     let _ = supervise!(fleet = &Fleet::local());
 }

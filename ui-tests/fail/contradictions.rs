@@ -112,6 +112,22 @@ fn cannot_fail_either() -> () {}
 #[task(blocking, watchdog = "1s", ready = "signal")]
 fn blocking_without_context() {}
 
+// Without a context, an attempt is dropped.
+#[task(cleanup = "5s")]
+async fn dropped() {}
+
+#[task(cleanup = "5s")]
+async fn not_dropped(token: CancellationToken) {
+    token.cancelled().await;
+}
+
+// A thread cannot be dropped.
+#[task(blocking, cleanup = "5s")]
+fn thread() {}
+
+#[task]
+async fn skipped() {}
+
 // A context that is refused is one error.
 #[task(watchdog = "10s")]
 async fn borrowed(ctx: &TaskContext) {
@@ -132,6 +148,16 @@ fn main() {
             // What is missing here may be in `#[task]`.
             task(unready_without_ready {}, ready = "first_success"),
             store = group(tasks = [no_contradiction {}], critical = "any_end", significant),
+        ],
+    );
+    let _ = supervise!(
+        slots = [slot(dropped), slot(thread)],
+        tasks = [
+            dropped {},
+            // The slot, as it cannot be after itself.
+            task(thread {}, after = [thread]),
+            task(skipped {}, after = [dropped]),
+            not_dropped {},
         ],
     );
 }

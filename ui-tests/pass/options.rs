@@ -34,7 +34,7 @@ async fn plain() {}
         reset_after = "90s",
     )
 )]
-async fn literals() {}
+async fn literals(_ctx: TaskContext) {}
 
 #[task(
     name = NAME,
@@ -49,7 +49,7 @@ async fn literals() {}
     limit(max_restarts = 1 + 1, within = POLL),
     backoff(first = POLL, max = POLL, factor = f64::from(2_u8), reset_after = POLL),
 )]
-async fn expressions() {}
+async fn expressions(_token: CancellationToken) {}
 
 #[task(ready = "start", critical, significant = true, final_attempt, readiness = false, paused)]
 async fn flags() {}

@@ -10,10 +10,10 @@ use taskvisor::prelude::*;
 use taskvisor::{Dynamic, Group, JitterPolicy, Missed, Ready, Schedule, SpanScope, Strategy, Tree};
 
 #[task]
-async fn ping() {}
+async fn ping(_ctx: TaskContext) {}
 
 #[task]
-async fn poll() {}
+async fn poll(_token: CancellationToken) {}
 
 #[task(restart = "always", ready = "signal", watchdog = "1s")]
 async fn serve(ctx: TaskContext) {
@@ -56,7 +56,24 @@ async fn made_anew() -> Result<Vec<TaskSpec>, String> {
     Ok(vec![ping::spec()])
 }
 
+/// An entry or a slot, by a condition.
+#[allow(dead_code)]
+fn by_condition() -> impl std::ops::Deref<Target = Tree> {
+    supervise!(
+        slots = [
+            #[cfg(any())]
+            slot(poll),
+        ],
+        tasks = [
+            #[cfg(not(any()))]
+            poll {},
+            task(serve {}, after = [poll]),
+        ],
+    )
+}
+
 fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
+    let held_once = Arc::strong_count(&held) == 0;
     supervise!(
         name = "app",
         config = SupervisorConfig { bus_capacity: 17, ..SupervisorConfig::default() },
@@ -129,6 +146,16 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             owned = group(singleton, standby = "not_ready", overrun = "abort", tasks = [ping {}]),
             keyed = group(singleton = String::from("key"), tasks = [ping {}]),
             everywhere = group(singleton = false, tasks = [ping {}]),
+            by_flag = group(
+                tasks = [
+                    on = task(ping {}, singleton = !held_once, standby = "not_ready"),
+                    off = task(ping {}, singleton = held_once, standby = "not_ready"),
+                    by_key = task(ping {}, singleton = Some(String::from("flags"))),
+                    by_none = task(ping {}, singleton = None::<&str>),
+                    group_on = group(singleton = !held_once, tasks = []),
+                    group_off = group(singleton = held_once, tasks = []),
+                ],
+            ),
             store = group(
                 strategy = one_for_all(max_restarts = 51, within = "52s"),
                 tasks = [task(ping {}, restart = "never", ready = "signal")],
@@ -235,6 +262,13 @@ fn built(held: Arc<()>) -> Tree {
     let owned = owned.with_overrun(Overrun::Abort).task(ping::spec());
     let keyed = Group::new("keyed", Strategy::OneForOne).with_singleton_key("key").task(ping::spec());
     let everywhere = Group::new("everywhere", Strategy::OneForOne).task(ping::spec());
+    let by_flag = Group::new("by_flag", Strategy::OneForOne)
+        .task(ping::spec().with_name("on").with_singleton().with_standby(Standby::NotReady))
+        .task(ping::spec().with_name("off"))
+        .task(ping::spec().with_name("by_key").with_singleton_key("flags"))
+        .task(ping::spec().with_name("by_none"))
+        .group(Group::new("group_on", Strategy::OneForOne).with_singleton())
+        .group(Group::new("group_off", Strategy::OneForOne));
     let store = Group::new("store", Strategy::OneForAll)
         .with_limit(51, seconds(52))
         .with_max_concurrent(53)
@@ -289,6 +323,7 @@ fn built(held: Arc<()>) -> Tree {
         .group(owned)
         .group(keyed)
         .group(everywhere)
+        .group(by_flag)
         .group(store)
         .group(endless)
         .group(fresh)

@@ -33,17 +33,13 @@ fn m10_no_output_names_something_internal_or_says_one_thing_twice() {
         assert!(internal.iter().any(|known| known == name), "`{name}` is not among the names that are looked for");
     }
     for (path, output) in outputs() {
-        let is_twice = path.ends_with("m07_twice.stderr") || path.ends_with("m07_copied.stderr");
         for line in output.lines().filter(|line| !is_code(line)) {
             assert!(!line.contains("__private") && !line.contains("macro_support"), "{}: {line}", path.display());
             let named = words(line).find(|word| internal.iter().any(|name| name == word));
-            // The second of two tasks with one name implements each trait again.
-            let named = named.filter(|_| !(is_twice && line.starts_with("error[E0119]")));
             assert_eq!(named, None, "{}: {line}", path.display());
         }
-        // The compiler checks the bound of an `async fn` also at the call and its `.await`, and a second task is a
-        // function and a struct of that name.
-        let mut said = errors(&output, is_twice || path.ends_with("run_until.stderr"));
+        // The compiler checks the bound of an `async fn` also at the call and its `.await`.
+        let mut said = errors(&output, path.ends_with("run_until.stderr"));
         assert!(!said.is_empty(), "{}: no error was found", path.display());
         let all = said.len();
         said.sort_unstable();

@@ -195,7 +195,10 @@ pub(crate) fn read_field(
     let is_storable = check_type(&argument.ty, kind, errors);
     check_attributes(argument, kind, errors);
     let docs = argument.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
-    Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()), docs }
+    let is_kept = is_storable && !is_generic;
+    let ty = if is_kept { Some((*argument.ty).clone()) } else { types::with_static(&argument.ty) };
+    let bound = (!is_plain(&argument.pat)).then(|| bound_by(&argument.pat));
+    Field { name, ty: ty.filter(|_| bound.is_none()), docs, bound }
 }
 
 /// Adds the field. Returns `true` if there is one of its name, which the compiler reports in the function.
@@ -210,13 +213,31 @@ pub(crate) fn push_field(fields: &mut Vec<Field>, field: Field) -> bool {
 /// Returns the name of the field; a generated name if the argument has none.
 fn check_name(position: usize, argument: &PatType, kind: Kind, errors: &mut Errors) -> Ident {
     match &*argument.pat {
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
+        Pat::Ident(name) if is_plain(&argument.pat) => name.ident.clone(),
         pattern => {
             let message =
                 format!("an argument of a {} needs a plain name, which becomes the name of a field", kind.noun());
             errors.push(pattern, message);
             format_ident!("argument{position}", span = hygienic(pattern.span()))
         }
+    }
+}
+
+fn is_plain(pattern: &Pat) -> bool {
+    matches!(pattern, Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none())
+}
+
+/// Returns the names that the pattern binds.
+fn bound_by(pattern: &Pat) -> Vec<Ident> {
+    match pattern {
+        Pat::Ident(name) => vec![name.ident.clone()],
+        Pat::Paren(inner) => bound_by(&inner.pat),
+        Pat::Reference(inner) => bound_by(&inner.pat),
+        Pat::Slice(list) => list.elems.iter().flat_map(bound_by).collect(),
+        Pat::Struct(fields) => fields.fields.iter().flat_map(|field| bound_by(&field.pat)).collect(),
+        Pat::Tuple(list) => list.elems.iter().flat_map(bound_by).collect(),
+        Pat::TupleStruct(list) => list.elems.iter().flat_map(bound_by).collect(),
+        _ => Vec::new(),
     }
 }
 

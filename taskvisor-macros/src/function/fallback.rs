@@ -6,36 +6,44 @@ use quote::{ToTokens, format_ident, quote};
 use super::{Field, Function};
 use crate::path::hygienic;
 
-/// The fields. A refused type becomes a type parameter, which accepts any value.
+/// The fields, and the arguments of `spec`. A field of a refused type has a type parameter, which accepts any value.
 pub(crate) struct Fallback {
-    pub(crate) names: Vec<Ident>,
-    pub(crate) types: Vec<TokenStream>,
+    pub(crate) arguments: Vec<TokenStream>,
+    fields: Vec<TokenStream>,
     pub(crate) parameters: Vec<Ident>,
 }
 
 impl Fallback {
     pub(crate) fn of(fields: &[Field], name: &Ident) -> Self {
-        let mut fallback = Self { names: Vec::new(), types: Vec::new(), parameters: Vec::new() };
-        for (position, field) in fields.iter().enumerate() {
-            fallback.names.push(field.name.clone());
-            let ty = field.ty.as_ref().map(ToTokens::to_token_stream);
-            fallback.types.push(ty.unwrap_or_else(|| {
-                let parameter = format_ident!("Any{position}", span = hygienic(name.span()));
-                fallback.parameters.push(parameter.clone());
-                parameter.to_token_stream()
-            }));
+        let mut fallback = Self { arguments: Vec::new(), fields: Vec::new(), parameters: Vec::new() };
+        for Field { name: argument, ty, bound, .. } in fields {
+            let any = quote!(impl ::core::marker::Sized);
+            let accepted = ty.as_ref().map_or(any, ToTokens::to_token_stream);
+            fallback.arguments.push(quote!(#argument: #accepted));
+            // The fields of a pattern are those that its names would have.
+            for field in bound.as_deref().unwrap_or(std::slice::from_ref(argument)) {
+                let ty = ty.as_ref().map_or_else(|| fallback.parameter(name), ToTokens::to_token_stream);
+                fallback.fields.push(quote!(pub #field: #ty));
+            }
         }
         fallback
     }
 
+    /// Adds a type parameter.
+    fn parameter(&mut self, name: &Ident) -> TokenStream {
+        let parameter = format_ident!("Any{}", self.parameters.len(), span = hygienic(name.span()));
+        self.parameters.push(parameter.clone());
+        parameter.to_token_stream()
+    }
+
     /// Returns the struct and its `Debug`.
     pub(crate) fn items(&self, function: &Function, private: &TokenStream) -> [TokenStream; 2] {
-        let Self { names, types, parameters } = self;
+        let Self { fields, parameters, .. } = self;
         let (visibility, name, title) = (&function.visibility, function.struct_name(), function.title());
         [
             quote! {
                 #[doc(hidden)]
-                #visibility struct #name<#(#parameters),*> { #(pub #names: #types),* }
+                #visibility struct #name<#(#parameters),*> { #(#fields),* }
             },
             quote! {
                 impl<#(#parameters),*> #private::fmt::Debug for #name<#(#parameters),*> {

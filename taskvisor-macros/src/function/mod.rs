@@ -21,6 +21,7 @@ pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
 use crate::path::{self, defining, hygienic, located};
 use crate::reader::{Given, Value};
+use crate::twice::Twice;
 
 /// The kind of item that is made from the function.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,19 @@ impl Function {
             }
         }
         self.to_tokens_with(signature)
+    }
+
+    /// Returns the function whose name, or that of its struct, is taken. The compiler reports that name, and would report
+    /// whatever else is there.
+    pub(crate) fn to_repeated_tokens(&self, twice: Twice) -> TokenStream {
+        let function = self.to_refused_tokens();
+        let (conditions, visibility, name) = (self.conditions(), &self.visibility, self.struct_name());
+        let span = hygienic(name.span());
+        let (keyword, end) = (Token![struct](span), Token![;](span));
+        match twice {
+            Twice::Function => function,
+            Twice::Type => quote!(#function #conditions #visibility #keyword #name #end),
+        }
     }
 
     /// Returns the name as text, without `r#`.
@@ -129,14 +143,14 @@ impl Function {
         let must_use = format!("a {} does nothing until it is given to a supervisor", kind.noun());
         let docs: Vec<TokenStream> = self.attributes_named("doc").collect();
         let doc = if docs.is_empty() { doc.to_owned() } else { format!("\n\n{doc}") };
-        let fields = fields.iter().filter_map(|Field { name, ty, docs }| {
+        let fields = fields.iter().filter_map(|Field { name, ty, docs, .. }| {
             let ty = ty.as_ref()?;
             let text = || format!("The argument `{}`.", name.unraw());
             let standard = if docs.is_empty() { self.standard_doc(&text()) } else { None };
             Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
         // With the span of the name, where the compiler says that it is defined.
-        let span = hygienic(self.signature.ident.span());
+        let span = hygienic(self.struct_name.as_ref().unwrap_or(&self.signature.ident).span());
         let keyword = Token![struct](span);
         let mut fields = Group::new(Delimiter::Brace, quote!(#(#fields),*));
         fields.set_span(span);
@@ -199,6 +213,8 @@ pub(crate) struct Field {
     pub(crate) ty: Option<Type>,
     /// The doc comments of the argument, which a function itself cannot have.
     pub(crate) docs: Vec<Attribute>,
+    /// What a pattern binds, which was refused. `None` for a plain name.
+    pub(crate) bound: Option<Vec<Ident>>,
 }
 
 /// Returns the fields, if each has its type.

@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Token};
+use syn::{Attribute, FnArg, Signature, Token};
 
 use super::Function;
 
@@ -11,7 +11,12 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
-        let signature = input.parse()?;
+        let signature: Signature = input.parse()?;
+        if let (Some(FnArg::Receiver(receiver)), true) = (signature.inputs.first(), input.peek(Token![;])) {
+            let message = "a method of a trait is no free function: leave it as it is, and put the attribute on a function \
+                           beside the trait, which calls it";
+            return Err(syn::Error::new(receiver.self_token.span, message));
+        }
         if input.peek(Token![;]) {
             return Err(input.error("the function needs a body"));
         }

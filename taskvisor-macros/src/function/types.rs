@@ -47,6 +47,19 @@ pub(super) fn accepted(ty: &mut Type) {
     }
 }
 
+/// Returns a `Cow` of text or bytes with `'static` in place of its lifetime, which is what was meant: then a value for it can
+/// be inferred.
+pub(super) fn with_static(ty: &Type) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
+    let mut path = path.clone();
+    let cow = path.path.segments.last_mut().filter(|segment| segment.ident == "Cow")?;
+    let PathArguments::AngleBracketed(arguments) = &mut cow.arguments else { return None };
+    let owned = arguments.args.last().cloned();
+    let owned = owned.filter(|owned| matches!(owned, GenericArgument::Type(ty) if is_unsized(ty)))?;
+    arguments.args = [GenericArgument::Lifetime(syn::parse_quote!('static)), owned].into_iter().collect();
+    Some(Type::Path(path))
+}
+
 fn is_unsized(ty: &Type) -> bool {
     match ty {
         Type::Slice(_) | Type::TraitObject(_) => true,

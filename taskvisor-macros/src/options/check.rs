@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::spanned::Spanned as _;
 
 use super::expand::{chosen, is_set};
 use super::{Backoff, Choice, Options, Place, Ready, Restart};
@@ -44,6 +45,31 @@ impl Options {
         }
     }
 
+    /// Returns the options that have no effect on a task without a context: the place of each, the function that checks the
+    /// task, and the message.
+    pub(crate) fn of_context(&self, task: &str) -> Vec<(Span, &'static str, String)> {
+        let watchdog = self.watchdog.as_ref().filter(|given| !given.is_refused() && zero(Some(given)).is_none());
+        let signal = self.ready.as_ref().and_then(Given::known).filter(|(word, _)| **word == Ready::Signal);
+        let cleanup = self.cleanup.as_ref().filter(|given| !given.is_refused());
+        let first = |needs: &str| format!("{needs}: make it the first argument of `{task}`");
+        let found = [
+            watchdog.map(|given| {
+                let message = first("`watchdog` needs a `TaskContext`, to call its `heartbeat()`");
+                (given.key.span(), "check_context", message)
+            }),
+            signal.map(|(_, at)| {
+                let message = first("`ready = \"signal\"` needs a `TaskContext`, to call its `ready()`");
+                (at.span(), "check_context", message)
+            }),
+            cleanup.map(|given| {
+                let message =
+                    first("`cleanup` is for a task that takes a `TaskContext`, and others are dropped at once");
+                (given.key.span(), "check_token", message)
+            }),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
     fn restart_word(&self) -> Option<Restart> {
         self.restart.as_ref().and_then(Given::known).map(|(word, _)| *word)
     }
@@ -75,8 +101,15 @@ impl Options {
         if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
         }
-        for key in keys.into_iter().flatten() {
-            errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+        match keys {
+            [Some(interval), Some(_)] => {
+                errors.push(interval, "`interval` and `every` need `restart = \"always\"` beside them");
+            }
+            [interval, every] => {
+                for key in [interval, every].into_iter().flatten() {
+                    errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+                }
+            }
         }
     }
 

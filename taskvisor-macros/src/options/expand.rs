@@ -36,12 +36,12 @@ impl Options {
         }
         call("with_named_limit", plain(self.limit.named.as_ref()));
         call("with_limit", self.limit.sliding.as_ref().and_then(|limit| limit.arguments(private)));
-        match self.singleton.as_ref().filter(|_| singleton::ENABLED).map(|given| &given.value) {
+        let singleton = self.singleton.as_ref().filter(|_| singleton::ENABLED).map(|given| &given.value);
+        match singleton {
             Some(Value::Known(Lease::None, _)) => call("without_singleton", Some(TokenStream::new())),
             Some(Value::Known(Lease::OfPath, _)) => call("with_singleton", Some(TokenStream::new())),
             Some(Value::Known(Lease::OfKey(key), _)) => call("with_singleton_key", Some(key.to_token_stream())),
-            Some(Value::Bound(key)) => call("with_singleton_key", Some(key.to_token_stream())),
-            Some(Value::Constant(_) | Value::Refused) | None => {}
+            Some(Value::Bound(_) | Value::Constant(_) | Value::Refused) | None => {}
         }
         for (row, held) in self.rows() {
             match of(row) {
@@ -68,7 +68,12 @@ impl Options {
                 Use::No | Use::Own | Use::OfFunction | Use::Field | Use::SomeField => {}
             }
         }
-        if switches.is_empty() { calls } else { quote!({ let set = #calls; #switches set }) }
+        let calls = if switches.is_empty() { calls } else { quote!({ let set = #calls; #switches set }) };
+        match singleton {
+            // In the end, as each option of a singleton makes it one.
+            Some(Value::Bound(lease)) => quote!(#private::with_singleton(#calls, #lease)),
+            _ => calls,
+        }
     }
 
     /// Returns `config.restart = ..;`: an assignment for each given default.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Expr, ExprPath, Lit, LitStr};
+use syn::{Expr, ExprPath, Lit, LitStr, Stmt};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
@@ -196,7 +196,14 @@ impl Held for FlagOrWord {
 
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
-        keep(self, key, form, |value| reader.word(key, value, &Restart::WORDS, Purpose::Restart))
+        keep(self, key, form, |value| match peel(value) {
+            Expr::Path(path) if path.path.segments.len() > 1 && path::text(path).ends_with("RestartPolicy::Always") => {
+                let message = format!("`{}` has a field: write `{key} = \"always\"`", path::text(path));
+                reader.errors.push(value, message);
+                Value::Refused
+            }
+            _ => reader.word(key, value, &Restart::WORDS, Purpose::Restart),
+        })
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
@@ -271,7 +278,7 @@ impl Held for Retries {
                     Form::List(list) => list.iter().any(|field| matches!(peel(field), Expr::Assign(_))),
                     _ => false,
                 });
-                if is_list || matches!(peel(value), Expr::Lit(_)) {
+                if is_list || has_fields(value) || matches!(peel(value), Expr::Lit(_)) {
                     return Err("takes a list");
                 }
                 backoff.policy = Some(reader.bind(Purpose::Backoff, value));
@@ -344,6 +351,19 @@ pub(super) fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T)
         Some(Value::Refused) | None => return Vec::new(),
     };
     vec![format!("- `{name}`: {value}")]
+}
+
+/// Returns `true` for a list in other brackets than parentheses behind the key: `(first = "1s")` or `{ first = "1s" }`.
+fn has_fields(value: &Expr) -> bool {
+    let is_field = |expr: &Expr| matches!(peel(expr), Expr::Assign(_));
+    match peel(value) {
+        Expr::Paren(paren) => is_field(&paren.expr),
+        Expr::Tuple(tuple) => tuple.elems.iter().any(is_field),
+        Expr::Block(block) => {
+            matches!(block.block.stmts.first(), Some(Stmt::Expr(first, _)) if is_field(first))
+        }
+        _ => false,
+    }
 }
 
 /// Returns the name of a limit.

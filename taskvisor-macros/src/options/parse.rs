@@ -49,8 +49,12 @@ const OF_ATTRIBUTE: &Misplaced = &[
 
 const IN_ORDER: &Misplaced = &[("before", "write `after = [..]` on the task that comes later")];
 
-const OF_ENTRY: &Misplaced =
-    &[("crate", "it is an option of `#[task]` and a key of `supervise!`"), ("struct", "it is an option of `#[task]`")];
+const OF_ENTRY: &Misplaced = &[
+    ("task", "each entry of `tasks = [..]` is one task"),
+    ("group", "a group is an entry of its own in `tasks = [..]`"),
+    ("crate", "it is an option of `#[task]` and a key of `supervise!`"),
+    ("struct", "it is an option of `#[task]`"),
+];
 
 const OF_DEFAULTS: &Misplaced = &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
 
@@ -100,6 +104,19 @@ const IN_GROUP: &Misplaced = &[
     ("strategy", "it is a key of `supervise!`, and an option of `group(..)`"),
     ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
 ];
+
+/// What is given to the function as arguments.
+const OF_ARGUMENTS: &Misplaced = &[
+    ("state", ARGUMENT),
+    ("args", ARGUMENT),
+    ("arguments", ARGUMENT),
+    ("params", ARGUMENT),
+    ("input", ARGUMENT),
+    ("data", ARGUMENT),
+];
+
+const ARGUMENT: &str =
+    "what a task uses are arguments of its function, which its entry gives as fields, as in `ping { client }`";
 
 /// Options about the function.
 pub(crate) const OF_FUNCTION: &Misplaced = &[
@@ -160,9 +177,11 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced =
-            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, &elsewhere, OF_FUNCTION]]
-                .concat();
+        let misplaced = [
+            misplaced,
+            &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, OF_ARGUMENTS, &elsewhere, OF_FUNCTION],
+        ]
+        .concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 
@@ -235,17 +254,17 @@ impl AsMut<Self> for Options {
 fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
     let mut names = Vec::new();
     for element in reader.elements(key, value) {
-        match as_ident(element) {
+        match as_ident(&element) {
             Some(name) => names.push(name),
-            None if reader.is_unreadable(element) => {}
+            None if reader.is_unreadable(&element) => {}
             None => {
-                let message = match as_member(element) {
+                let message = match as_member(&element) {
                     Some(group) => {
                         format!("`after` cannot name an entry of a group: write `after = [{group}]` for all of it")
                     }
                     None => "`after` names entries by their label, as in `after = [store]`".into(),
                 };
-                reader.errors.push(element, message);
+                reader.errors.push(&element, message);
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) const KEYS: [&str; 4] = ["singleton", "standby", "overrun", "ticks"];
 /// The longest key of a lease, in bytes.
 const LONGEST: usize = 512;
 
-/// `key`, `key = true`, `key = false`, `key = ".."`, or an expression of a string.
+/// `key`, `key = true`, `key = false`, `key = ".."`, or an expression of a flag or a string.
 pub(crate) type Singleton = Option<Given<Lease>>;
 
 /// The lease of a task or group.
@@ -93,7 +93,7 @@ impl Held for Singleton {
     }
 }
 
-/// Reads `true`, `false` or the key of a lease. Any other expression is a key, and is bound.
+/// Reads `true`, `false` or the key of a lease. Any other expression is a flag or a key, and is bound.
 fn read_lease(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<Lease> {
     if reader.is_unreadable(value) {
         return Value::Refused;
@@ -118,7 +118,7 @@ fn read_lease(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<Lease> {
                 format!("`{key}` stands alone, or is `true`, `false` or a key: write for example `{key} = \"ledger\"`")
             }
         },
-        _ => return Value::Bound(reader.bind(Purpose::Text, value)),
+        _ => return Value::Bound(reader.bind(Purpose::Lease, value)),
     };
     reader.errors.push(value, message);
     Value::Refused

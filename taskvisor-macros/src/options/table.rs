@@ -214,7 +214,7 @@ options! {
         defaults: No,
         takes: "duration, at least 1 s",
         unset: "without a limit",
-        does: "how late a missed run of `cron`, or of `every` in a singleton, may begin; one that is later is skipped",
+        does: "how late a missed run of `cron`, or of `every` in a singleton, may begin; one that is later is skipped. With `\"skip\"`, runs are on time within it if it is shorter than 60 s",
     }
     last_run: LastRun {
         usage: "last_run = saved",
@@ -230,7 +230,7 @@ options! {
         task: Own,
         group: Own,
         defaults: No,
-        takes: "alone, or `true` or `false`, or the key of its lease, a string",
+        takes: "alone, or a `bool`, or the key of its lease, a string, or an `Option` of one",
         unset: "`false`",
         does: "it runs in one replica of the `fleet` at a time, under a lease whose key is its path unless it is given; needs the feature `fleet`",
     }

@@ -33,7 +33,13 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     if arguments.clone().next().is_none() && is_free {
         errors.push(&signature.ident, "a subscriber is given the event: make `event: &Event` the first argument");
     }
+    // The event, if it is there and not the first.
+    let late = arguments.clone().position(is_event).filter(|position| *position > 0);
     for (position, argument) in arguments.enumerate() {
+        if late == Some(position) {
+            errors.push(argument, "the event comes first: make `event: &Event` the first argument");
+            continue;
+        }
         match (position, as_event(argument)) {
             (0, First::Event) => {
                 function::check_attributes(argument, Kind::Subscriber, errors);
@@ -41,8 +47,10 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
             }
             (0, First::Refused(message)) => errors.push(&argument.ty, message),
             (0, First::State) => {
-                let message = "a subscriber is given the event first: put `event: &Event` before this";
-                errors.push(argument, message);
+                if late.is_none() {
+                    let message = "a subscriber is given the event first: put `event: &Event` before this";
+                    errors.push(argument, message);
+                }
                 shape.state.push(function::read_field(position, argument, Kind::Subscriber, is_generic, errors));
             }
             _ => {
@@ -79,6 +87,15 @@ fn as_event(argument: &PatType) -> First {
         }
         _ => First::State,
     }
+}
+
+/// Returns `true` for an `Event`, by its name, and for a reference to one.
+fn is_event(argument: &PatType) -> bool {
+    let ty = match peel(&argument.ty) {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    };
+    last_ident(ty).as_deref() == Some("Event")
 }
 
 /// Returns the type without the invisible groups that `macro_rules!` puts around its fragments.

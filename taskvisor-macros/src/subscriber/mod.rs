@@ -13,6 +13,7 @@ use syn::{LitStr, Path, Type};
 use crate::argument;
 use crate::function::{self, Field, Function};
 use crate::reader::{Given, Reader};
+use crate::twice;
 
 /// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -39,6 +40,10 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
     let shape = check::check(&function, &mut reader.errors);
+    let twice = shape.is_free.then(|| twice::find(&function.signature.ident, &function.struct_name())).flatten();
+    if let Some(twice) = twice {
+        return [function.to_repeated_tokens(twice), reader.errors.to_compile_errors()].into_iter().collect();
+    }
     if let (true, Some(event)) = (reader.errors.is_empty() && !shape.is_refused, &shape.event) {
         return expand::expand(&function, event, &shape.state, &options, &reader.bindings);
     }

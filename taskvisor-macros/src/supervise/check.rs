@@ -67,6 +67,10 @@ fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, err
     let (Some(field), Some(text), true) = (child.label.field(), child.label.text(), child.cfgs.is_empty()) else {
         return;
     };
+    // The field of an entry that was refused is a guess.
+    if matches!((&child.kind, &child.label), (ChildKind::Task(None), Label::Derived(_))) {
+        return;
+    }
     if let Some(first) = seen.get(&text) {
         for error in repeated(first, field) {
             errors.push_error(error);

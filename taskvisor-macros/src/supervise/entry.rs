@@ -2,7 +2,8 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
+use syn::parse::Parser;
+use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, Path, RangeLimits, Stmt};
 
 use super::{Child, ChildKind, Label, group, no_task, repeated};
 use crate::argument::{self, List, as_ident, peel};
@@ -49,7 +50,13 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let expr = without_task(without_spread(expr, reader), reader);
     let given = label.map(|label| read_label(label, reader));
     let Some(list) = argument::call_of(expr, "group") else {
-        return Some(read_task(given, expr, reader));
+        let members = group::members_without_list(expr);
+        let child = read_task(given, expr, reader);
+        let is_group = matches!(child.label, Label::Given(_)) && matches!(child.kind, ChildKind::Task(None));
+        return Some(match members.filter(|_| is_group) {
+            Some(members) => Child { kind: group::of_members(members, reader), ..child },
+            None => child,
+        });
     };
     let name = group::refuse_name(list, label, reader);
     if label.is_none() && name.is_none() {
@@ -117,10 +124,19 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
 /// Returns the label before the `=`; `None` if it was refused, so that it cannot collide.
 fn read_label(label: &Expr, reader: &mut Reader) -> Label {
     let ident = as_ident(label).filter(is_name);
-    if ident.is_none() {
-        reader.errors.push(label, "a label is a plain name, as in `label = ping { .. }`");
+    if let Some(ident) = ident {
+        return Label::Given(ident);
     }
-    ident.map_or(Label::None, Label::Given)
+    let quoted = match peel(label) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse::<Ident>().ok(),
+        _ => None,
+    };
+    let message = match &quoted {
+        Some(name) => format!("a label is a plain name, without quotes: write `{name} = ..`"),
+        None => "a label is a plain name, as in `label = ping { .. }`".to_owned(),
+    };
+    reader.errors.push(label, message);
+    quoted.map_or(Label::None, Label::Given)
 }
 
 /// Binds all of an iterator.
@@ -136,8 +152,32 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
             .push(&range.limits, format!("`..` adds all of an iterator: write `{name} {{ .. }}` for one task"));
         return None;
     }
+    if let (Purpose::Specs, Some((word, message))) = (purpose, list_inside(all.to_token_stream())) {
+        reader.errors.push(&word, message);
+        return None;
+    }
     let is_readable = !reader.is_unreadable(all);
     is_readable.then(|| reader.bind(purpose, all))
+}
+
+/// Returns the `task` or `group` of a `task(.., key = ..)` or `group(key = ..)` inside a spread, which is no entry.
+fn list_inside(tokens: TokenStream) -> Option<(Ident, String)> {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_assign = |argument: &Expr| matches!(peel(argument), Expr::Assign(_));
+    trees.iter().enumerate().find_map(|(at, tree)| match (tree, trees.get(at + 1)) {
+        (TokenTree::Ident(word), Some(TokenTree::Group(list))) if word == "task" || word == "group" => {
+            let list = List::parse_terminated.parse2(list.stream()).ok()?;
+            let message = if word == "task" {
+                "options of what is spread are given by methods, as in `ping::spec().with_timeout(time)`"
+            } else {
+                "groups cannot be spread: write `label = group(tasks = [..iterator])` for a group of tasks, or each group as \
+                 an entry"
+            };
+            list.iter().any(is_assign).then(|| (word.clone(), message.to_owned()))
+        }
+        (TokenTree::Group(inner), _) => list_inside(inner.stream()),
+        _ => None,
+    })
 }
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
@@ -155,7 +195,13 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
+    let written = task;
     let task = task.filter(|task| !no_task::refuse(task, &label, reader));
+    // What was refused has the field of the entry in it.
+    let label = match (label, written.filter(|_| task.is_none()).and_then(entry_inside)) {
+        (Label::None, Some(entry)) if !is_refused => derived_label(entry, reader),
+        (label, _) => label,
+    };
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
@@ -165,11 +211,34 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     Child { label, kind, options, literal_type, like_options, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
 }
 
+/// Returns `ping {}` of `critical(ping {})`, `&ping {}`, `ping {}.await` and the like.
+fn entry_inside(expr: &Expr) -> Option<&Expr> {
+    let inner = match peel(expr) {
+        Expr::Struct(_) => return Some(expr),
+        Expr::Await(waits) => &waits.base,
+        Expr::Call(call) => call.args.first()?,
+        Expr::MethodCall(call) => &call.receiver,
+        Expr::Reference(reference) => &reference.expr,
+        Expr::Try(tries) => &tries.expr,
+        Expr::If(choice) => match choice.then_branch.stmts.as_slice() {
+            [Stmt::Expr(only, None)] => only,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    entry_inside(inner)
+}
+
 /// Returns the entry at the start of `task(..)`.
 fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'a Expr> {
     let task = list.first();
     match task {
         None => reader.errors.push(expr, "`task(..)` needs a task, as in `task(ping { .. }, timeout = \"5s\")`"),
+        Some(Expr::Range(spread)) => {
+            let message = "`task(..)` is around one task, and these are several: give each its options, as in \
+                           `..iterator.map(|task| task.with_timeout(time))`";
+            reader.errors.push(&spread.limits, message);
+        }
         Some(Expr::Assign(inner)) => reader.errors.push(
             inner,
             "`task(..)` starts with the task; a label stands before it, as in `label = task(ping { .. })`",

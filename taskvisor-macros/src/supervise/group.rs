@@ -36,7 +36,7 @@ impl<T: AsMut<Group>> Key<T> {
         "tasks = [..]",
         Read::Value(|target, key, value, reader| {
             for expr in reader.elements(key, value) {
-                let child = entry::read(expr, reader);
+                let child = entry::read(&expr, reader);
                 let children = child.map(|child| Child { cfgs: [&*reader.key_cfgs, &child.cfgs].concat(), ..child });
                 target.as_mut().children.extend(children);
             }
@@ -82,6 +82,24 @@ pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader
     Some(name.map_or(Label::None, Label::Given))
 }
 
+/// Returns the members of `label = [..]` and `label = group[..]`, which are no groups. The value of an option in their place
+/// has none.
+pub(super) fn members_without_list(expr: &Expr) -> Option<Vec<&Expr>> {
+    let is_entry = |member: &&Expr| matches!(peel(member), Expr::Struct(_) | Expr::Call(_) | Expr::Assign(_));
+    let members: Vec<&Expr> = match peel(expr) {
+        Expr::Array(list) => list.elems.iter().collect(),
+        Expr::Index(index) if as_ident(&index.expr).is_some_and(|word| word == "group") => vec![&index.index],
+        _ => return None,
+    };
+    members.iter().all(is_entry).then_some(members)
+}
+
+/// Returns the group of these members, which was refused.
+pub(super) fn of_members(members: Vec<&Expr>, reader: &mut Reader) -> ChildKind {
+    let children = members.into_iter().filter_map(|member| entry::read(member, reader)).collect();
+    ChildKind::Group(Box::new(Group { children, ..Group::default() }))
+}
+
 fn is_list(argument: &Expr) -> bool {
     matches!(peel(argument), Expr::Array(_))
 }
@@ -94,11 +112,13 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     if let Some(member) = list.iter().find(is_member).filter(|_| !is_refused) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
     }
-    let members = list.iter().filter_map(|argument| match peel(argument) {
-        Expr::Array(members) if is_refused => Some(&members.elems),
-        _ => None,
+    // A value has its own members.
+    let members = list.iter().filter(|_| value.is_none()).flat_map(|argument| match peel(argument) {
+        Expr::Array(members) => members.elems.iter().collect(),
+        Expr::Struct(_) => vec![argument],
+        _ => Vec::new(),
     });
-    for member in members.flatten() {
+    for member in members {
         declared.group.children.extend(entry::read(member, reader));
     }
     let is_first_read = is_refused || value.is_some();

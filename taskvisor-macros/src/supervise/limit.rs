@@ -29,7 +29,7 @@ impl Key<Declaration> {
         "limits = [limit(db, 4)]",
         Read::Value(|declaration, key, value, reader| {
             for expr in reader.elements(key, value) {
-                declaration.limits.extend(read(expr, reader));
+                declaration.limits.extend(read(&expr, reader));
             }
         }),
     );

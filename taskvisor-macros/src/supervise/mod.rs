@@ -35,7 +35,12 @@ use crate::reader::{Given, Reader};
 
 /// Expands the macro to the expression of the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let Expanded { import, items, lets, value, .. } = expand_as(input, &Names::inner(), None);
+    expand_in_place(input, None)
+}
+
+/// Returns the expression of the tree, with its structs inside. `krate` is as for [`expand_as`].
+pub(crate) fn expand_in_place(input: TokenStream, krate: Option<&Path>) -> TokenStream {
+    let Expanded { import, items, lets, value, .. } = expand_as(input, &Names::inner(), krate);
     // A local, so that another expected type is an error of the whole tree, and not of its parts.
     quote!({ #import #lets let declared = { #items #value }; declared })
 }

@@ -34,7 +34,7 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
             "the tree takes a task by value: leave out the `&`".to_owned()
         }
         Expr::Closure(_) => {
-            "a closure is no task: write `TaskFn::arc(\"name\", |ctx: TaskContext| async { .. })`, or a \
+            "a closure is no task: write `TaskFn::arc(\"name\", |ctx: TaskContext| async move { .. Ok(()) })`, or a \
                              function under `#[task]`"
                 .to_owned()
         }

@@ -21,7 +21,7 @@ const KEYS: Table<Declaration> = Table {
             "subscribers = [..]",
             Read::Value(|declaration, key, value, reader| {
                 for expr in reader.elements(key, value) {
-                    declaration.subscribers.extend(subscriber(expr, reader));
+                    declaration.subscribers.extend(subscriber(&expr, reader));
                 }
             }),
         ),
@@ -126,6 +126,10 @@ impl Declaration {
         let in_defaults = in_defaults();
         let misplaced = [KEYS.misplaced, &[&*in_defaults]].concat();
         table::read((KEYS.list, KEYS.noun), KEYS.keys, &misplaced, &list, &mut declaration, reader);
+        // Entries without `tasks = [..]`, which was reported.
+        for entry in list.iter().filter(|argument| KEYS.is_entry(argument)) {
+            declaration.root.children.extend(entry::read(entry, reader));
+        }
         declaration.is_partial = reader.recovered;
         declaration
     }

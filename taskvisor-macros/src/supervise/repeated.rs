@@ -77,6 +77,7 @@ impl Checks<'_> {
         }
         for child in &group.children {
             self.add_like_options(child, outer);
+            self.add_of_context(child, outer);
             if let ChildKind::Group(inner) = &child.kind {
                 self.add(inner, &[outer, &child.cfgs].concat());
             }
@@ -97,6 +98,21 @@ impl Checks<'_> {
             );
             let (private, entry) = (located(private, span), name_type(path));
             let check = quote_spanned!(span=> #private::check_argument(#entry, #option, #message));
+            self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
+        }
+    }
+}
+
+impl Checks<'_> {
+    /// Adds a check for each option that has no effect without a context: that the task takes one.
+    fn add_of_context(&mut self, child: &Child, outer: &[Attribute]) {
+        let (private, cfgs) = (self.private, &child.cfgs);
+        let Some(path) = &child.literal_type else { return };
+        let task = path::text(path);
+        for (key, check, message) in child.options.of_context(&task) {
+            let (span, check) = (hygienic(key), Ident::new(check, hygienic(key)));
+            let (private, entry) = (located(private, span), name_type(path));
+            let check = quote_spanned!(span=> #private::#check(#entry, #message));
             self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
         }
     }

@@ -128,10 +128,12 @@ impl Key<Declaration> {
         Read::Value(|declaration, key, value, reader| {
             declaration.slots_key = Some(key.clone());
             if let Some(name) = as_ident(value) {
-                return reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
+                reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
+                declaration.slots.extend(read(&syn::parse_quote!(slot(#name)), reader));
+                return;
             }
             for expr in reader.elements(key, value) {
-                declaration.slots.extend(read(expr, reader));
+                declaration.slots.extend(read(&expr, reader));
             }
         }),
     );
@@ -141,6 +143,8 @@ impl Key<Declaration> {
 fn refuse(expr: &Expr, reader: &mut Reader) -> Option<Ident> {
     let (name, list) = match peel(expr) {
         Expr::Assign(assign) => (as_ident(&assign.left), argument::call_of(&assign.right, "slot")),
+        // `"jobs"`
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.parse().ok(), None),
         bare => (as_ident(bare), None),
     };
     let name = name.filter(is_name);
@@ -374,7 +378,7 @@ fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rat
         Ok(starts) => Ok(starts),
         Err(_) => Err(format!("`{}` is no number of starts: {USAGE}", starts.trim())),
     };
-    let rate = starts.and_then(|starts| match crate::duration::parse(per.trim())? {
+    let rate = starts.and_then(|starts| match parse_time(starts, per.trim())? {
         per if per.is_zero() => Err(format!("the time of `{key}` must be longer than zero: {USAGE}")),
         per => Ok(Rate { starts, per }),
     });
@@ -385,6 +389,26 @@ fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rat
             None
         }
     }
+}
+
+/// Reads the time of a rate. A unit alone, as in `"10/s"`, is told with its number.
+fn parse_time(starts: usize, per: &str) -> Result<Duration, String> {
+    let error = match crate::duration::parse(per) {
+        Ok(per) => return Ok(per),
+        Err(error) => error,
+    };
+    if per.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(error);
+    }
+    let one = format!("1{per}");
+    let meant = match crate::duration::parse(&one) {
+        Ok(meant) => Some(meant),
+        Err(message) => message.split('"').nth(3).and_then(|meant| crate::duration::parse(meant).ok()),
+    };
+    Err(meant.map_or(error, |meant| {
+        let meant = crate::duration::display(meant);
+        format!("the time has a number, as in \"{meant}\": write `rate = \"{starts}/{meant}\"`")
+    }))
 }
 
 impl Slot {

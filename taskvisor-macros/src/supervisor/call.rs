@@ -58,6 +58,19 @@ impl Call {
         }
     }
 
+    /// Returns the paths of the other calls whose value the last expression of the function can have. Their place takes a
+    /// value of any type: they have another type than the tree.
+    pub(super) fn divert_others(&mut self) -> Vec<TokenStream> {
+        let mut found = Vec::new();
+        let is_semicolon = |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == ';');
+        for around in self.around.iter_mut().rev() {
+            let last = around.before.iter().rposition(is_semicolon).map_or(0, |end| end + 1);
+            let expression = around.before.split_off(last);
+            around.before.extend(divert(&expression, around.group.delimiter(), &mut found));
+        }
+        found
+    }
+
     /// Returns the body with other tokens in place of the call.
     pub(super) fn replaced(self, value: TokenStream) -> TokenStream {
         self.around.into_iter().fold(value, |inner, Around { group, before, after }| {
@@ -73,6 +86,40 @@ impl Call {
         }
         self.replaced(value)
     }
+}
+
+/// Returns the trees, which stand in such brackets, with a value of any type in place of each call that is the value of a block
+/// or of an arm.
+fn divert(trees: &[TokenTree], delimiter: Delimiter, found: &mut Vec<TokenStream>) -> Vec<TokenTree> {
+    let mut diverted: Vec<TokenTree> = Vec::new();
+    let mut at = 0;
+    while let Some(tree) = trees.get(at) {
+        let is_value = |end: usize| match trees.get(end) {
+            None => true,
+            Some(TokenTree::Punct(mark)) => mark.as_char() == ',' && delimiter == Delimiter::Brace,
+            Some(_) => false,
+        };
+        match (tree, call_at(trees, at)) {
+            (_, Some((call, start, end))) if is_value(end) => {
+                let (path, input) = (&call.path, &call.input);
+                diverted.truncate(diverted.len() - (at - start));
+                diverted.extend(quote!({
+                    let _ = #path!(#input);
+                    ::core::option::Option::unwrap(::core::option::Option::None)
+                }));
+                found.push(call.path);
+                at = end;
+                continue;
+            }
+            (TokenTree::Group(group), _) => {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                diverted.extend(in_group(group, divert(&inside, group.delimiter(), found).into_iter().collect()));
+            }
+            (tree, _) => diverted.push(tree.clone()),
+        }
+        at += 1;
+    }
+    diverted
 }
 
 /// Returns a group like that one, around other tokens.

@@ -11,6 +11,7 @@ use crate::errors::Errors;
 use crate::function::{self, Function};
 use crate::path::{hygienic, located};
 use crate::supervise::{self, Expanded, Names};
+use crate::twice::{self, Twice};
 
 pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Errors) -> TokenStream {
     let signature = &function.signature;
@@ -29,29 +30,58 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
         return [function, errors.to_compile_errors()].into_iter().collect();
     };
     let returned = Returned::of(signature, errors);
-    let call = Call::find(&body);
+    let mut call = Call::find(&body);
     check_end(&body, call.as_ref(), errors);
+    for other in call.iter_mut().flat_map(Call::divert_others) {
+        let message = "a function under `#[supervisor]` has one tree: for one of several, leave out the attribute, return \
+                       `Tree`, and write `supervise!(..).into()`";
+        errors.push(&other, message);
+    }
 
+    if let Some(twice) = twice::find(&signature.ident, returned.name()) {
+        let tree = of_any_type(call.as_ref(), krate);
+        let (signature, body) = (with_output(signature, &returned, &tree.ty), with_tree(&body, call, &returned, &tree));
+        let is_written = matches!(returned, Returned::Name(_));
+        let repeated = (twice == Twice::Type && is_written).then(|| alias(function, returned.name(), &tree.ty));
+        let (function, errors) = (written(function, &signature, &body), errors.to_compile_errors());
+        return quote!(#repeated #function #errors);
+    }
     let cfgs = function.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     let names = Names::beside(&signature.ident, returned.name(), &function.visibility, cfgs);
     let input = call.as_ref().map(|call| call.input.clone()).unwrap_or_default();
     let tree = supervise::expand_as(input, &names, krate);
     let Expanded { import, items, ty, .. } = &tree;
-    let (visibility, name) = (&function.visibility, returned.name());
     let (doc, cfgs) = (names.doc("Handles for {}."), names.cfgs());
-    // At the name, where the compiler says that it is defined twice.
-    let at = hygienic(name.span());
-    let (keyword, end) = (Token![type](at), Token![;](at));
+    let alias = alias(function, returned.name(), ty);
     let items = quote! {
         #import
         #(#cfgs)*
         #doc
-        #visibility #keyword #name = #ty #end
+        #alias
         #items
     };
     let function = written(function, &with_output(signature, &returned, ty), &with_tree(&body, call, &returned, &tree));
     let errors = errors.to_compile_errors();
     quote!(#items #function #errors)
+}
+
+/// Returns the alias of the type of the tree. It is located at the name, where the compiler says that it is defined twice.
+fn alias(function: &Function, name: &Ident, ty: &TokenStream) -> TokenStream {
+    let (visibility, at) = (&function.visibility, hygienic(name.span()));
+    let (keyword, end) = (Token![type](at), Token![;](at));
+    quote!(#visibility #keyword #name = #ty #end)
+}
+
+/// Returns the tree for a function that is there twice, without items beside it: its value has any type.
+fn of_any_type(call: Option<&Call>, krate: Option<&Path>) -> Expanded {
+    let tree = supervise::expand_in_place(call.map(|call| call.input.clone()).unwrap_or_default(), krate);
+    Expanded {
+        import: TokenStream::new(),
+        items: TokenStream::new(),
+        ty: quote!(()),
+        lets: quote!(let _ = #tree;),
+        value: quote!(::core::option::Option::unwrap(::core::option::Option::None)),
+    }
 }
 
 /// Reports a body that does not end with the tree.

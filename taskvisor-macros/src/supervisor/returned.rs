@@ -66,10 +66,21 @@ impl Returned {
 }
 
 /// Wrappers around the tree.
-const AROUND: [&str; 5] = ["Result", "Option", "Box", "Arc", "Rc"];
+const AROUND: [&str; 9] = ["Result", "Option", "Box", "Arc", "Rc", "Vec", "VecDeque", "Mutex", "RwLock"];
 
 /// Existing types that may be in scope.
-const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle", "Self"];
+const TAKEN: [&str; 10] = [
+    "Tree",
+    "TreeBuilder",
+    "Supervisor",
+    "SupervisorHandle",
+    "Self",
+    "HashMap",
+    "BTreeMap",
+    "HashSet",
+    "BTreeSet",
+    "String",
+];
 
 /// Returns `App` of `Result<App, E>`, and any other type as it is.
 fn inside(ty: &Type) -> &Type {

@@ -191,6 +191,7 @@ fn inside_future(tokens: TokenStream) -> Option<TokenStream> {
 
 /// Checks options that need a context. A context at the wrong position is another error.
 fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) {
+    check_cleanup(signature, options, errors);
     if function::find_word(signature.inputs.to_token_stream(), "TaskContext").is_some() {
         return;
     }
@@ -207,6 +208,20 @@ fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) 
     if let Some((Ready::Signal, at)) = options.ready.as_ref().and_then(Given::known) {
         let message = format!("`ready = \"signal\"` needs a `TaskContext`, to call its `ready()`: {advice}");
         errors.push(at, message);
+    }
+}
+
+/// A thread is not dropped, so a function that blocks has its time without an argument as well.
+fn check_cleanup(signature: &Signature, options: &Options, errors: &mut Errors) {
+    let inputs = signature.inputs.to_token_stream();
+    let takes = |word: &str| function::find_word(inputs.clone(), word).is_some();
+    let cleanup = options.cleanup.as_ref().filter(|given| !given.is_refused());
+    if let (Some(cleanup), None) = (cleanup, &options.blocking) {
+        if !takes("TaskContext") && !takes("CancellationToken") {
+            let message = "`cleanup` is for a task that takes a `TaskContext`, and others are dropped at once: make it the \
+                           first argument";
+            errors.push(&cleanup.key, message);
+        }
     }
 }
 

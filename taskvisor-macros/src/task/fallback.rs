@@ -16,8 +16,8 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let name = function.struct_name();
     let constant = function.constant_name(options.name.as_ref(), &private);
     let fallback = Fallback::of(&shape.fields, &name);
-    let Fallback { names, types, parameters } = &fallback;
-    let units = parameters.iter().map(|_| quote!(()));
+    let Fallback { arguments, parameters, .. } = &fallback;
+    let units: Vec<TokenStream> = parameters.iter().map(|_| quote!(())).collect();
     // The user's expressions stay in use, and are type-checked.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();
     let bindings = bindings::expand(bindings, &private);
@@ -30,11 +30,13 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let items = [
         impl_debug,
         quote! {
-            impl<#(#parameters),*> #name<#(#parameters),*> {
+            // Only for one type, so that inference finds it without other hints.
+            #[allow(unused_variables)]
+            impl #name<#(#units),*> {
                 pub const NAME: &'static #private::str = #constant;
 
-                pub fn spec(#(#names: #types),*) -> #private::TaskSpec {
-                    #private::Into::into(Self { #(#names),* })
+                pub fn spec(#(#arguments),*) -> #private::TaskSpec {
+                    #private::Given(()).taskvisor_spec()
                 }
             }
         },
@@ -63,7 +65,6 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             }
         } else {
             quote! {
-                // Only for one type, so that inference finds it without other hints.
                 impl #private::NamedTask for #name<#(#units),*> {
                     const NAME: &'static #private::str = #constant;
                 }

@@ -11,6 +11,7 @@ use crate::argument;
 use crate::function::{self, Field, Function};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
+use crate::twice;
 
 /// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -37,6 +38,10 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     }
     let shape = check::check(&function, &options, &mut reader.errors);
     check::check_arguments_in_options(&function, &mut options, reader);
+    let twice = shape.is_free.then(|| twice::find(&function.signature.ident, &function.struct_name())).flatten();
+    if let Some(twice) = twice {
+        return [function.to_repeated_tokens(twice), reader.errors.to_compile_errors()].into_iter().collect();
+    }
     if reader.errors.is_empty() && !shape.is_refused {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }

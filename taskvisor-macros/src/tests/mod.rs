@@ -20,6 +20,7 @@ mod supervise;
 mod supervisor;
 mod synonyms;
 mod task;
+mod twice;
 mod typing;
 #[cfg(all(feature = "controller", feature = "fleet"))]
 mod ui;

@@ -10,6 +10,7 @@
 
 mod config;
 mod error;
+mod into_singleton;
 mod leases;
 mod local;
 mod machine;
@@ -21,6 +22,7 @@ mod times;
 
 pub use config::Fleet;
 pub use error::LeaseError;
+pub use into_singleton::{IntoSingleton, SingletonKey};
 pub use leases::Leases;
 pub use local::LocalStore;
 pub(crate) use machine::{Call, Failed, Machine, Order, Reply, Say, Why};

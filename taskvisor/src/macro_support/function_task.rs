@@ -40,6 +40,8 @@ impl<T: FunctionTask> From<T> for TaskSpec {
 pub trait FunctionContext {
     /// See [`Task::takes_context`].
     const IS_TAKEN: bool;
+    /// `true` for the context itself, which has `ready()` and `heartbeat()`.
+    const IS_WHOLE: bool;
 
     /// Extracts it.
     #[must_use]
@@ -48,6 +50,7 @@ pub trait FunctionContext {
 
 impl<C: FromContext> FunctionContext for C {
     const IS_TAKEN: bool = true;
+    const IS_WHOLE: bool = C::IS_WHOLE;
 
     fn of(context: TaskContext) -> Self {
         Self::from_context(context)
@@ -56,6 +59,7 @@ impl<C: FromContext> FunctionContext for C {
 
 impl FunctionContext for () {
     const IS_TAKEN: bool = false;
+    const IS_WHOLE: bool = false;
 
     fn of(_: TaskContext) {}
 }

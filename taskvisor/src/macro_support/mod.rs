@@ -9,6 +9,8 @@ mod function_task;
 #[cfg(feature = "macros")]
 pub mod keys;
 mod named;
+#[cfg(feature = "fleet")]
+mod singleton;
 
 pub use std::boxed::Box;
 pub use std::clone::Clone;
@@ -30,7 +32,7 @@ pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 pub use crate::Missed;
 
 #[cfg(feature = "fleet")]
-pub use crate::fleet::{Fleet, Overrun, Standby, Ticks};
+pub use crate::fleet::{Fleet, IntoSingleton, Overrun, Standby, Ticks};
 
 pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
@@ -43,7 +45,9 @@ pub use crate::{
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};
 pub use function_task::{Arguments, FunctionContext, FunctionTask, Given, Refused};
-pub use named::{NamedTask, Names, OfNamed, OfNameless, check_argument, name_of};
+pub use named::{NamedTask, Names, OfNamed, OfNameless, Taken, check_argument, check_context, check_token, name_of};
+#[cfg(feature = "fleet")]
+pub use singleton::{MaybeSingleton, with_singleton};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Arguments, FunctionTask};
+use super::{Arguments, FunctionContext, FunctionTask};
 
 /// A task whose name is that of its function.
 pub trait NamedTask {
@@ -10,11 +10,31 @@ pub trait NamedTask {
     const NAME: &'static str;
     /// Its arguments that have the name of an option; `None` if they are not known.
     const LIKE_OPTIONS: Arguments = None;
+    /// What it may take of the context.
+    const TAKEN: Taken = Taken::Context;
+}
+
+/// What a task takes of the context of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub enum Taken {
+    /// No argument.
+    Nothing,
+    /// A `CancellationToken`.
+    Token,
+    /// A `TaskContext`, or something that is not known.
+    Context,
 }
 
 impl<T: FunctionTask> NamedTask for T {
     const NAME: &'static str = <T as FunctionTask>::NAME;
     const LIKE_OPTIONS: Arguments = <T as FunctionTask>::LIKE_OPTIONS;
+    const TAKEN: Taken = match <T as FunctionTask>::LIKE_OPTIONS {
+        // A function that was refused.
+        None => Taken::Context,
+        Some(_) if T::Context::IS_WHOLE => Taken::Context,
+        Some(_) if T::Context::IS_TAKEN => Taken::Token,
+        Some(_) => Taken::Nothing,
+    };
 }
 
 /// A name that is known at compile time, as a type.
@@ -23,6 +43,8 @@ pub trait Named {
     const NAME: &'static str;
     /// The arguments that have the name of an option; `None` if they are not known at compile time.
     const LIKE_OPTIONS: Arguments = None;
+    /// What may be taken of the context.
+    const TAKEN: Taken = Taken::Context;
 }
 
 /// The name of a task from a function.
@@ -32,6 +54,7 @@ pub struct NameOf<T>(PhantomData<T>);
 impl<T: NamedTask> Named for NameOf<T> {
     const NAME: &'static str = T::NAME;
     const LIKE_OPTIONS: Arguments = T::LIKE_OPTIONS;
+    const TAKEN: Taken = T::TAKEN;
 }
 
 /// The name of a task that is not known at compile time.
@@ -86,6 +109,24 @@ pub const fn check_argument<T, N: Named>(_: fn(T) -> PhantomData<N>, name: &str,
         index += 1;
     }
     panic!("{}", message);
+}
+
+/// Rejects an option that needs a `TaskContext` for a task that takes none. `message` is the panic.
+///
+/// # Panics
+/// If the function of the type takes no `TaskContext`. This happens at compile time.
+#[track_caller]
+pub const fn check_context<T, N: Named>(_: fn(T) -> PhantomData<N>, message: &str) {
+    assert!(matches!(N::TAKEN, Taken::Context), "{}", message);
+}
+
+/// Rejects an option that needs a context or its token for a task that takes neither. `message` is the panic.
+///
+/// # Panics
+/// If the function of the type takes neither. This happens at compile time.
+#[track_caller]
+pub const fn check_token<T, N: Named>(_: fn(T) -> PhantomData<N>, message: &str) {
+    assert!(!matches!(N::TAKEN, Taken::Nothing), "{}", message);
 }
 
 /// The names of siblings. An empty name is not known at compile time.

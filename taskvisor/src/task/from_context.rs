@@ -5,9 +5,18 @@ use tokio_util::sync::CancellationToken;
 use super::context::TaskContext;
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::task::TaskContext {}
-    impl Sealed for tokio_util::sync::CancellationToken {}
+    pub trait Sealed {
+        /// `true` for the whole context.
+        const IS_WHOLE: bool;
+    }
+
+    impl Sealed for crate::task::TaskContext {
+        const IS_WHOLE: bool = true;
+    }
+
+    impl Sealed for tokio_util::sync::CancellationToken {
+        const IS_WHOLE: bool = false;
+    }
 }
 
 /// A type that a task can take as its first argument: a [`TaskContext`] or a [`CancellationToken`].

@@ -1,0 +1,93 @@
+//! Two functions of one name in one scope. The compiler reports them, and would report all that is generated beside the
+//! second as well.
+//!
+//! A macro does not see what stands around its function. So each function is kept with its place for as long as the
+//! compiler runs, and for two of one name in one file, the braces around both are compared in the text of the file. A file is
+//! read on such a suspicion, and once. Nothing is left out where a place is not known, as before Rust 1.88.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+
+use crate::echo::is_editor;
+use crate::source::{Scope, Source};
+
+/// What has a name of the function already, in the same scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twice {
+    Function,
+    /// Only the type beside the function.
+    Type,
+}
+
+/// The place of the name of a function. Lines are counted from 1, and columns from 0.
+#[derive(Clone)]
+struct Place {
+    file: PathBuf,
+    name: String,
+    line: usize,
+    column: usize,
+    /// Filled on the first suspicion.
+    scope: OnceCell<Option<Scope>>,
+}
+
+/// The functions of this compilation, by their name and by that of their type.
+#[derive(Default)]
+struct Seen {
+    functions: HashMap<String, Vec<Place>>,
+    types: HashMap<String, Vec<Place>>,
+    /// The files that were read; `None` for one that cannot be read.
+    sources: HashMap<PathBuf, Option<Source>>,
+}
+
+/// Held while a function is added and compared. It is a leaf.
+static SEEN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
+
+/// Keeps the function, and returns what has one of its names already.
+pub(crate) fn find(function: &Ident, ty: &Ident) -> Option<Twice> {
+    let place = Place::of(function)?;
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Seen { functions, types, sources } = &mut *seen;
+    let is_function = is_repeated(&place, functions.entry(function.unraw().to_string()).or_default(), sources);
+    let is_type = is_repeated(&place, types.entry(ty.unraw().to_string()).or_default(), sources);
+    if is_function { Some(Twice::Function) } else { is_type.then_some(Twice::Type) }
+}
+
+/// Adds the place, and returns `true` if another in its file is in the same scope.
+fn is_repeated(place: &Place, places: &mut Vec<Place>, sources: &mut HashMap<PathBuf, Option<Source>>) -> bool {
+    let is_here = |other: &&Place| (other.line, other.column) == (place.line, place.column) && other.file == place.file;
+    let is_other = |other: &&Place| other.file == place.file && !is_here(other);
+    let is_suspicious = places.iter().any(|other| is_other(&other));
+    let is_repeated = is_suspicious && {
+        let read = || fs::read_to_string(&place.file).ok().map(Source::of);
+        let source = sources.entry(place.file.clone()).or_insert_with(read);
+        source.as_ref().is_some_and(|source| {
+            let own = place.scope(source);
+            own.is_some() && places.iter().filter(is_other).any(|other| other.scope(source) == own)
+        })
+    };
+    if !places.iter().any(|other| is_here(&other)) {
+        places.push(place.clone());
+    }
+    is_repeated
+}
+
+impl Place {
+    fn of(name: &Ident) -> Option<Self> {
+        if is_editor() {
+            return None;
+        }
+        let (file, start) = (name.span().local_file()?, name.span().start());
+        Some(Self { file, name: name.to_string(), line: start.line, column: start.column, scope: OnceCell::new() })
+    }
+
+    fn scope(&self, source: &Source) -> Option<Scope> {
+        let find = || source.scope(source.find(&self.name, self.line, self.column)?);
+        *self.scope.get_or_init(find)
+    }
+}
