@@ -29,8 +29,9 @@ pub(crate) struct Hub {
     /// Names this console. Another process, and another console, have another name.
     pub(crate) boot: String,
     seq: AtomicU64,
+    /// The lock guards the streams and the log. It is taken before that of `mirror`.
     state: Mutex<State>,
-    /// The tree as clients have it, while the pump runs.
+    /// The tree as clients have it, while the pump runs. The lock is a leaf.
     pub(crate) mirror: Mutex<Option<Mirror>>,
     /// Wakes the pump: a client came, left or wants a snapshot, or an action was logged.
     pub(crate) changed: Notify,

@@ -1,12 +1,15 @@
 //! The kinds of option values: how each is read, expanded and shown in docs.
 
+mod parse;
+
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Expr, ExprPath, Lit, LitStr, Stmt};
+use syn::{Expr, ExprPath, LitStr};
 
+use self::parse::{has_fields, parse_function, parse_limit};
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Choice, Jitter, Limit, Ready, Restart, SpanScope};
@@ -16,24 +19,34 @@ use crate::{duration, path};
 
 /// `key = ".."`, or an expression of type `Duration`.
 pub(crate) type Time = Option<Given<Duration>>;
+
 /// `key = 5`, or an expression of type `u32`.
 pub(crate) type Number = Option<Given<u32>>;
+
 /// `key = ".."`, or an expression.
 pub(crate) type Text = Option<Given<LitStr>>;
+
 /// `key`, `key = true` or `key = false`, known at compile time.
 pub(crate) type Flag = Option<Given<bool>>;
+
 /// `key`, `key = true`, `key = false`, or `key = "word"`.
 pub(crate) type FlagOrWord = Option<Given<Choice>>;
+
 /// The word of a restart policy.
 pub(crate) type RestartWhen = Option<Given<Restart>>;
+
 /// The word of a readiness condition.
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
+
 /// The word of the scope of a span.
 pub(crate) type SpanOf = Option<Given<SpanScope>>;
+
 /// `key = name`, the name of a declared limit.
 pub(crate) type NameOfLimit = Option<Given<LimitName>>;
+
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
+
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
 
@@ -351,64 +364,4 @@ pub(super) fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T)
         Some(Value::Refused) | None => return Vec::new(),
     };
     vec![format!("- `{name}`: {value}")]
-}
-
-/// Returns `true` for a list in other brackets than parentheses behind the key: `(first = "1s")` or `{ first = "1s" }`.
-fn has_fields(value: &Expr) -> bool {
-    let is_field = |expr: &Expr| matches!(peel(expr), Expr::Assign(_));
-    match peel(value) {
-        Expr::Paren(paren) => is_field(&paren.expr),
-        Expr::Tuple(tuple) => tuple.elems.iter().any(is_field),
-        Expr::Block(block) => {
-            matches!(block.block.stmts.first(), Some(Stmt::Expr(first, _)) if is_field(first))
-        }
-        _ => false,
-    }
-}
-
-/// Returns the name of a limit.
-fn parse_limit(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<LimitName> {
-    if reader.is_unreadable(value) {
-        return Value::Refused;
-    }
-    let message = match peel(value) {
-        Expr::Path(_) => match as_ident(value).filter(path::is_name) {
-            Some(name) => return Value::Known(LimitName(name), value.to_token_stream()),
-            None => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
-        },
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) if syn::parse_str::<Ident>(&text.value()).is_ok() => {
-                format!("`{key}` is a bare name, without quotes: write `{key} = {}`", text.value())
-            }
-            _ => format!(
-                "`{key}` is the name of a limit: write `limits = [limit(db, {})]` in `supervise!`, and `{key} = db` here",
-                value.to_token_stream()
-            ),
-        },
-        _ => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
-    };
-    reader.errors.push(value, message);
-    Value::Refused
-}
-
-/// Returns the path of the function.
-fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprPath> {
-    if reader.is_unreadable(value) {
-        return Value::Refused;
-    }
-    let message = match peel(value) {
-        Expr::Path(path) => return Value::Known(path.clone(), path.to_token_stream()),
-        Expr::Closure(_) => format!("`{key}` is the path of a function, and no closure: write `{key} = is_transient`"),
-        Expr::Call(call) => {
-            let function = path::text(&call.func);
-            format!("`{key}` is the path of a function, which is not called here: write `{key} = {function}`")
-        }
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => format!("`{key}` is a path, without quotes: write `{key} = {}`", text.value()),
-            _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
-        },
-        _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
-    };
-    reader.errors.push(value, message);
-    Value::Refused
 }

@@ -1,17 +1,21 @@
 //! `slots = [slot(deploy, admission = "replace", capacity = 5)]`: the admission slots of the tree.
 
-use std::collections::HashMap;
+mod checks;
+mod rate;
+
+pub(super) use self::checks::{check, repeated};
+
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, ExprLit, Lit};
 
+use self::rate::read_rate;
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
-use crate::errors::Errors;
-use crate::options::{Flag, LimitName, NameOfLimit, OF_FLEET, duration, is_set, lower, plain, singleton, zero};
+use crate::options::{Flag, LimitName, NameOfLimit, OF_FLEET, duration, is_set, lower, plain, singleton};
 use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::table::{Key, Read, Table};
@@ -197,46 +201,6 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     name.map(|name| Slot { name, cfgs, docs, options })
 }
 
-/// Reports errors in the slots. `enabled` is `true` if the feature `controller` is on.
-pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Errors) {
-    let keys = [declaration.slots_key.as_ref(), declaration.controller.as_ref().map(|(key, ..)| key)];
-    if !enabled {
-        for key in keys.into_iter().flatten() {
-            let message = format!(
-                "`{key}` needs the feature `controller`: write `taskvisor = {{ .., features = [\"controller\"] }}`"
-            );
-            errors.push(key, message);
-        }
-    }
-    let mut seen: HashMap<String, &Ident> = HashMap::new();
-    for slot in &declaration.slots {
-        let name = &slot.name;
-        if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
-            errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
-        }
-        slot.options.check_debounce(errors);
-        slot.options.check_places(errors);
-        slot.options.check_fleet(errors);
-        // The compiler checks slots under `#[cfg(..)]`.
-        if !slot.cfgs.is_empty() {
-            continue;
-        }
-        if let Some(first) = seen.get(&name.unraw().to_string()) {
-            for error in repeated(first, name) {
-                errors.push_error(error);
-            }
-        } else {
-            seen.insert(name.unraw().to_string(), name);
-        }
-    }
-}
-
-/// Reports that a second slot has the same name, and points at the first.
-pub(super) fn repeated(first: &Ident, second: &Ident) -> [syn::Error; 2] {
-    let message = format!("two slots are called `{second}`, keep one");
-    [syn::Error::new_spanned(second, message), syn::Error::new_spanned(first, format!("the first `{second}` is here"))]
-}
-
 /// Returns the statements that declare the slots on the local `builder`, if the feature is on.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     if !ENABLED {
@@ -279,136 +243,6 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         quote!(#(#cfgs)* let builder = builder.with_slot(#spec);)
     });
     config.chain(slots).collect()
-}
-
-impl Options {
-    /// `debounce` belongs to `latest`, and `debounce_max` to `debounce`.
-    fn check_debounce(&self, errors: &mut Errors) {
-        for (given, does) in [(&self.debounce, "waits"), (&self.debounce_max, "waits at most")] {
-            if let (Some(at), Some(given)) = (zero(given.as_ref()), given) {
-                let key = &given.key;
-                errors.push(at, format!("`{key}` must be longer than zero: it is how long a submission {does}"));
-            }
-        }
-        let word = self.admission.as_ref().map(|given| given.known().map(|(word, _)| *word));
-        // The runtime checks a computed policy.
-        let is_latest = matches!(word, Some(None | Some(Admission::Latest)));
-        match (&self.debounce, &self.debounce_max) {
-            (Some(debounce), _) if !is_latest => {
-                let message = "`debounce` needs `admission = \"latest\"` beside it: only there does a newer submission \
-                               supersede the one that waits";
-                errors.push(&debounce.key, message);
-            }
-            (None, Some(most)) => {
-                errors.push(&most.key, "`debounce_max` needs `debounce` beside it: it bounds that wait");
-            }
-            (Some(debounce), Some(most)) => {
-                if let (Some((debounce, _)), Some((most, at))) = (debounce.known(), most.known()) {
-                    if most < debounce && !most.is_zero() {
-                        let debounce = crate::duration::display(*debounce);
-                        errors.push(at, format!("`debounce_max` must be at least `debounce`, which is {debounce}"));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Options {
-    /// The owner of a slot of the fleet can be in another replica, and there is one.
-    fn check_fleet(&self, errors: &mut Errors) {
-        if !is_set(self.fleet.as_ref()) {
-            return;
-        }
-        if let Some((Admission::Replace, at)) = self.admission.as_ref().and_then(Given::known) {
-            let message = "a slot with `fleet` cannot replace its owner, which may run in another replica: write \
-                           `admission = \"queue\"`, `\"latest\"` or `\"drop_if_running\"`";
-            errors.push(at, message);
-        }
-        if let Some((2.., at)) = self.concurrency.as_ref().and_then(Given::known) {
-            let message = "`concurrency` is 1 in a slot with `fleet`, whose lease has one owner: with `keyed`, each key has \
-                           a lease of its own";
-            errors.push(at, message);
-        }
-    }
-
-    /// A bound is at least 1, and one of all keys needs keys.
-    fn check_places(&self, errors: &mut Errors) {
-        if let Some((0, at)) = self.concurrency.as_ref().and_then(Given::known) {
-            errors.push(at, "`concurrency` must be at least 1: with 0, no submitted task could run");
-        }
-        if let Some(keyed) = self.keyed.as_ref().filter(|keyed| keyed.known().is_none() && !keyed.is_refused()) {
-            errors.push(
-                &keyed.key,
-                "`keyed` is `true` or `false`, and no other expression: the tree has a handle for it",
-            );
-        }
-        let Some(all) = &self.max_concurrent else { return };
-        if let Some((0, at)) = all.known() {
-            errors.push(at, "`max_concurrent` must be at least 1: with 0, no submitted task could run");
-        } else if !is_set(self.keyed.as_ref()) {
-            let message = "`max_concurrent` of a slot counts the tasks of all its keys, and needs `keyed` beside it: \
-                           how many run at once in a slot without keys is `concurrency = ..`";
-            errors.push(&all.key, message);
-        }
-    }
-}
-
-/// Reads `"10/1m"`: so many starts, and the time.
-fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rate>> {
-    const USAGE: &str = "write for example `rate = \"10/1m\"`, for 10 starts within any minute";
-    if reader.is_unreadable(value) {
-        return None;
-    }
-    let text = match peel(value) {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
-        other => {
-            reader.errors.push(other, format!("`{key}` is a string: {USAGE}"));
-            return None;
-        }
-    };
-    let written = text.value();
-    let Some((starts, per)) = written.split_once('/') else {
-        reader.errors.push(text, format!("`{key}` is a number of starts and a time, with `/` between them: {USAGE}"));
-        return None;
-    };
-    let starts = match starts.trim().parse() {
-        Ok(0) => Err(format!("`{key}` must allow at least 1 start: {USAGE}")),
-        Ok(starts) => Ok(starts),
-        Err(_) => Err(format!("`{}` is no number of starts: {USAGE}", starts.trim())),
-    };
-    let rate = starts.and_then(|starts| match parse_time(starts, per.trim())? {
-        per if per.is_zero() => Err(format!("the time of `{key}` must be longer than zero: {USAGE}")),
-        per => Ok(Rate { starts, per }),
-    });
-    match rate {
-        Ok(rate) => Some(Given::new(key, Value::Known(rate, value.to_token_stream()))),
-        Err(message) => {
-            reader.errors.push(text, message);
-            None
-        }
-    }
-}
-
-/// Reads the time of a rate. A unit alone, as in `"10/s"`, is told with its number.
-fn parse_time(starts: usize, per: &str) -> Result<Duration, String> {
-    let error = match crate::duration::parse(per) {
-        Ok(per) => return Ok(per),
-        Err(error) => error,
-    };
-    if per.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(error);
-    }
-    let one = format!("1{per}");
-    let meant = match crate::duration::parse(&one) {
-        Ok(meant) => Some(meant),
-        Err(message) => message.split('"').nth(3).and_then(|meant| crate::duration::parse(meant).ok()),
-    };
-    Err(meant.map_or(error, |meant| {
-        let meant = crate::duration::display(meant);
-        format!("the time has a number, as in \"{meant}\": write `rate = \"{starts}/{meant}\"`")
-    }))
 }
 
 impl Slot {
