@@ -44,12 +44,12 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`is_alive`](Self::is_alive) | looks at one task | `true` if an attempt of the task runs | none |
 /// | [`list_tasks`](Self::list_tasks) | lists the registrations | the paths of all registered tasks, sorted | none |
 /// | [`snapshot`](Self::snapshot) | lists the running tasks | the paths of the tasks with a running attempt, sorted | none |
-/// | [`health`](Self::health) | checks liveness and readiness | a [`Health`], with the tasks that are not live or not ready | none |
+/// | [`health`](Self::health) | checks liveness and readiness | a [`Health`](crate::Health), with the tasks that are not live or not ready | none |
 /// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
-/// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
-/// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`] or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
-/// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`] | none |
-/// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or everything about it | a [`NodeSnapshot`] or [`NodeDetail`], or `None` | none |
+/// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`](crate::EventStream) | none; a slow reader finds `Lagged` in the stream |
+/// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`](crate::ChildHandle) or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
+/// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`](crate::TreeSnapshot) | none |
+/// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or everything about it | a [`NodeSnapshot`](crate::NodeSnapshot) or [`NodeDetail`](crate::NodeDetail), or `None` | none |
 /// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
 /// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
