@@ -37,6 +37,8 @@ Commands:
   pause-slot SLOT, resume-slot SLOT
                  The same for a slot, or for SLOT/KEY
 
+The path of the whole tree is empty: `taskvisor pause \"\"`.
+
 Options:
   --url URL       Where the console is: http://127.0.0.1:9000/console, or
                   unix:/run/app.sock

@@ -121,7 +121,7 @@ impl Action {
             Self::Restart if task.restart() => Ok("restarted".into()),
             Self::Restart => refused("no attempt can follow: it stops, its group does, or it cannot start again"),
             Self::Trigger if task.trigger() => Ok("triggered".into()),
-            Self::Trigger => Ok(stands_by(supervisor, path).map_or_else(|| "not waiting".into(), Into::into)),
+            Self::Trigger => Ok(stands_by(supervisor, path).unwrap_or_else(|| waits(supervisor, path)).into()),
             Self::Pause => paused(task.pause(), supervisor),
             Self::Resume => Ok(resumed(task.resume(), task.is_paused()).into()),
             _ => {
@@ -161,6 +161,16 @@ fn stands_by(supervisor: &SupervisorHandle, path: &str) -> Option<String> {
         Some(WaitingFor::Lease(Some(owner))) => format!("stands by; {} runs it", view::shown(&owner)),
         _ => "stands by for its lease".to_owned(),
     })
+}
+
+/// Says what a task waits for that a trigger does not end.
+fn waits(supervisor: &SupervisorHandle, path: &str) -> String {
+    match supervisor.node(path).and_then(|node| node.waiting_for) {
+        Some(waiting_for) if waiting_for != WaitingFor::Delay => {
+            format!("waits for {waiting_for}, which a trigger does not end")
+        }
+        _ => "not waiting".to_owned(),
+    }
 }
 
 /// The answer to a cancel that has ended in time, or has not.

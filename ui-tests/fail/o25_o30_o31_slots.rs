@@ -43,5 +43,7 @@ fn main() {
         ],
     );
     let _ = supervise!(limit = db, tasks = [task(ping {}, limit(db))]);
+    // A limit that is refused is declared all the same.
+    let _ = supervise!(limits = [limit(net), cpu], tasks = [task(ping {}, limit = net), task(ping {}, limit = cpu, name = "b")]);
     let _ = supervise!(tasks = [task(ping {}, limit = db)]);
 }

@@ -42,5 +42,6 @@ pub(super) async fn run(
         Action::ResumeSlot => "resume_slot",
     };
     let answer = client.post(&query(key, path)).await?;
-    show(&answer, json, output, |Done { answer }, _| format!("{}: {}\n", plain(path), plain(answer)))
+    let title = if path.is_empty() { "the tree".into() } else { plain(path) };
+    show(&answer, json, output, |Done { answer }, _| format!("{title}: {}\n", plain(answer)))
 }

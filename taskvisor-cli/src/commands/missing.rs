@@ -60,6 +60,9 @@ fn not_found(name: &str, full: &Full) -> String {
     // The last part of a path is often taken for the path.
     let ends = |path: &&str| path.rsplit_once('/').is_some_and(|(_, last)| last == name);
     let near = known().find(ends).or_else(|| closest(name, known()));
+    if name == full.name {
+        return format!("`{name}` is the whole tree, whose path is empty: \"\"");
+    }
     let near = near.map(|near| format!("; near: `{near}`")).unwrap_or_default();
     format!("no task, group or slot `{name}`{near}")
 }

@@ -131,7 +131,12 @@ fn actions_on_a_real_tree_say_what_happened() {
     let url = program.url();
     let act = |action: &str, path: &str| run(&["--url", &url, action, path]);
     assert_eq!(act("trigger", "report"), printed("report: not waiting\n"));
+    assert_eq!(act("trigger", "serve"), printed("serve: waits for store, which a trigger does not end\n"));
     assert_eq!(act("trigger", "sync"), printed("sync: triggered\n"));
+    assert_eq!(act("pause", ""), printed("the tree: paused\n"));
+    assert_eq!(act("resume", ""), printed("the tree: resumed\n"));
+    let said = "taskvisor: `app` is the whole tree, whose path is empty: \"\"\n".to_owned();
+    assert_eq!(act("pause", "app"), Run { status: 4, stdout: String::new(), stderr: said });
     assert_eq!(act("restart", "report"), printed("report: restarted\n"));
     program.wait(|tree, _| tree.child("report").status().is_some_and(|status| status.attempt == 2));
     assert_eq!(act("pause", "store"), printed("store: paused\n"));

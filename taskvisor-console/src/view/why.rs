@@ -75,9 +75,7 @@ fn running(node: &Facts, tree: &impl Look, links: usize) -> Why {
         Some(Problem::Making) => Why::new("makes its children"),
         _ if node.ready && node.is_group => Why::new("runs"),
         _ if node.ready => Why::new(format!("runs attempt {}", node.attempt)),
-        _ if !node.is_group => {
-            Why::new(format!("runs attempt {}, which has not signaled that it is ready", node.attempt))
-        }
+        _ if !node.is_group => Why::new(format!("runs attempt {}, and is not ready yet", node.attempt)),
         _ => match tree.find_child(&node.path, |child| !child.ready) {
             Some(child) => {
                 let (how, until) = how_it_is(child, tree, links.saturating_sub(1));

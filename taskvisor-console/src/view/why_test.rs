@@ -129,10 +129,7 @@ fn every_state_of_a_task_has_a_sentence() {
         ),
         (waits(TaskState::Pending, WaitingFor::Group), "waits for its group"),
         (task("a", TaskState::Running), "runs attempt 3"),
-        (
-            Facts { ready: false, ..task("a", TaskState::Running) },
-            "runs attempt 3, which has not signaled that it is ready",
-        ),
+        (Facts { ready: false, ..task("a", TaskState::Running) }, "runs attempt 3, and is not ready yet"),
         (
             Facts { paused: true, ..task("a", TaskState::Running) },
             "runs attempt 3; it is paused, and no other attempt begins",

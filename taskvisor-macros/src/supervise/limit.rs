@@ -50,18 +50,24 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
             }
             _ => None,
         };
-        let Some((name, assign)) = assigned.filter(|(name, _)| is_name(name)) else {
-            reader.errors.push(&expr, USAGE);
-            return None;
-        };
         // The limit exists, so that its uses cause no further errors.
+        let cfgs = [&*reader.key_cfgs, &cfgs].concat();
+        let refused = |name: Ident| {
+            let max_concurrent = Given::new(&name, Value::Refused);
+            Some(Limit { name, cfgs, max_concurrent })
+        };
+        let Some((name, assign)) = assigned.filter(|(name, _)| is_name(name)) else {
+            let name = list.as_deref().map_or_else(|| as_ident(&expr), |list| as_ident(list.first()?));
+            let limit = name.filter(is_name).and_then(refused);
+            reader.errors.push(&expr, USAGE);
+            return limit;
+        };
         let number = match peel(&assign.right) {
             Expr::Lit(number) => number.to_token_stream().to_string(),
             _ => "4".to_owned(),
         };
         reader.errors.push(&expr, format!("a limit is declared without `=`: write `limit({name}, {number})`"));
-        let max_concurrent = Given::new(&name, Value::Refused);
-        return Some(Limit { name, cfgs: [&*reader.key_cfgs, &cfgs].concat(), max_concurrent });
+        return refused(name);
     };
     let Some(name) = as_ident(first).filter(is_name) else {
         if !reader.is_unread(first) {
@@ -97,6 +103,10 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
             continue;
         }
         if let Some(first) = seen.get(&name.unraw().to_string()) {
+            // One error for each.
+            if limit.max_concurrent.is_refused() {
+                continue;
+            }
             for error in repeated(first, name) {
                 errors.push_error(error);
             }

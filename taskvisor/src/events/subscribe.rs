@@ -77,7 +77,8 @@ pub trait Subscribe: Send + Sync + 'static {
     message = "`{Self}` is not a subscriber",
     label = "not a subscriber",
     note = "the subscriber beside a function under `#[subscriber]` is a struct: write `name {{ .. }}`; its state is `Clone + \
-            Send + Sync + 'static`"
+            Send + Sync + 'static`",
+    note = "another type is a subscriber if it implements `taskvisor::Subscribe`"
 )]
 pub trait IntoSubscriber {
     /// Returns the shared subscriber.

@@ -28,6 +28,9 @@ pub mod slots {}
 #[doc = include_str!("pausing.md")]
 pub mod pausing {}
 
+#[doc = include_str!("batch.md")]
+pub mod batch {}
+
 #[doc = include_str!("queues.md")]
 pub mod queues {}
 

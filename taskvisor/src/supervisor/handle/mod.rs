@@ -51,7 +51,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`](crate::TreeSnapshot) | none |
 /// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or everything about it | a [`NodeSnapshot`](crate::NodeSnapshot) or [`NodeDetail`](crate::NodeDetail), or `None` | none |
 /// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
-/// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
+/// | [`wait_ready`](Self::wait_ready) | waits until the tree, or the tasks given to the first `run`, are ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
 /// | [`shutdown_now`](Self::shutdown_now) | requests a shutdown that aborts running tasks | a [`Shutdown`] | as `shutdown` |
 ///
@@ -308,7 +308,7 @@ impl SupervisorHandle {
         self.core.wait_for_end().await
     }
 
-    /// Waits until the first batch or tree is ready, or the supervisor has stopped.
+    /// Waits until the tree, or the tasks given to the first `run`, are ready, or the supervisor has stopped.
     ///
     /// A task is ready when its first attempt begins, or later if its [`Ready`](crate::Ready) option says so.
     ///
