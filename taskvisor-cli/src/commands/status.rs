@@ -170,7 +170,7 @@ fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String 
             cell(node.title()),
             cell(node.word()).style(node.style()),
             cell(began),
-            cell(node.reason(&full.now)),
+            whole(node.reason(&full.now)),
         ]);
     }
     for slot in slots.iter().filter(|slot| slot.paused_since.is_some()) {

@@ -81,7 +81,7 @@ labels! {
             /// The time that the call waited before the abort.
             timeout: Duration,
         } = "runtime_task_remove_timeout",
-        /// The group of that path has ended, is stopping, or has not started.
+        /// The group of that path has ended, is stopping, has not started, or does not exist.
         GroupNotRunning {
             /// The requested path.
             name: String,
@@ -195,7 +195,7 @@ impl fmt::Display for RuntimeError {
                 write!(f, "task `{name}` was requested to stop, but still runs after {timeout:?}")
             }
             Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
-            Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),
+            Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running, or there is none"),
             Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
                 chain.fmt(f)?;
                 f.write_str(&left(stuck))
