@@ -22,7 +22,7 @@ impl Options {
                 errors.push(at, "a `name` has no `/` in it, which parts the names in a path");
             }
         }
-        self.check_repetition(errors);
+        self.check_repetition(place, errors);
         self.check_always(errors);
         if place != Place::Defaults {
             // In `defaults(..)` they are valid beside `never`, for tasks with their own policy.
@@ -75,7 +75,7 @@ impl Options {
     }
 
     /// `interval` and `every` exclude each other, and need `always`.
-    fn check_repetition(&self, errors: &mut Errors) {
+    fn check_repetition(&self, place: Place, errors: &mut Errors) {
         // `cron` excludes both.
         if self.cron.is_some() {
             return;
@@ -101,13 +101,15 @@ impl Options {
         if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
         }
+        // The whole policy is replaced, with its interval.
+        let more = if place == Place::Entry { ", also if `#[task(..)]` has it" } else { "" };
         match keys {
             [Some(interval), Some(_)] => {
-                errors.push(interval, "`interval` and `every` need `restart = \"always\"` beside them");
+                errors.push(interval, format!("`interval` and `every` need `restart = \"always\"` beside them{more}"));
             }
             [interval, every] => {
                 for key in [interval, every].into_iter().flatten() {
-                    errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+                    errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it{more}"));
                 }
             }
         }
