@@ -208,6 +208,12 @@ impl Rows<'_> {
                     let (key, value) = (binary.left.to_token_stream(), binary.right.to_token_stream());
                     format!("a value is given by one `=`: write `{key} = {value}`")
                 }
+                // `max-retries = 5`, `"timeout" = "5s"`
+                Expr::Assign(assign) if self.meant_by(&assign.left).is_some() => {
+                    let (key, value) =
+                        (self.meant_by(&assign.left).unwrap_or_default(), assign.right.to_token_stream());
+                    format!("{} {} is one word, without quotes: write `{key} = {value}`", self.article(), self.noun)
+                }
                 // `tasks [..]`
                 Expr::Index(index)
                     if self.all.iter().any(|row| index.expr.to_token_stream().to_string() == row.name) =>
@@ -244,6 +250,17 @@ impl Rows<'_> {
         }
         self.seen.push((key.clone(), is_list));
         Some((row, key, form))
+    }
+
+    /// Returns the key that was written in quotes or with hyphens.
+    fn meant_by(&self, key: &Expr) -> Option<String> {
+        let written = match peel(key) {
+            Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => text.value(),
+            Expr::Binary(binary) if matches!(binary.op, BinOp::Sub(_)) => binary.to_token_stream().to_string(),
+            _ => return None,
+        };
+        let word = written.replace(' ', "").replace('-', "_");
+        self.all.iter().any(|row| row.name == word).then_some(word)
     }
 
     /// Returns the row of a key, which is written as a path.

@@ -68,6 +68,41 @@ fn one_of_two_trees(flag: bool) -> Tree {
     if flag { supervise!(tasks = [ping {}]).into() } else { supervise!(tasks = [pong {}]).into() }
 }
 
+struct Client;
+
+impl Client {
+    // The advice has the context in its place.
+    #[task]
+    async fn listen(&self, ctx: TaskContext) {
+        ctx.cancelled().await;
+    }
+
+    #[task]
+    async fn fetch(&self, number: u8, ctx: &TaskContext, url: &str) {
+        let _ = (number, url, ctx.cancelled().await);
+    }
+}
+
+// Without its `async`, each `.await` would be one more error; that of a block inside would not.
+#[task]
+fn plain(url: String) -> Result<(), String> {
+    std::future::ready(()).await;
+    Err(url)
+}
+
+#[task]
+fn inner() {
+    let _ = async { std::future::ready(()).await };
+}
+
+#[task]
+async fn two(first: TaskContext, second: TaskContext) {
+    let _ = (first.attempt(), second.attempt());
+}
+
+#[task(max-retries = 5, "interval" = "5s", timeout = 5u64)]
+async fn dashed() {}
+
 fn main() {
     let _ = (one_of_two(true).tasks.pong.path(), one_of_three(1).unwrap().tasks.pong.path(), one_of_two_trees(true));
     let tree = supervise!(
@@ -131,4 +166,5 @@ fn main() {
     );
     let _ = (tree.tasks.quoted.path(), tree.tasks.ping.path(), tree.tasks.pong.path());
     let _ = tree.groups.store.tasks.pong.path();
+    let _ = supervise!("grace" = "5s", tasks = [plain { url: String::new() }, inner {}, two {}, task(dashed {}, stop-timeout = "5s")]);
 }

@@ -116,6 +116,29 @@ pub(crate) fn check_free(signature: &Signature, body: &TokenStream, noun: &str, 
     false
 }
 
+/// Returns `true` for a body with an `.await` that stands in no `async` block of it.
+pub(super) fn awaits(body: TokenStream) -> bool {
+    let (mut is_async, mut after_dot) = (false, false);
+    body.into_iter().any(|tree| {
+        let was_dot = std::mem::replace(&mut after_dot, false);
+        match tree {
+            TokenTree::Ident(word) if word == "async" => is_async = true,
+            TokenTree::Ident(word) => return was_dot && !is_async && word == "await",
+            TokenTree::Punct(mark) => {
+                after_dot = mark.as_char() == '.';
+                is_async &= !matches!(mark.as_char(), ';' | ',');
+            }
+            TokenTree::Group(group) => {
+                let found = !is_async && awaits(group.stream());
+                is_async &= group.delimiter() != Delimiter::Brace;
+                return found;
+            }
+            TokenTree::Literal(_) => {}
+        }
+        false
+    })
+}
+
 /// Returns the `Self` of the type around the function: one that stands in no item and in no macro of the body.
 fn find_self(body: TokenStream) -> Option<Ident> {
     let (mut is_item, mut is_macro) = (false, false);
@@ -163,17 +186,29 @@ fn written_output(signature: &Signature) -> String {
     }
 }
 
-/// Returns the advice for a method: for a task, the function that calls the method.
+/// Returns the advice for a method: for a task, the function that calls the method. A context comes first in it.
 fn instead_of_method(signature: &Signature, noun: &str) -> String {
-    let (name, rest) = (&signature.ident, if signature.inputs.len() > 1 { ", .." } else { "" });
+    let name = &signature.ident;
     if noun != Kind::Task.noun() || signature.asyncness.is_none() {
         return "move it out of the `impl`, and pass what it needs as arguments".to_owned();
     }
-    let arguments = rest.trim_start_matches(", ");
+    let is_context = |argument: &&FnArg| match argument {
+        FnArg::Typed(argument) => types::find_word(argument.ty.to_token_stream(), "TaskContext").is_some(),
+        FnArg::Receiver(_) => false,
+    };
+    let context = signature.inputs.iter().find(is_context);
+    let is_borrowed = matches!(context, Some(FnArg::Typed(argument)) if matches!(*argument.ty, Type::Reference(_)));
+    let passed = context.map(|_| if is_borrowed { "&ctx" } else { "ctx" });
+    let others = (signature.inputs.len() > 1 + usize::from(context.is_some())).then_some("..");
+    let taken = [context.map(|_| "ctx: TaskContext"), Some("this: Arc<Type>"), others];
+    let [taken, passed] = [&taken[..], &[passed, others]].map(|parts| {
+        let parts: Vec<&str> = parts.iter().copied().flatten().collect();
+        parts.join(", ")
+    });
     let output = written_output(signature);
     format!(
-        "leave the method as it is, and write `#[task] async fn {name}(this: Arc<Type>{rest}){output} {{ \
-         this.{name}({arguments}).await }}` beside the `impl`"
+        "leave the method as it is, and write `#[task] async fn {name}({taken}){output} {{ this.{name}({passed}).await }}` \
+         beside the `impl`"
     )
 }
 

@@ -66,6 +66,10 @@ impl Function {
                 types::accepted(&mut argument.ty);
             }
         }
+        // The compiler would report each `.await` as well.
+        if signature.asyncness.is_none() && signature.constness.is_none() && check::awaits(self.body.clone()) {
+            signature.asyncness = Some(Token![async](hygienic(signature.fn_token.span)));
+        }
         self.to_tokens_with(signature)
     }
 

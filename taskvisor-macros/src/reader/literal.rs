@@ -108,7 +108,8 @@ pub(super) fn computed(expr: &Expr) -> Option<u64> {
 }
 
 pub(super) fn unquoted_duration(key: &Ident, digits: &str, suffix: &str) -> String {
-    if suffix.is_empty() {
+    // `5u64` has no unit.
+    if suffix.is_empty() || suffix.ends_with(|digit: char| digit.is_ascii_digit()) || suffix.ends_with("size") {
         let (unit, name) = if digits.len() > 3 { ("ms", "milliseconds") } else { ("s", "seconds") };
         format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{digits}{unit}\"` for {name}")
     } else {

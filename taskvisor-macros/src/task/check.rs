@@ -20,6 +20,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     let is_generic = function::check_generics(signature, Kind::Task, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Task.noun(), errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free, is_refused: false };
+    let mut of_method = Errors::default();
     for (position, argument) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {
             continue;
@@ -28,6 +29,16 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
             shape.context = Some((*argument.ty).clone());
             continue;
         }
+        if function::last_ident(&argument.ty).as_deref() == Some("TaskContext") && (shape.context.is_some() || !is_free)
+        {
+            // The advice for a method has it in its place.
+            if is_free {
+                errors.push(&argument.ty, "a task has one context: leave this one out");
+            }
+            continue;
+        }
+        // What is said of a method is said of all of it.
+        let errors = if is_free { &mut *errors } else { &mut of_method };
         let field = function::read_field(position, argument, Kind::Task, is_generic, errors);
         // A refused context is no field, which the entries would lack.
         if field.ty.is_some() || function::find_word(argument.ty.to_token_stream(), "TaskContext").is_none() {
