@@ -15,6 +15,8 @@ struct Brackets {
     around: Option<usize>,
     /// `true` inside a macro, which can put anything anywhere.
     is_in_macro: bool,
+    /// `true` for the braces of an `impl` or a `trait`.
+    is_of_methods: bool,
 }
 
 /// The brackets around a place, by the index of the innermost pair. `None` for the file itself.
@@ -45,6 +47,13 @@ impl Source {
         let is_in_macro = innermost.and_then(|index| brackets.get(index)).is_some_and(|pair| pair.is_in_macro);
         (!is_in_macro).then_some(Scope(innermost))
     }
+
+    /// Returns `true` for the scope of an `impl` or a `trait`, as far as it begins with that word: one with brackets before its
+    /// brace, as in `impl T for [u8]`, is not known.
+    pub(crate) fn is_of_methods(&self, scope: Scope) -> bool {
+        let pair = scope.0.and_then(|index| self.brackets.as_ref()?.get(index));
+        pair.is_some_and(|pair| pair.is_of_methods)
+    }
 }
 
 /// Returns the pairs of brackets, if they match.
@@ -54,13 +63,16 @@ fn brackets(text: &str) -> Option<Vec<Brackets>> {
     let mut at = 0;
     // `!`, or the name after it, as in `macro_rules! name {`
     let mut is_call = false;
+    // The first word of an item, without those before it.
+    let mut first_word = None;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let first = rest.chars().next()?;
         match first {
             '(' | '[' | '{' => {
                 let is_in_macro =
                     is_call || around.and_then(|index: usize| found.get(index)).is_some_and(|pair| pair.is_in_macro);
-                found.push(Brackets { start: at, end: text.len(), around, is_in_macro });
+                let is_of_methods = first == '{' && matches!(first_word, Some("impl" | "trait"));
+                found.push(Brackets { start: at, end: text.len(), around, is_in_macro, is_of_methods });
                 around = Some(found.len() - 1);
             }
             ')' | ']' | '}' => {
@@ -76,7 +88,16 @@ fn brackets(text: &str) -> Option<Vec<Brackets>> {
             _ if is_comment || first.is_whitespace() => is_call,
             _ => is_call && is_of_word(first),
         };
-        at += length(rest, first);
+        let length = length(rest, first);
+        match first {
+            '(' | '[' | '{' | ')' | ']' | '}' | ';' => first_word = None,
+            _ if !is_comment && is_of_word(first) => {
+                let word = rest.get(..length).filter(|word| !["pub", "unsafe", "default"].contains(word));
+                first_word = first_word.or(word);
+            }
+            _ => {}
+        }
+        at += length;
     }
     around.is_none().then_some(found)
 }

@@ -8,10 +8,10 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 
 use crate::echo::is_editor;
@@ -45,6 +45,18 @@ struct Seen {
     sources: HashMap<PathBuf, Option<Source>>,
 }
 
+impl Seen {
+    /// Reads the file, once.
+    fn source(&mut self, file: &Path) -> Option<&Source> {
+        read(&mut self.sources, file)
+    }
+}
+
+fn read<'a>(sources: &'a mut HashMap<PathBuf, Option<Source>>, file: &Path) -> Option<&'a Source> {
+    let read = || fs::read_to_string(file).ok().map(Source::of);
+    sources.entry(file.to_owned()).or_insert_with(read).as_ref()
+}
+
 /// Held while a function is added and compared. It is a leaf.
 static SEEN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
 
@@ -58,15 +70,23 @@ pub(crate) fn find(function: &Ident, ty: &Ident) -> Option<Twice> {
     if is_function { Some(Twice::Function) } else { is_type.then_some(Twice::Type) }
 }
 
+/// Returns `true` if the function is certainly one of an `impl` or a `trait`. The file is read for an attribute that does not
+/// begin its line, which such a function has.
+pub(crate) fn is_associated(function: &Ident) -> bool {
+    let is_indented = Span::call_site().start().column > 0;
+    let Some(place) = is_indented.then(|| Place::of(function)).flatten() else { return false };
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let source = seen.source(&place.file);
+    source.is_some_and(|source| place.scope(source).is_some_and(|scope| source.is_of_methods(scope)))
+}
+
 /// Adds the place, and returns `true` if another in its file is in the same scope.
 fn is_repeated(place: &Place, places: &mut Vec<Place>, sources: &mut HashMap<PathBuf, Option<Source>>) -> bool {
     let is_here = |other: &&Place| (other.line, other.column) == (place.line, place.column) && other.file == place.file;
     let is_other = |other: &&Place| other.file == place.file && !is_here(other);
     let is_suspicious = places.iter().any(|other| is_other(&other));
     let is_repeated = is_suspicious && {
-        let read = || fs::read_to_string(&place.file).ok().map(Source::of);
-        let source = sources.entry(place.file.clone()).or_insert_with(read);
-        source.as_ref().is_some_and(|source| {
+        read(sources, &place.file).is_some_and(|source| {
             let own = place.scope(source);
             own.is_some() && places.iter().filter(is_other).any(|other| other.scope(source) == own)
         })

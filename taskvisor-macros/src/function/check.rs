@@ -8,6 +8,7 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Safety, Sign
 use super::{Field, Kind, types};
 use crate::errors::Errors;
 use crate::path::hygienic;
+use crate::twice;
 
 /// Reports invalid qualifiers before `fn`.
 pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, errors: &mut Errors) {
@@ -71,7 +72,7 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
                 parameter.ident.to_token_stream(),
                 format!(
                     "a {noun} cannot be generic, as its struct stands for one {noun}: replace `{}` by a type, or by \
-                     `Arc<dyn ..>`",
+                     `Arc<dyn .. + Send + Sync>`",
                     parameter.ident
                 ),
             ),
@@ -109,7 +110,8 @@ pub(crate) fn check_free(signature: &Signature, body: &TokenStream, noun: &str, 
             .push(&receiver.self_token, format!("a {noun} is a free function: {}", instead_of_method(signature, noun)));
         return false;
     }
-    let Some(found) = types::find_word(signature.to_token_stream(), "Self").or_else(|| find_self(body.clone())) else {
+    let found = types::find_word(signature.to_token_stream(), "Self").or_else(|| find_self(body.clone()));
+    let Some(found) = found.or_else(|| twice::is_associated(&signature.ident).then(|| signature.ident.clone())) else {
         return true;
     };
     errors.push(&found, format!("a {noun} is a free function: {}", instead_of_associated(signature, noun)));

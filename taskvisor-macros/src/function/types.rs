@@ -107,7 +107,7 @@ impl Problems {
             Type::ImplTrait(_) => {
                 let noun = self.kind.noun();
                 let message = format!(
-                    "a {noun} cannot take `impl Trait`, as the type of a field has a name: write a type, or `Arc<dyn ..>`"
+                    "a {noun} cannot take `impl Trait`, as the type of a field has a name: write a type, or `Arc<dyn .. + Send + Sync>`"
                 );
                 self.push(ty, message);
             }

@@ -25,20 +25,26 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
         let message = "`main` runs the tree, and another function returns it: put `#[supervisor]` on that, as in `fn app() -> App`";
         errors.push(&signature.ident, message);
     }
-    let (true, Some(body)) = (is_free && !is_main, block(&function.body)) else {
+    // A method without a tree is as it was written.
+    let body = block(&function.body).filter(|body| is_free || Call::find(body).is_some());
+    let (false, Some(body)) = (is_main, body) else {
         let function = written(function, signature, &function.body);
         return [function, errors.to_compile_errors()].into_iter().collect();
     };
-    let returned = Returned::of(signature, errors);
+    // What is said of a method is said of all of it.
+    let mut of_method = Errors::default();
+    let told = if is_free { &mut *errors } else { &mut of_method };
+    let returned = Returned::of(signature, told);
     let mut call = Call::find(&body);
-    check_end(&body, call.as_ref(), errors);
+    check_end(&body, call.as_ref(), told);
     for other in call.iter_mut().flat_map(Call::divert_others) {
         let message = "a function under `#[supervisor]` has one tree: for one of several, leave out the attribute, return \
                        `Tree`, and write `supervise!(..).into()`";
-        errors.push(&other, message);
+        told.push(&other, message);
     }
 
-    if let Some(twice) = twice::find(&signature.ident, returned.name()) {
+    let twice = if is_free { twice::find(&signature.ident, returned.name()) } else { Some(Twice::Function) };
+    if let Some(twice) = twice {
         let tree = of_any_type(call.as_ref(), krate);
         let (signature, body) = (with_output(signature, &returned, &tree.ty), with_tree(&body, call, &returned, &tree));
         let is_written = matches!(returned, Returned::Name(_));

@@ -216,11 +216,17 @@ impl Generated<'_> {
         let [start, end] = ends(ty);
         let private = respanned(&self.private, start);
         if let Some(retry_if) = plain(self.options.retry_if.as_ref()) {
-            let [check, decide] =
-                [quote!(Fallible::into_result), quote!(IntoTaskError::retried_if)].map(|path| respanned(&path, end));
+            let [check, decide, always] =
+                [quote!(Fallible::into_result), quote!(IntoTaskError::retried_if), quote!(always_retried)]
+                    .map(|path| respanned(&path, end));
+            // A function of another type is told at its name, by the type of one that would do.
             quote_spanned! {start=> |returned| {
                 let (check, decide) = (#private::#check, #private::#decide);
-                decide(check(returned), #retry_if)
+                let returned = check(returned);
+                #[allow(unused_assignments)]
+                let mut retry_if = #private::#always(&returned);
+                retry_if = #retry_if;
+                decide(returned, retry_if)
             } }
         } else {
             let function = quote_spanned!(end=> IntoTaskResult::into_task_result);

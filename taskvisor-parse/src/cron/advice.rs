@@ -28,7 +28,11 @@ pub(super) fn on_number_of_fields(text: &str, words: &[Token<'_>]) -> String {
     });
     let has_year = words.last().is_some_and(|word| word.text.len() == 4 && word.number().is_some());
     let has_seconds = words.first().is_some_and(|word| word.number().is_some());
-    let rest = || words.iter().skip(1).take(5).map(|word| word.text).collect::<Vec<_>>().join(" ");
+    let rest = || {
+        let fields = [Field::Minute, Field::Hour, Field::DayOfMonth, Field::Month, Field::DayOfWeek];
+        let words = words.iter().skip(1).zip(fields).map(|(word, field)| of_quartz(word.text, field));
+        words.collect::<Vec<_>>().join(" ")
+    };
     let advice = match count {
         6.. if has_spaced_list => "there are no spaces within a field".to_owned(),
         6 if has_year => "a pattern has no year".to_owned(),
@@ -38,6 +42,16 @@ pub(super) fn on_number_of_fields(text: &str, words: &[Token<'_>]) -> String {
         _ => "minute, hour, day of month, month and day of week".to_owned(),
     };
     format!("{text:?} has {count} field{}, expected 5: {advice}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns a field of Quartz, whose `?` is `*` here, and whose `5/15` begins with 5.
+fn of_quartz(word: &str, field: Field) -> String {
+    let Some((first, step)) = word.split_once('/') else { return word.replace('?', "*") };
+    match first.parse::<u32>() {
+        Ok(first) if first == field.first() => format!("*/{step}"),
+        Ok(first) => format!("{first}-{}/{step}", field.last()),
+        Err(_) => word.to_owned(),
+    }
 }
 
 /// Returns the pattern for a text such as `02:30`.

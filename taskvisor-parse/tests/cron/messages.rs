@@ -42,6 +42,13 @@ fn texts_without_five_fields() {
             "0 0 2 * * * *",
             &[("0 0 2 * * * *", "{} has 7 fields, expected 5: leave out the seconds and the year: \"0 2 * * *\"")],
         ),
+        (
+            "0 15/20 9 1/1 * ? *",
+            &[(
+                "0 15/20 9 1/1 * ? *",
+                "{} has 7 fields, expected 5: leave out the seconds and the year: \"15-59/20 9 */1 * *\"",
+            )],
+        ),
         ("0 0 2 * * 5", &[("0 0 2 * * 5", "{} has 6 fields, expected 5: leave out the seconds: \"0 2 * * 5\"")]),
         (
             "0 0 2 * * july",

@@ -22,7 +22,7 @@ use super::error::{BoxError, TaskError};
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
-    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn Error + Send + Sync>`, or any `std::error::Error + \
+    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn std::error::Error + Send + Sync>`, or any `std::error::Error + \
             Send + Sync + 'static`"
 )]
 pub trait IntoTaskResult {
@@ -66,7 +66,7 @@ impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "a supervised task with `retry_if` cannot return `{Self}`",
     label = "expected `Result<(), E>`",
-    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn Error + Send + Sync>`, or any `std::error::Error + \
+    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn std::error::Error + Send + Sync>`, or any `std::error::Error + \
             Send + Sync + 'static`"
 )]
 pub trait Fallible {
@@ -102,7 +102,7 @@ impl<E> Fallible for Result<Infallible, E> {
     message = "`{Self}` is not an error that a task can fail with",
     label = "expected a type that implements `std::error::Error`, `Send` and `Sync`",
     note = "a task returns `()` or `Result<(), E>`, where `E` is `TaskError`, `String`, `&'static str`, \
-            `Box<dyn Error + Send + Sync>`, or any `std::error::Error + Send + Sync + 'static`"
+            `Box<dyn std::error::Error + Send + Sync>`, or any `std::error::Error + Send + Sync + 'static`"
 )]
 pub trait IntoTaskError {
     /// Converts the error to a [`TaskError`].
