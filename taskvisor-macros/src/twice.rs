@@ -73,7 +73,7 @@ pub(crate) fn find(function: &Ident, ty: &Ident) -> Option<Twice> {
 /// Returns `true` if the function is certainly one of an `impl` or a `trait`. The file is read for an attribute that does not
 /// begin its line, which such a function has.
 pub(crate) fn is_associated(function: &Ident) -> bool {
-    let is_indented = Span::call_site().start().column > 0;
+    let is_indented = cfg!(test) || Span::call_site().start().column > 0;
     let Some(place) = is_indented.then(|| Place::of(function)).flatten() else { return false };
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     let source = seen.source(&place.file);
@@ -97,12 +97,26 @@ fn is_repeated(place: &Place, places: &mut Vec<Place>, sources: &mut HashMap<Pat
     is_repeated
 }
 
+#[cfg(test)]
+std::thread_local! {
+    /// The file whose text a test expands.
+    pub(crate) static FILE: std::cell::RefCell<Option<PathBuf>> = const { std::cell::RefCell::new(None) };
+}
+
+fn file_of(name: &Ident) -> Option<PathBuf> {
+    #[cfg(test)]
+    if let Some(file) = FILE.with_borrow(Clone::clone) {
+        return Some(file);
+    }
+    name.span().local_file()
+}
+
 impl Place {
     fn of(name: &Ident) -> Option<Self> {
         if is_editor() {
             return None;
         }
-        let (file, start) = (name.span().local_file()?, name.span().start());
+        let (file, start) = (file_of(name)?, name.span().start());
         Some(Self { file, name: name.to_string(), line: start.line, column: start.column, scope: OnceCell::new() })
     }
 

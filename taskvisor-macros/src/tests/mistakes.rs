@@ -21,7 +21,7 @@ const SAID: [&str; 7] = [
     include_str!("../../../ui-tests/fail-rustc/arguments.stderr"),
     include_str!("../../../ui-tests/fail-rustc/expressions.stderr"),
     include_str!("../../../ui-tests/fail-rustc/handles.stderr"),
-    include_str!("../../../ui-tests/fail-rustc/in_impl.stderr"),
+    include_str!("../../../ui-tests/fail/m24_in_impl.stderr"),
     include_str!("../../../ui-tests/fail-rustc/names.stderr"),
     include_str!("../../../ui-tests/fail-rustc/outcomes.stderr"),
     include_str!("../../../ui-tests/fail-rustc/subscribers.stderr"),

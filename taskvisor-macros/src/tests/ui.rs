@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, LineColumn, TokenStream, TokenTree};
 
 /// How the errors of the compiler itself begin, and those about what another macro has made of a function.
-const OF_OTHERS: [&str; 6] = [
+const OF_OTHERS: [&str; 4] = [
     "unexpected token: `;`",
     "expected expression, found `;`",
     "future cannot be sent between threads safely",
-    "`const` items in this context need a name",
-    "struct is not supported in `trait`s or `impl`s",
     "a task runs on the runtime of the supervisor: write `async fn main_above`",
 ];
 
@@ -28,7 +26,10 @@ struct Program {
 
 impl Program {
     fn read(path: &Path) -> Told {
-        Self::told(&fs::read_to_string(path).unwrap())
+        crate::twice::FILE.set(Some(path.to_owned()));
+        let told = Self::told(&fs::read_to_string(path).unwrap());
+        crate::twice::FILE.set(None);
+        told
     }
 
     fn told(source: &str) -> Told {
