@@ -127,7 +127,7 @@ impl<'a> LegalNames<'a> {
             [] => match (self.with_groups(name), self.closest(name)) {
                 (Some(meant), _) => format!("unknown setting, did you mean {meant}, with the groups that it is in?"),
                 (None, Some(meant)) => format!("unknown setting, did you mean `{meant}`?"),
-                (None, None) => "unknown setting: no option of this tree has the name".to_owned(),
+                (None, None) => "unknown setting: nothing that the tree declares has it, and what is added at run time has no settings".to_owned(),
             },
             [meant] => format!("unknown setting, did you mean `{meant}`?"),
             _ if parts.len() <= 4 => format!("it has no value of its own: set {}", suggest::list(parts, '`')),

@@ -128,8 +128,8 @@ fn t3_all_errors_are_reported_at_once_each_with_its_origin() {
     let error = RuntimeError::InvalidOverrides(invalid[..2].to_vec());
     assert_eq!(
         error.to_string(),
-        "2 invalid overrides: APP_X: unknown setting: no option of this tree has the name; APP_GRACE: \"1\" has no \
-         unit after `1`: write for example \"1s\" or \"1ms\""
+        "2 invalid overrides: APP_X: unknown setting: nothing that the tree declares has it, and what is added at run \
+         time has no settings; APP_GRACE: \"1\" has no unit after `1`: write for example \"1s\" or \"1ms\""
     );
     assert_eq!((error.exit_code(), error.as_label()), (2, "runtime_invalid_overrides"));
 }

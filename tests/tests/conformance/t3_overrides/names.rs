@@ -56,7 +56,10 @@ fn t3_a_name_without_its_groups_is_told_the_whole_name() {
         assert_eq!(message(name), meant(names), "{name}");
     }
     // The name of the task is not left out.
-    assert_eq!(message("APP_JOBS_INNER_TIMEUOT"), "unknown setting: no option of this tree has the name");
+    assert_eq!(
+        message("APP_JOBS_INNER_TIMEUOT"),
+        "unknown setting: nothing that the tree declares has it, and what is added at run time has no settings"
+    );
     assert_eq!(
         refused(tree(), Overrides::from([("deep.timeout", "1s")]))[0].message,
         meant("`jobs.inner.deep.timeout`")
@@ -70,7 +73,10 @@ fn t3_an_unknown_name_is_an_error_that_says_what_was_meant() {
         ("store.pool.timeot", "store.pool.timeot: unknown setting, did you mean `store.pool.timeout`?"),
         ("stor.pool.timeout", "stor.pool.timeout: unknown setting, did you mean `store.pool.timeout`?"),
         ("limits.dv", "limits.dv: unknown setting, did you mean `limits.db`?"),
-        ("elephants", "elephants: unknown setting: no option of this tree has the name"),
+        (
+            "elephants",
+            "elephants: unknown setting: nothing that the tree declares has it, and what is added at run time has no settings",
+        ),
         ("limits", "limits: unknown setting, did you mean `limits.db`?"),
         (
             "poll.backoff",
@@ -86,7 +92,7 @@ fn t3_an_unknown_name_is_an_error_that_says_what_was_meant() {
     assert_eq!(
         texts,
         [
-            "APP_PASSWORD: unknown setting: no option of this tree has the name",
+            "APP_PASSWORD: unknown setting: nothing that the tree declares has it, and what is added at run time has no settings",
             "APP_STORE_POOL_TIMEUOT: unknown setting, did you mean `APP_STORE_POOL_TIMEOUT`?",
         ]
     );
