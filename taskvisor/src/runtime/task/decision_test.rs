@@ -1,4 +1,4 @@
-//! What follows each end of an attempt.
+//! Tests what follows each end of an attempt.
 
 use super::*;
 use crate::policy::Overrides;
@@ -76,7 +76,7 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
     assert!(matches!(next(Request::Nothing), Next::Retry { streak: 1, .. }));
     assert!(matches!(next(Request::Restart), Next::Restart(Some(_))));
 
-    // Somebody has the last error, there is none, and an error that does not pass as it is.
+    // The last error is shared, there is none, and the error cannot be reused as it is.
     last = Some(Arc::clone(&error));
     let stays = |mut ending: Ending, last: &mut Option<Arc<TaskError>>| {
         assert!(ending.share(last).is_none());
