@@ -51,8 +51,8 @@ impl Default for BackoffPolicy {
 
 /// The random spread of a delay, so that tasks that failed together do not retry together.
 ///
-/// Start with [`Equal`](Self::Equal): a retry waits for at least half of the delay, and tasks that failed at one instant
-/// come back spread.
+/// Start with [`Equal`](Self::Equal): a retry waits for at least half of the delay, and the retries of tasks that
+/// failed at the same time are spread.
 ///
 /// `delay` is the delay of the policy without jitter. `Full`, `Equal` and `Decorrelated` are named after Marc
 /// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the current

@@ -414,8 +414,8 @@ options! {
         /// Returns the limit of failures: their number, and the time. Default: `None`, no limit.
         get limit() -> Option<(u32, Duration)>;
 
-        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the task
-        /// as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
+        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the
+        /// task as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
         /// [`critical`](Self::critical). Successes and stops by request do not count, and an attempt that ran for long
         /// does not reset the count: a failure counts until it is older than `within`. A new registration of the task
         /// starts from zero. The limit of a group is [`Group::with_limit`](crate::Group::with_limit). `within` must not

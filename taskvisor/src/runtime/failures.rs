@@ -1,8 +1,8 @@
 //! Tasks and groups that ended in failure and are not acknowledged.
 //!
-//! A registration that has ended is not in the registry, but its failure still counts for health. It is kept by path
-//! until a new registration of that path ends, its group starts again, or it is removed or acknowledged. While nothing
-//! fails, only a flag is read.
+//! A registration that has ended is not in the registry, but its failure still counts for health until a new
+//! registration of that path starts. It is kept by path until that registration ends, or until it is removed or
+//! acknowledged. While nothing fails, only a flag is read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -124,7 +124,7 @@ impl Cell {
     /// Like `is_well`, for a given state of the machine.
     pub(super) fn is_well_as(&self, machine: &Machine) -> bool {
         match machine.state() {
-            // In its backoff, only a task with [`Ready::FirstSuccess`] can be ready.
+            // In its backoff, only a task with `Ready::FirstSuccess` can be ready.
             TaskState::Running | TaskState::Pending | TaskState::Backoff => machine.ready,
             // A pause does not change the readiness by the first success. Any other task would be ready by running.
             TaskState::Paused => machine.ready && self.policy().ready == Ready::FirstSuccess,

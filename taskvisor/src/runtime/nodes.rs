@@ -53,8 +53,8 @@ impl Core {
         Some(TreeSnapshot { root })
     }
 
-    /// Builds the node of the task or group at the path, without the children of a group. `None` if a snapshot of the tree
-    /// has none there.
+    /// Builds the node of the task or group at the path, without the children of a group. `None` if a snapshot of the
+    /// tree has none there.
     pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
         let mut node = self.undated_node(path)?;
         self.show_own_comeback(&mut node);

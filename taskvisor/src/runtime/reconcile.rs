@@ -83,8 +83,8 @@ enum Decision {
 type Wanted = HashMap<Arc<str>, Admitted>;
 
 impl Core {
-    /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that have
-    /// to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
+    /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that
+    /// have to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
     pub(crate) async fn reconcile(
         self: &Arc<Self>,
         group: Option<GroupRef>,

@@ -180,8 +180,8 @@ impl Registry {
         self.is_drained() || self.admission != Admission::Closing
     }
 
-    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks beside
-    /// the tree, or the tree.
+    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks
+    /// beside the tree, or the tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
         self.is_drained() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }

@@ -26,8 +26,8 @@ pub(crate) struct Running {
 pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>;
 
 impl Core {
-    /// Claims the supervisor for a `run`, and starts its tasks. It listens for signals if `signals` is set. If the start
-    /// is refused, the claim ends without any other effect.
+    /// Claims the supervisor for a `run`, and starts its tasks. It listens for signals if `signals` is set. If the
+    /// start is refused, the claim ends without any other effect.
     pub(crate) fn claim(
         self: &Arc<Self>,
         signals: bool,

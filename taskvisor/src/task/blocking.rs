@@ -53,8 +53,8 @@ enum Threads {
 }
 
 impl Threads {
-    /// Starts the work; `name` is the name of the task. Returns an abort handle if the work waits in the queue of the
-    /// pool.
+    /// Starts the work; `name` is the name of the task. Returns the abort handle of work on the pool, which removes it
+    /// from the queue.
     fn start(self, name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
         match self {
             Self::Own => on_own_thread(name, work).map(|()| None),
@@ -130,8 +130,8 @@ impl Started {
         Ok(Self { job, ended, queued })
     }
 
-    /// Takes the job back. Returns `true` if no thread has taken it. The job is taken directly, because a full pool can
-    /// take long to remove an aborted job.
+    /// Takes the job back. Returns `true` if no thread has taken it. The job is removed here, because a full pool can
+    /// take long to drop an aborted one.
     fn take_back(&self) -> bool {
         let job = lock(&self.job).take();
         if let Some(queued) = &self.queued {

@@ -262,7 +262,8 @@ impl TaskContext {
         }
     }
 
-    /// Returns the token of the lease that the attempt holds, if it belongs to a [singleton](crate::TaskSpec::with_singleton).
+    /// Returns the token of the lease that the attempt holds, if it belongs to a
+    /// [singleton](crate::TaskSpec::with_singleton).
     ///
     /// Each acquisition of the lease has a greater token than all before it in the whole fleet. Pass the token with
     /// each write. A resource that refuses smaller tokens than it has seen is protected from an owner that has lost the

@@ -153,8 +153,9 @@ impl TaskError {
     /// Sets when the task is retried: after exactly `delay`, instead of its [backoff](crate::BackoffPolicy). For a
     /// service that states when to retry, such as an HTTP service with the header `Retry-After`.
     ///
-    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff, and
-    /// gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by itself.
+    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff,
+    /// and gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by
+    /// itself.
     ///
     /// The failure counts like any other for `max_retries` and for limits. The backoff does not grow: the next failure
     /// without a delay of its own waits as if this failure had not happened.

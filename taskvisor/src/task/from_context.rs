@@ -6,7 +6,7 @@ use super::context::TaskContext;
 
 mod sealed {
     pub trait Sealed {
-        /// `true` for [`TaskContext`], `false` for the token only.
+        /// `true` for the context, `false` for the token only.
         const IS_WHOLE: bool;
     }
 

@@ -139,8 +139,8 @@ impl TaskSpec {
         self.set_singleton(|singleton| singleton.key = Some(key))
     }
 
-    /// Makes the task a [singleton](Self::with_singleton), and sets whether it counts as ready while it stands by. Default:
-    /// [`Standby::Ready`].
+    /// Makes the task a [singleton](Self::with_singleton), and sets whether it counts as ready while it stands by.
+    /// Default: [`Standby::Ready`].
     #[cfg(feature = "fleet")]
     pub fn with_standby(self, standby: Standby) -> Self {
         self.set_singleton(|singleton| singleton.standby = standby)
@@ -153,8 +153,8 @@ impl TaskSpec {
         self.set_singleton(|singleton| singleton.overrun = overrun)
     }
 
-    /// Makes the task a [singleton](Self::with_singleton), and sets when a run of its schedule or period counts as done in
-    /// the fleet. Default: [`Ticks::AtMostOnce`].
+    /// Makes the task a [singleton](Self::with_singleton), and sets when a run of its schedule or period counts as done
+    /// in the fleet. Default: [`Ticks::AtMostOnce`].
     #[cfg(feature = "fleet")]
     pub fn with_ticks(self, ticks: Ticks) -> Self {
         self.set_singleton(|singleton| singleton.ticks = ticks)

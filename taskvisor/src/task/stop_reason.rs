@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::tree::FailureChain;
 
-/// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason only
-/// if its rank is higher.
+/// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason
+/// only if its rank is higher.
 ///
 /// An attempt reads it from [`TaskContext::cancelled`](crate::TaskContext::cancelled) and
 /// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason). It is also in

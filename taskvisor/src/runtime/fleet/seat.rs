@@ -180,8 +180,8 @@ impl Seat {
         }
     }
 
-    /// Returns the number of grants, if the work of all of them has ended. `None` if the seat has a lease or has left;
-    /// the unit is notified of a change and calls again.
+    /// Returns the number of grants of an idle unit. `None` if the unit has left, or if the lease is held: the unit is
+    /// then notified of the grant or of its end, and calls again.
     pub(in crate::runtime) fn grants_before(&self) -> Option<u64> {
         let state = lock(&self.state);
         (state.hold.is_none() && !state.has_left).then_some(state.grants)

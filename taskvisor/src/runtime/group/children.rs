@@ -9,7 +9,7 @@ use crate::tree::Role;
 pub(crate) type Key = u64;
 
 /// Numbers the starts and stops of children across the runs of a group. A note of a child carries the epoch of the last
-/// start or stop that the child knows.
+/// start or stop that the child has received.
 pub(crate) type Epoch = u32;
 
 /// The phase of a child.
@@ -19,8 +19,7 @@ pub(super) enum Phase {
     Down,
     /// Started, and not ready yet.
     Starting,
-    /// Started, and its first attempt is delayed. The group counts it as ready; the children after it wait for its
-    /// attempt.
+    /// Started, and its attempt is delayed. The group counts it as ready; the children after it wait for its attempt.
     Delayed,
     /// Started, and has been ready since.
     Ready,

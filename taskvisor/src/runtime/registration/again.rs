@@ -57,8 +57,8 @@ impl Core {
         Ok(registered)
     }
 
-    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if the
-    /// task is not kept.
+    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if
+    /// the task is not kept.
     pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
         let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
         let Some((admitted, member)) = self.admit_again(&before) else { return false };

@@ -310,7 +310,7 @@ impl Drop for Stopper {
         if self.core.stop.verdict.is_given() {
             return;
         }
-        // If that runtime has ended, tasks can run on another.
+        // The runtime of the tasks has ended, but tasks can run on another.
         if self.watch.is_none() && self.core.registry().lives_elsewhere() {
             if let Some(watch) = Watch::get() {
                 return Self::new(&self.core, &self.home).spawn_on(watch, Duration::ZERO);

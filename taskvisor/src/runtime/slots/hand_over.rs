@@ -160,8 +160,8 @@ impl Core {
         }
     }
 
-    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time. `before`
-    /// is its previous phase.
+    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time.
+    /// `before` is its previous phase.
     #[inline]
     pub(super) fn settle_slot(
         &self,
@@ -211,8 +211,8 @@ impl Core {
         }
     }
 
-    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
-    /// past.
+    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in
+    /// the past.
     pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
         let slots = &mut registry.slots;
         let terms = slots.open(name, self.controller.terms(name), &self.controller);

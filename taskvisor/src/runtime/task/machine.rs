@@ -285,8 +285,8 @@ impl Machine {
         self.stage = first_stage(policy);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. `request` tells whether a stop was requested
-    /// before.
+    /// Requests the task to stop for good; `at_once` leaves it no time. A final attempt can follow the first request
+    /// only.
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {

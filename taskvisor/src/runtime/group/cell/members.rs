@@ -186,8 +186,8 @@ impl GroupCell {
         Ok(Adoption { group: self, inbox, key, takes_place })
     }
 
-    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or waits
-    /// for its next run, which registers the child.
+    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or
+    /// waits for its next run, which registers the child.
     pub(in crate::runtime) fn readopt(&self, key: Key) -> Option<Adoption<'_>> {
         let inbox = self.lock();
         let runs = inbox.open && !inbox.reserved && inbox.orphans.is_none() && inbox.state != TaskState::Ended;

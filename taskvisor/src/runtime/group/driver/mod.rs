@@ -258,7 +258,7 @@ impl Live {
         }
         self.step(input);
         match input {
-            // The failure of this child is read later, so the child is kept.
+            // The failure of this child is read later, so it is kept.
             Input::Note { key, note: Note::Ended(_), .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
             Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
             Input::Again { key, .. } => self.group.forget_before(key),

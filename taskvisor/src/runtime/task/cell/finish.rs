@@ -129,8 +129,8 @@ impl Cell {
         if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
-    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out what is left after
-    /// releasing it.
+    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out the remaining work
+    /// after releasing it.
     #[cfg(feature = "controller")]
     #[inline]
     pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
@@ -139,8 +139,8 @@ impl Cell {
         Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
     }
 
-    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task, to be
-    /// dropped with no lock held.
+    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task,
+    /// to be dropped with no lock held.
     #[cfg(feature = "controller")]
     #[inline]
     pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {

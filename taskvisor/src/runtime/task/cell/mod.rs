@@ -182,7 +182,7 @@ impl Cell {
         self.lock().task.clone()
     }
 
-    /// Returns `true` if it has its task. One that has ended has it only if it is kept.
+    /// Returns `true` if the registration has its task. After its end, it has the task only if the task is kept.
     #[cfg(feature = "cron")]
     pub(in crate::runtime) fn has_task(&self) -> bool {
         self.lock().task.is_some()
@@ -204,7 +204,7 @@ impl Cell {
         &self.policy
     }
 
-    /// Returns the delay of the first attempt; that of a scheduled task has no end.
+    /// Returns the delay of the first attempt; [`Duration::MAX`] for a scheduled task.
     #[inline]
     pub(in crate::runtime) fn first_delay(&self) -> Duration {
         if self.policy.is_scheduled() {

@@ -24,8 +24,8 @@ impl Cell {
         changes
     }
 
-    /// Wakes the actor of a task that was paused or resumed. With `stops`, a running attempt is requested to end, unless
-    /// the task was resumed in the meantime. Returns `true` if this is the first request.
+    /// Wakes the actor of a task that was paused or resumed. With `stops`, a running attempt is requested to end,
+    /// unless the task was resumed in the meantime. Returns `true` if this is the first request.
     pub(in crate::runtime) fn heed_pause(&self, stops: bool) -> bool {
         let mut state = self.lock();
         let effects = if stops { state.machine.stop_in_pause() } else { None };

@@ -7,7 +7,8 @@ use crate::runtime::clock::Ticks;
 
 impl Cell {
     /// Like [`conclude`](Cell::conclude), for the usual case: the attempt was requested to stop, is complete or
-    /// canceled, has no helper, and the bus has no subscriber. In any other case, changes nothing and returns `None`.
+    /// canceled, and has neither helpers nor a token, and the bus is not active. In any other case, changes nothing and
+    /// returns `None`.
     #[inline(never)]
     pub(in crate::runtime) fn conclude_stop(&self, ending: &Ending) -> Option<Next> {
         let mut state = self.lock();
