@@ -2,7 +2,8 @@
 
 /// Implements `Debug` for a type, with the listed values as its fields.
 ///
-/// The output says that there are more fields. The values are expressions of the value that the pattern binds.
+/// The output ends with `..`, because not all fields are listed. The value of a field is an expression that can use the
+/// bindings of the pattern.
 macro_rules! impl_debug {
     ($type:ident $(<$lifetime:lifetime>)?, |$this:pat_param| $($field:ident: $value:expr),*) => {
         impl std::fmt::Debug for $type$(<$lifetime>)? {

@@ -3,7 +3,8 @@
 /// Makes an enum, and `label`, which returns the label of a value. A variant is `Variant = label`, with its attributes
 /// and fields.
 ///
-/// With `: Display` after its name, the enum is shown as its label, which is padded.
+/// With `: Display` after its name, the enum implements `Display`, which writes the label and respects width and
+/// alignment.
 macro_rules! labels {
     ($(#[$attr:meta])* $vis:vis enum $name:ident $(: $display:ident)? {
         $($(#[$own:meta])* $variant:ident $({ $($fields:tt)* })? $(($inner:ty))? = $label:expr,)+

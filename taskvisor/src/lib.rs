@@ -7,7 +7,8 @@
 //!   `#[supervisor]` gives the type of a tree a name.
 //! - A [`Group`] holds tasks and groups that start, fail and stop together, according to its [`Strategy`].
 //! - An [`Inbox`](inbox::Inbox) is a queue of messages that outlives the attempts that read it.
-//! - A [`TaskHandle`] controls one registration and gives its [`TaskOutcome`]. A [`Subscribe`]r receives every [`Event`].
+//! - A [`TaskHandle`] controls one registration and gives its [`TaskOutcome`]. A [`Subscribe`]r receives every
+//!   [`Event`].
 //!
 //! The [`guide`] explains each subject, from a first service to a checklist before production.
 //!

@@ -11,7 +11,8 @@ mod hook;
 
 pub use hook::record_panics;
 
-/// Calls `f`, and converts a panic to an error. The values that `f` used are dropped afterwards and never used again.
+/// Calls `f`, and converts a panic to an error. The caller must not use the values that `f` used again, except to drop
+/// them.
 #[inline]
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, TaskError> {
     catch_unwind(AssertUnwindSafe(f)).map_err(caught)
@@ -29,7 +30,7 @@ pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
     }
 }
 
-/// A user value whose drop is caught, so that it can be a field of any type.
+/// A wrapper that drops its user value and catches a panic of that drop.
 #[derive(Clone)]
 pub(crate) struct Fenced<T>(Option<T>);
 
@@ -75,7 +76,7 @@ fn caught(payload: Box<dyn Any + Send>) -> TaskError {
     TaskError::Panicked(Box::new(Panic::at(message, location, backtrace)))
 }
 
-/// Returns the payload as text. The drop of another payload is caught.
+/// Returns the payload if it is a string. Drops any other payload, and catches a panic of that drop.
 fn message(payload: Box<dyn Any + Send>) -> Option<String> {
     let payload = match payload.downcast::<String>() {
         Ok(text) => return Some(*text),
@@ -84,7 +85,7 @@ fn message(payload: Box<dyn Any + Send>) -> Option<String> {
     if let Some(text) = payload.downcast_ref::<&str>() {
         return Some((*text).to_owned());
     }
-    // The drop of a payload can panic, and so can the drop of the payload of that panic, without end.
+    // The payload of this second panic is leaked, because its drop could panic as well.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }

@@ -1,5 +1,6 @@
 //! The items that most programs need. `LogWriter` and `LogLevel` need the feature `logging`. `ControllerSpec`,
-//! `SlotSpec` and the other items of slots need `controller`, and `Fleet` needs `fleet`. See [the features](crate#features).
+//! `SlotSpec` and the other items of slots need `controller`, and `Fleet` needs `fleet`. See [the
+//! features](crate#features).
 
 #[cfg(feature = "fleet")]
 pub use crate::fleet::Fleet;

@@ -24,12 +24,12 @@ thread_local! {
 /// [`Panic::backtrace`](crate::Panic::backtrace) then return it for panics of tasks, their helpers, blocking work,
 /// subscribers and drops.
 ///
-/// `run`, `run_until` and `run_to_exit` call it. Call it first if a panic before that matters, or if the program only
-/// calls [`start`](crate::Tree::start).
+/// `run`, `run_until` and `run_to_exit` call it. Call it earlier to locate the panics before that, or if the program
+/// only calls [`start`](crate::Tree::start).
 ///
-/// It installs a panic hook, once for the process, that records the location and then calls the hook that was installed
-/// before, so that messages are printed as ever. A hook that the program sets later replaces it, and is not replaced
-/// again: let it call the hook before it, which `std::panic::take_hook` returns, to keep the locations. Do not set a
+/// It installs a panic hook, once for the process. The hook records the location and then calls the hook that was
+/// installed before, so that messages are still printed. A hook that the program sets later replaces this hook for
+/// good. To keep the locations, let the later hook call this one, which `std::panic::take_hook` returns. Do not set a
 /// hook on another thread at the same time.
 ///
 /// # Examples
@@ -84,6 +84,7 @@ fn record(info: &PanicHookInfo<'_>) {
 /// Returns the origin of the panic with this message that was just caught, if it was recorded.
 pub(super) fn take(message: Option<&str>) -> Option<Origin> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
-    // A panic that the program caught itself can be followed by one without a hook.
+    // A panic that was resumed runs no hook. The record can then belong to an earlier panic that the program caught
+    // itself.
     (last.message.as_deref() == message).then_some(last)
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// The pause before a retry: exponential, capped, with jitter.
 ///
-/// The delay after the `n`-th consecutive failure (counted from 0) is `first * factor^n`, at most `max`; then
-/// `jitter` is applied. The count starts again after a success, and after an attempt that lived for
-/// [`reset_after`](crate::TaskSpec::with_reset_after). A failure that [tells](crate::TaskError::retry_after) when to retry
-/// is not part of it. The guide explains
-/// [restarts and backoff](crate::guide::restarts), with the choice of a jitter.
+/// The delay after the `n`-th consecutive failure (counted from 0) is `first * factor^n`, at most `max`; then `jitter`
+/// is applied. The count starts again after a success, and after an attempt that lived for
+/// [`reset_after`](crate::TaskSpec::with_reset_after). A failure with a [delay of its
+/// own](crate::TaskError::retry_after) does not count. The guide explains [restarts and
+/// backoff](crate::guide::restarts), with the choice of a jitter.
 ///
 /// # Examples
 /// ```
@@ -51,8 +51,8 @@ impl Default for BackoffPolicy {
 
 /// The random spread of a delay, so that tasks that failed together do not retry together.
 ///
-/// Start with [`Equal`](Self::Equal): a retry waits for at least half of the delay, and tasks that failed at one instant
-/// come back spread.
+/// Start with [`Equal`](Self::Equal): a retry waits for at least half of the delay, and the retries of tasks that
+/// failed at the same time are spread.
 ///
 /// `delay` is the delay of the policy without jitter. `Full`, `Equal` and `Decorrelated` are named after Marc
 /// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the current
@@ -74,9 +74,9 @@ pub enum JitterPolicy {
 impl BackoffPolicy {
     /// Returns the delay after the consecutive failure number `attempt`, counted from 0.
     ///
-    /// Total: it gives a delay for every policy and number, never above `max`. A `first` above `max` counts as `max`, a
-    /// factor that is negative or no number counts as 1. Results are rounded up to whole nanoseconds; only
-    /// [`JitterPolicy::Full`] can make zero out of a `first` that is not zero.
+    /// The result is never above `max`. A `first` above `max` counts as `max`; a factor that is negative or NaN counts
+    /// as 1. Results are rounded up to whole nanoseconds. If `first` is not zero, only [`JitterPolicy::Full`] can
+    /// return zero.
     #[must_use]
     pub fn next(&self, attempt: u32) -> Duration {
         self.next_by(attempt, |low, high| fastrand::u128(low..=high))

@@ -1,4 +1,4 @@
-//! Schedules by the calendar: a pattern, its time zone, and what happens to runs that were missed.
+//! Calendar schedules: a pattern, its time zone, and the policy for missed runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use super::{Overrides, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::TaskSpec;
 
-/// What happens to the runs of a schedule that were missed: due while an attempt ran or waited for a permit, while the
-/// host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run). One that was interrupted is
-/// missed too, if a later one is due before it can begin again.
+/// The policy for missed runs of a schedule. A run is missed if it was due while an attempt ran or waited for a permit,
+/// while the host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run). An interrupted
+/// run is missed too if a later run is due before it can begin again.
 ///
-/// An attempt that begins within 60 s of its time is on time. Missed runs are always told: by the event
+/// An attempt that begins within 60 s of its time is on time. Missed runs are always reported: by the event
 /// [`RunsMissed`](crate::EventKind::RunsMissed), and with the feature `metrics` by `taskvisor_runs_missed_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Missed {
-    /// One run makes up for all of them. It is that of the latest, unless that is more than
+    /// One run, that of the latest missed time, makes up for all of them. It is skipped if that time is more than
     /// [`late`](Schedule::late) ago.
     #[default]
     Once,
-    /// They are skipped.
+    /// Missed runs are skipped.
     Skip,
 }
 
-/// A schedule by the calendar, in a time zone; needs the feature `cron`.
+/// A calendar schedule in a time zone. Needs the feature `cron`.
 ///
 /// [`TaskSpec::with_schedule`] gives it to a task, and `cron = "30 2 * * *"` in `#[task]` or `task(..)`. The guide
 /// explains [schedules](crate::guide::schedules), with the grammar of patterns, and what happens when clocks change.
@@ -58,8 +58,8 @@ pub struct Schedule {
 
 impl Schedule {
     /// Makes a schedule of a cron pattern: five fields (minute, hour, day of month, month, day of week), or a nickname
-    /// such as `@daily`. Its times are those of UTC, unless [`zone`](Self::zone) or the
-    /// [config](crate::SupervisorConfig::zone) says another.
+    /// such as `@daily`. Its times are in UTC, unless [`zone`](Self::zone) or the
+    /// [config](crate::SupervisorConfig::zone) sets another zone.
     pub fn cron(pattern: impl Into<Arc<str>>) -> Self {
         Self { pattern: pattern.into(), zone: None, splay: None, missed: None, late: None }
     }
@@ -80,8 +80,8 @@ impl Schedule {
         Self { missed: Some(missed), ..self }
     }
 
-    /// Sets how late a missed run may begin; at least 1 s. Default: without a limit. A run that is later than this is
-    /// skipped and told. An attempt that begins in time is not ended by it.
+    /// Sets how late a missed run may begin; at least 1 s. Default: no limit. A run that is later than this is skipped
+    /// and reported. The limit never ends an attempt that has begun.
     pub fn late(self, late: Duration) -> Self {
         Self { late: Some(late), ..self }
     }
@@ -93,11 +93,10 @@ impl Schedule {
 }
 
 impl TaskSpec {
-    /// Runs the task by a schedule of the calendar. Its first attempt begins at the first time of the schedule, and
-    /// until then the task is [`Scheduled`](crate::TaskState::Scheduled) and ready. Needs
-    /// [`RestartPolicy::Always`] without an interval and the feature `cron`; not beside
-    /// [`with_every`](Self::with_every) or [`with_initial_delay`](Self::with_initial_delay), and with
-    /// [`Ready::Start`] only.
+    /// Runs the task on a calendar schedule. Its first attempt begins at the first time of the schedule, and until then
+    /// the task is [`Scheduled`](crate::TaskState::Scheduled) and ready. Needs the feature `cron`,
+    /// [`RestartPolicy::Always`] without an interval, and [`Ready::Start`]. Not allowed with
+    /// [`with_every`](Self::with_every) and [`with_initial_delay`](Self::with_initial_delay).
     ///
     /// A failure is retried after the backoff, until the next time of the schedule. After
     /// [`max_retries`](Self::with_max_retries), the task waits for its next time.
@@ -120,9 +119,9 @@ impl TaskSpec {
 }
 
 impl Overrides {
-    /// Refuses what is set for a schedule where there is none.
+    /// Refuses the options of a schedule if there is no schedule.
     pub(crate) fn check_schedule(&self, name: &str) -> Result<(), InvalidOption> {
-        // The options of a registration have all rows, and `cron` as well where there is none.
+        // The options of a registration have all rows set, so `cron` can be set to `None`.
         if self.cron.is_some() {
             return Ok(());
         }
@@ -149,9 +148,9 @@ impl Overrides {
 /// The times at which a task runs.
 #[derive(Debug)]
 pub(crate) enum Times {
-    /// Those of a pattern.
+    /// The times of a pattern.
     Cron(Pattern),
-    /// Each multiple of so many seconds since 1970-01-01T00:00:00Z.
+    /// The multiples of this number of seconds since 1970-01-01T00:00:00Z.
     Every(i64),
 }
 
@@ -167,7 +166,8 @@ impl Times {
         }
     }
 
-    /// Returns how late an attempt that is on time begins, in seconds: the resolution of a pattern, or a tenth of a period.
+    /// Returns the largest delay of an attempt that counts as on time, in seconds: the resolution of a pattern, or a
+    /// tenth of a period.
     pub(crate) fn on_time(&self) -> i64 {
         const RESOLUTION: i64 = 60;
         match self {
@@ -201,12 +201,12 @@ fn occurrence(at: i64) -> Occurrence {
 }
 
 impl ResolvedPolicy {
-    /// Returns `true` if it runs on a calendar schedule.
+    /// Returns `true` if the task runs on a calendar schedule, or on the common ticks of a fleet.
     pub(crate) fn is_scheduled(&self) -> bool {
         self.cron.is_some() || self.has_common_ticks()
     }
 
-    /// Returns `true` if the ticks of its period are those of its fleet.
+    /// Returns `true` if all replicas of the fleet share the ticks of the period.
     #[cfg(feature = "fleet")]
     fn has_common_ticks(&self) -> bool {
         self.singleton.is_some() && self.every.is_some()
@@ -218,7 +218,7 @@ impl ResolvedPolicy {
         false
     }
 
-    /// Returns the times and the zone of the schedule; `None` without one, or if it was not checked.
+    /// Returns the times and the zone of the schedule; `None` without a schedule, or if the schedule is invalid.
     pub(crate) fn timetable(&self) -> Option<(Times, TimeZone)> {
         let zone = TimeZone::find(self.zone.as_deref()).ok()?;
         let Some(cron) = self.cron.as_deref() else {

@@ -1,4 +1,4 @@
-//! The values and combinations of options that are refused.
+//! Checks that refuse invalid values and combinations of options.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ impl ResolvedPolicy {
         self.critical.is_set() && is_retried && self.limit.is_none()
     }
 
-    /// Returns `true` if it runs on a calendar schedule, whose feature is off.
+    /// Returns `false`: calendar schedules need the feature `cron`.
     #[cfg(not(feature = "cron"))]
     #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
     pub(crate) const fn is_scheduled(&self) -> bool {
         false
     }
 
-    /// Returns `true` if a success is followed by a further run at a time.
+    /// Returns `true` if another run is planned after a success: by a period, an interval or a schedule.
     pub(crate) fn is_periodic(&self) -> bool {
         self.every.is_some()
             || self.is_scheduled()
@@ -82,7 +82,7 @@ impl ResolvedPolicy {
     }
 }
 
-/// Checks the options of a group. The limits are those of starting tasks and of attempts.
+/// Checks the options of a group. The two limits are `max_starting` and `max_concurrent`.
 pub(crate) fn check_group(
     name: &str,
     limit: Option<(u32, Duration)>,
@@ -135,7 +135,8 @@ pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> Strin
     Ok(())
 }
 
-/// Shows a refused factor to a thousandth. The exact text takes 25 KiB of code, for this message alone.
+/// Formats a refused factor, rounded up to thousandths. To format an `f64` exactly would add 25 KiB of code for this
+/// message alone.
 #[cold]
 fn shown_factor(factor: f64) -> String {
     let sign = if factor < 0.0 { "-" } else { "" };

@@ -1,4 +1,4 @@
-//! Each value and combination that is refused, and beside it the nearest that is not.
+//! Tests each refused value and combination, and the nearest one that is accepted.
 #![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::*;
@@ -9,7 +9,7 @@ const ALWAYS: RestartPolicy = RestartPolicy::Always { interval: None };
 const REPEATED: RestartPolicy = RestartPolicy::Always { interval: Some(SECOND) };
 const AT_ONCE: RestartPolicy = RestartPolicy::Always { interval: Some(Duration::ZERO) };
 
-/// What is set beside the defaults.
+/// Makes [`Overrides`] that set these options.
 macro_rules! set {
     ($($option:ident: $value:expr),*) => { Overrides { $($option: Some($value),)* ..Overrides::default() } };
 }
@@ -23,7 +23,7 @@ fn accepted(set: &Overrides) {
     assert_eq!(policy(set).check("x").map_err(|error| error.to_string()), Ok(()));
 }
 
-/// The option, its value, and a part of what would be right.
+/// Asserts that `set` is refused, with this option, this value and this part of the expected value in the error.
 #[track_caller]
 fn refused(set: &Overrides, option: &str, value: &str, expected: &str) {
     let error = policy(set).check("x").unwrap_err();

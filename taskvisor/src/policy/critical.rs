@@ -1,14 +1,14 @@
 //! The ends of a child that fail its group.
 
-/// Which ends of a task or group, for good and without a request, fail the group that it is in.
+/// The ends of a task or group that fail the group around it. Only ends for good and without a stop request count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Critical {
-    /// None of them.
+    /// No end.
     #[default]
     No,
     /// An end in failure.
     Failure,
-    /// Any end: it must not end.
+    /// Any end.
     AnyEnd,
 }
 

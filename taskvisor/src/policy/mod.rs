@@ -1,10 +1,10 @@
 //! Policies: plain values that say when a task runs again, when it is ready, and how long it may take.
 //!
-//! `restart`, `backoff` and `ready` are public values, `timeout` is what a setter takes, `critical` has setters only. `options` is the table of a task's
-//! options: what a spec sets, and what comes of it under the configuration of a supervisor; `checks` rejects invalid
-//! values and combinations.
-//! `schedule` computes the ticks of a fixed rate. `calendar` is the schedule of a calendar, and `zone` its time zones.
-//! `value` reads and writes the texts of values. All of it is pure: time is passed in.
+//! `restart`, `backoff` and `ready` are public values. `timeout` is the argument type of timeout setters, and
+//! `critical` has setters only. `options` is the table of a task's options: as a spec sets them, and as they resolve
+//! under a supervisor's config. `checks` rejects invalid values and combinations. `schedule` computes the ticks of a
+//! fixed rate. `calendar` has calendar schedules, and `zone` their time zones. `value` parses and formats values. All
+//! of it is pure: time is passed in.
 
 mod backoff;
 #[cfg(feature = "cron")]

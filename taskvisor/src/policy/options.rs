@@ -20,13 +20,13 @@ use crate::fleet::Singleton;
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
-/// The shortest healthy life that makes a failure count as the first again, unless it is set.
+/// The smallest default of `reset_after`: the run time after which a failure counts as the first again.
 const RESET_AFTER: Duration = Duration::from_secs(10);
 
 /// Makes a method of [`TaskSpec`] for an option.
 ///
 /// - `get name() -> Type` returns the value under the default config.
-/// - `get name() -> Type = read` returns what `read` makes of the value that is set.
+/// - `get name() -> Type = read` applies `read` to the value that is set.
 /// - `set name(argument: Type) = value` sets the option, and `unset name()` lets it be inherited.
 macro_rules! method {
     ($option:ident: $(#[$doc:meta])* get $name:ident() -> $type:ty) => {
@@ -55,7 +55,7 @@ macro_rules! method {
     };
 }
 
-/// The value of a row for overrides, if they can change it for this kind of child.
+/// Returns the value of a row, if overrides can change it for this kind of child.
 macro_rules! overridden {
     ($of:ident, $value:expr) => {
         None
@@ -79,16 +79,16 @@ impl Rows {
 
 /// Makes [`Overrides`], [`ResolvedPolicy`] and the methods of [`TaskSpec`] from the rows.
 ///
-/// A row is `name: Type = default, override(Of) => { methods }`, with a `#[cfg]` before it if it needs a feature. `Type` is the type of the resolved value. `default` is
-/// the value where the spec sets none; it may use `config`, and the resolved values of the rows above. `override(Of)`
-/// lists the kinds of children whose value overrides can change; without it, the option is the program's structure.
-/// `methods` are the getter and the setters of `TaskSpec`; [`method`] lists their forms.
+/// A row is `name: Type = default, override(Of) => { methods }`, after a `#[cfg]` if it needs a feature. `Type` is the
+/// type of the resolved value. `default` is the value that a spec inherits; it may use `config` and the values of the
+/// rows above. `override(Of)` lists the kinds of children whose value overrides can change; none without it. `methods`
+/// are the getter and the setters of `TaskSpec`; [`method`] lists their forms.
 macro_rules! options {
     (under $config:ident; $($(#[$when:meta])? $name:ident: $type:ty = $default:expr $(, override($($of:ident),+))? => {
         $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty),*) $(-> $read:ty)? $(= $by:expr)?;)*
     })*) => {
-        /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
-        /// not inherited.
+        /// The options that a spec sets. Other options are inherited at registration. An option that is set to `None`
+        /// is not inherited.
         #[derive(Clone, Default)]
         pub(crate) struct Overrides {
             $($(#[$when])? pub(crate) $name: Option<$type>,)*
@@ -101,7 +101,7 @@ macro_rules! options {
             $($(#[$when])? $name,)*
         }
 
-        /// The policy that a registration runs by. Equal ones are shared between registrations.
+        /// The policy of a registration. Registrations share equal policies.
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct ResolvedPolicy {
             $($(#[$when])? pub(crate) $name: $type,)*
@@ -133,7 +133,7 @@ macro_rules! options {
         }
 
         impl Overrides {
-            /// Nothing is set.
+            /// Overrides that set nothing.
             pub(crate) const NONE: Self = Self { $($(#[$when])? $name: None,)* };
 
             pub(crate) fn resolve(&self, $config: &SupervisorConfig) -> ResolvedPolicy {
@@ -144,7 +144,7 @@ macro_rules! options {
                 ResolvedPolicy { $($(#[$when])? $name,)* }
             }
 
-            /// Returns `true` if both set the same in these rows.
+            /// Returns `true` if both have equal values in these rows.
             #[inline]
             pub(crate) fn are_equal(&self, other: &Self, Rows(mut left): Rows) -> bool {
                 while left != 0 {
@@ -156,7 +156,7 @@ macro_rules! options {
                 true
             }
 
-            /// Returns `true` if both set the same in this row. Inlined, it would compare every row ahead of the loop.
+            /// Returns `true` if this row is equal in both. Inlined, it would compare every row before the loop.
             #[inline(never)]
             pub(crate) fn is_equal(&self, other: &Self, row: Row) -> bool {
                 match row {
@@ -171,20 +171,20 @@ macro_rules! options {
                 }
             }
 
-            /// Sets the row as the policy has it.
+            /// Sets the row to the value of the policy.
             pub(crate) fn set_as(&mut self, policy: &ResolvedPolicy, row: Row) {
                 match row {
                     $($(#[$when])? Row::$name => self.$name = Some(policy.$name.clone()),)*
                 }
             }
 
-            /// The same policy as a spec that sets them all.
+            /// Returns overrides that set every option to its value in the policy.
             pub(crate) fn of(policy: &ResolvedPolicy) -> Self {
                 Self { $($(#[$when])? $name: Some(policy.$name.clone()),)* }
             }
         }
 
-        /// Shows what is set.
+        /// Shows the options that are set.
         impl fmt::Debug for Overrides {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut set = f.debug_struct("Overrides");
@@ -222,7 +222,7 @@ options! {
 
         /// Runs the task at a fixed rate, from start to start. Missed ticks are skipped. Needs
         /// [`RestartPolicy::Always`] without an interval, and must not be zero. After a failure, the task waits for its
-        /// backoff instead; the ticks stay where they were.
+        /// backoff instead; the ticks do not move.
         set with_every(every: Duration) = Some(every);
     }
 
@@ -230,12 +230,12 @@ options! {
         /// Returns the largest shift of a periodic task. Default: zero.
         get splay() -> Duration;
 
-        /// Shifts a periodic task by up to this time, so that tasks of equal periods do not strike together: its first
-        /// attempt waits for it, and a fixed rate ([`with_every`](Self::with_every)) keeps the shift. The shift follows
+        /// Shifts a periodic task by up to this time, so that tasks of equal periods do not run at the same times. It
+        /// delays the first attempt, and a fixed rate ([`with_every`](Self::with_every)) keeps it. The shift follows
         /// from the path of the task and from the [`instance`](SupervisorConfig::instance) of the program, and is the
-        /// same in each run. Needs a period, an interval or a schedule. Each run of a schedule is shifted, and
-        /// [`scheduled_for`](crate::TaskContext::scheduled_for) has the time without the shift. One that is longer than
-        /// the period of a fixed rate only delays the first attempt: a [`Warning`](crate::EventKind::Warning) says so.
+        /// same in each run. Needs a period, an interval or a schedule. Each run of a schedule is shifted;
+        /// [`scheduled_for`](crate::TaskContext::scheduled_for) returns the time without the shift. A splay longer than
+        /// the period of a fixed rate only delays the first attempt, with a [`Warning`](crate::EventKind::Warning).
         set with_splay(splay: Duration) = splay;
     }
 
@@ -263,35 +263,35 @@ options! {
 
     #[cfg(feature = "cron")]
     late: Option<Duration> = None, override(Task) => {
-        /// Sets how late a missed run may begin, from 1 s on. Default: no limit. Needs a [schedule](Self::with_schedule), or
-        /// a [singleton](crate::guide::fleets) with a [period](Self::with_every).
+        /// Sets how late a missed run may begin; at least 1 s. Default: no limit. Needs a
+        /// [schedule](Self::with_schedule), or a [singleton](crate::guide::fleets) with a [period](Self::with_every).
         #[cfg(feature = "cron")]
         set with_late(late: Duration) = Some(late);
     }
 
     #[cfg(feature = "cron")]
     last_run: Option<SystemTime> = None => {
-        /// Returns the time of the last run before this registration. Default: `None`, and no run was missed.
+        /// Returns the time of the last run before this registration. Default: `None`, no run was missed.
         #[cfg(feature = "cron")]
         get last_run() -> Option<SystemTime>;
 
-        /// Sets the time of the last run before this registration, such as one that the program has stored: what was
-        /// due since then counts as [missed](crate::Missed). Store [`scheduled_for`](crate::TaskContext::scheduled_for)
-        /// of a run that succeeded, or the time of its begin. `None` misses nothing. A time in the future counts as now
-        /// if it is 3 h ahead or more: the clock was set back. It counts once: when the task comes back, with its group or
-        /// by [`ChildHandle::restart`](crate::ChildHandle::restart), its schedule goes on. Needs a
-        /// [schedule](Self::with_schedule).
+        /// Sets the time of the last run before this registration, such as a time that the program has stored. Runs
+        /// that were due since then count as [missed](crate::Missed). Store
+        /// [`scheduled_for`](crate::TaskContext::scheduled_for) of a run that succeeded, or its start time. With
+        /// `None`, no run was missed. A time 3 h or more ahead counts as now: the clock was set back. It is used once:
+        /// after a restart with its group or by [`ChildHandle::restart`](crate::ChildHandle::restart), the task
+        /// continues its schedule. Needs a [schedule](Self::with_schedule).
         #[cfg(feature = "cron")]
         set with_last_run(last_run: impl Into<Option<SystemTime>>) = last_run.into();
     }
 
     #[cfg(feature = "fleet")]
     singleton: Option<Arc<Singleton>> = None => {
-        /// Returns `true` if it runs in one replica of the fleet at a time. Default: `false`.
+        /// Returns `true` if the task runs in one replica of the fleet at a time. Default: `false`.
         #[cfg(feature = "fleet")]
         get is_singleton() -> bool = |set: Option<&Option<Arc<Singleton>>>| set.is_some_and(Option::is_some);
 
-        /// Runs the task in every replica: undoes [`with_singleton`](Self::with_singleton), and what is set for it.
+        /// Runs the task in every replica: clears [`with_singleton`](Self::with_singleton) and its options.
         #[cfg(feature = "fleet")]
         unset without_singleton();
     }
@@ -335,8 +335,8 @@ options! {
         get timeout() -> Option<Duration>;
 
         /// Sets the timeout of an attempt. `None` and zero mean no timeout. After the timeout, an attempt without a
-        /// context is dropped; an attempt with a context or token is requested to stop, and has the time of
-        /// [`with_cleanup`](Self::with_cleanup).
+        /// context is dropped. An attempt with a context or token is requested to stop, and has the time of
+        /// [`with_cleanup`](Self::with_cleanup) to end.
         set with_timeout(timeout: impl IntoTimeout) = timeout.into_timeout().and_then(unless_zero);
     }
 
@@ -387,10 +387,10 @@ options! {
         /// [`Ready::FirstSuccess`].
         get start_timeout() -> Option<Duration>;
 
-        /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included.
-        /// Past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout), and is retried as any
-        /// failure. Applies to tasks that are not ready by [`Ready::Start`], and to those that others are after. Must
-        /// not be zero.
+        /// Sets how long a start may take, from when it is due until the task is ready, including the wait for a
+        /// permit. After that the start fails with [`TaskError::Timeout`](crate::TaskError::Timeout), and is retried
+        /// like any failure. Applies to tasks with another condition than [`Ready::Start`], and to tasks that others
+        /// are after. Must not be zero.
         ///
         /// Default: the [`start_timeout`](SupervisorConfig::start_timeout) of the config. With [`Ready::Completed`] and
         /// [`Ready::FirstSuccess`], where the start is the whole attempt, there is no default: the tasks that are after
@@ -414,8 +414,8 @@ options! {
         /// Returns the limit of failures: their number, and the time. Default: `None`, no limit.
         get limit() -> Option<(u32, Duration)>;
 
-        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the task
-        /// as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
+        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the
+        /// task as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
         /// [`critical`](Self::critical). Successes and stops by request do not count, and an attempt that ran for long
         /// does not reset the count: a failure counts until it is older than `within`. A new registration of the task
         /// starts from zero. The limit of a group is [`Group::with_limit`](crate::Group::with_limit). `within` must not
@@ -434,9 +434,9 @@ options! {
         /// Fails the group if the task ends for good in failure: neither completed nor canceled.
         set critical() = Critical::Failure;
 
-        /// Fails the group if the task ends for good at all: in failure, in success, or with
+        /// Fails the group at any end of the task for good: in failure, in success, or with
         /// [`TaskError::Canceled`](crate::TaskError::Canceled). For a task that must not end, such as a server. An end
-        /// after a stop request is not a failure. Not with [`significant`](Self::significant), and not with
+        /// after a stop request is not a failure. Not allowed with [`significant`](Self::significant) and
         /// [`Ready::Completed`]. A function under `#[task]` that returns `Infallible` or `Result<Infallible, E>` never
         /// ends in success, and needs [`critical`](Self::critical) only.
         ///
@@ -454,7 +454,7 @@ options! {
         set critical_at_any_end() = Critical::AnyEnd;
 
         /// Keeps the group running if the task ends for good in failure. This is the default. If the task has never
-        /// been [ready](crate::Ready), and other children are after it, the group fails all the same: they could not
+        /// been [ready](crate::Ready) and other children are after it, the group still fails, because they could not
         /// start.
         unset not_critical();
     }
@@ -463,8 +463,8 @@ options! {
         /// Returns `true` if the end of the task in success stops its group. Default: `false`.
         get is_significant() -> bool = |set| set == Some(&true);
 
-        /// Stops the group, without a failure, when the task ends for good in success. Not with the restart policy
-        /// `Always`, and not with [`critical_at_any_end`](Self::critical_at_any_end).
+        /// Stops the group, without a failure, when the task ends for good in success. Not allowed with the restart
+        /// policy `Always` and [`critical_at_any_end`](Self::critical_at_any_end).
         set significant() = true;
 
         /// Keeps the group running if the task ends for good in success. This is the default.
@@ -476,12 +476,12 @@ options! {
         get has_final_attempt() -> bool = |set| set == Some(&true);
 
         /// Begins a final attempt if a stop is requested while the task waits for its backoff, its interval or its
-        /// initial delay. A task that drains a queue gets a last turn this way. The attempt finds the reason of the
-        /// stop in its context, and has the same deadline as any other attempt after a stop request. Not with the
-        /// restart policy `Never`.
+        /// initial delay. A task that drains a queue can so drain it a last time. The context of the attempt has the
+        /// reason of the stop. The deadline is that of any attempt after a stop request. Not allowed with the restart
+        /// policy `Never`.
         ///
-        /// It also follows an attempt that ends before it can hear of the request, in the moment of the request or
-        /// while its helpers are joined, unless its result ends the task. Helpers take from its time.
+        /// It also follows an attempt that ended at the moment of the request or whose helpers were joined then, unless
+        /// its result ends the task. The time to join the helpers counts against the final attempt.
         set with_final_attempt() = true;
 
         /// Begins no final attempt if a stop is requested while the task waits. This is the default.
@@ -541,10 +541,10 @@ options! {
     }
 
     span: SpanScope = SpanScope::Attempt => {
-        /// Returns what a span of the task covers. Default: [`SpanScope::Attempt`].
+        /// Returns the scope of the spans of the task. Default: [`SpanScope::Attempt`].
         get span() -> SpanScope;
 
-        /// Sets what a span of the task covers. No effect without the feature `tracing`.
+        /// Sets the scope of the spans of the task. No effect without the feature `tracing`.
         set with_span(span: SpanScope) = span;
     }
 
@@ -553,20 +553,20 @@ options! {
         get named_limit() -> Option<&str> = label;
 
         /// Makes each attempt need a permit of the limit of that name, which
-        /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares, beside those of the groups
-        /// around the task and of [`max_concurrent`](SupervisorConfig::max_concurrent). While it waits for one, the task
-        /// is `Pending`.
+        /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares. It also needs permits of
+        /// the groups around the task and of [`max_concurrent`](SupervisorConfig::max_concurrent). While the task waits
+        /// for a permit, it is `Pending`.
         set with_named_limit(name: impl Into<Arc<str>>) = Some(name.into());
     }
 
     metric_label: Option<Arc<str>> = None => {
-        /// Returns the value of the label `task` in metrics. Default: `None`, which is the path of a declared task; for
-        /// a task that was added at run time it is the path of its group, or `dynamic`.
+        /// Returns the value of the label `task` in metrics. Default: `None`, which stands for the path of a declared
+        /// task. A task that was added at run time has the path of its group, or `dynamic`.
         get metric_label() -> Option<&str> = label;
 
         /// Sets the value of the label `task` in metrics, for tasks that are added at run time. By default they share
-        /// the path of their group, or `dynamic`. Each label is a series, so set one for each kind of task and not for
-        /// each task. Must not be empty. No effect without the feature `metrics`.
+        /// the path of their group, or `dynamic`. Each label is a time series, so set one label for each kind of task
+        /// and not for each task. Must not be empty. No effect without the feature `metrics`.
         set with_metric_label(label: impl Into<Arc<str>>) = Some(label.into());
     }
 }
@@ -578,7 +578,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Reads an option that is a text.
+/// Returns the value of an option of type text.
 fn label(set: Option<&Option<Arc<str>>>) -> Option<&str> {
     set?.as_deref()
 }

@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use crate::supervisor::SupervisorConfig;
 
-/// What a `tracing` span of the library covers. Needs the feature `tracing`.
+/// The scope of the `tracing` spans of a task. Needs the feature `tracing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SpanScope {
     /// Each attempt, with its helpers, is in a span.
     #[default]
     Attempt,
-    /// Attempts are in no span. For a task whose attempts last for ever: a layer that keeps what was logged in a span
-    /// until the span is closed would grow without end. The lines of the library have the path and the id of the task all
-    /// the same.
+    /// Attempts have no span. For a task whose attempts never end: a layer that buffers the records of a span until the
+    /// span closes would grow without bound. The records of the library still have the path and the id of the task.
     None,
 }
 
-/// Returns the shift of the periodic task at `path`, under this configuration.
+/// Returns the shift of the periodic task at `path` under this config.
 pub(crate) fn shift_of(splay: Duration, path: &str, config: &SupervisorConfig) -> Duration {
     if splay.is_zero() {
         return splay;
@@ -40,12 +39,12 @@ fn shift(path: &str, instance: &str, splay: Duration) -> Duration {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^= hash >> 33;
     let nanos = u64::try_from(splay.as_nanos()).unwrap_or(u64::MAX);
-    // A part of `nanos`: the product of 64 bits each has the quotient in its upper half.
+    // `nanos * hash / 2^64`, without an overflow.
     let part = (u128::from(hash) * u128::from(nanos)) >> 64;
     Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
 }
 
-/// Returns the name of this machine or container, or an empty text.
+/// Returns the hostname of this machine or container, or an empty string.
 fn host() -> &'static str {
     static HOST: OnceLock<String> = OnceLock::new();
     HOST.get_or_init(|| {
@@ -63,7 +62,7 @@ mod tests {
     fn o42_shifts_are_stable_and_spread_over_the_splay() {
         let splay = Duration::from_secs(10);
         let shifts: Vec<_> = (0..1_000).map(|n| shift(&format!("poll-{n}"), "host", splay)).collect();
-        // Pinned: a new version of the library strikes at the same times.
+        // Pinned: a new version of the library must not change the shifts.
         assert_eq!(shifts[0], Duration::from_nanos(PINNED));
         assert_eq!(shift("poll-0", "host", Duration::MAX), Duration::from_nanos(PINNED_WHOLE));
         for tenth in 0..10 {

@@ -1,10 +1,11 @@
-//! The ticks of the fixed rate of `every`.
+//! The ticks of a fixed rate, which the option `every` sets.
 
 use std::time::Duration;
 
 use super::backoff::from_nanos;
 
-/// The largest delay that timers alone explain. An attempt that starts later counts as the last tick before its start.
+/// The largest delay that is attributed to the resolution of timers. An attempt that starts later belongs to the last
+/// tick before its start.
 const LATE: Duration = Duration::from_millis(5);
 
 /// The times of one attempt at a fixed rate, since the first tick.
@@ -20,8 +21,8 @@ impl Ticks {
     /// Returns the tick of the next attempt, which may be in the past. Ticks that passed during the attempt are
     /// skipped.
     ///
-    /// A start that is late by no more than the resolution of timers counts from its tick, so that the rate is kept
-    /// however short the period is.
+    /// A start that is late by no more than the resolution of timers counts from its tick, so that the rate is kept for
+    /// periods of any length.
     pub(crate) fn next(self, every: Duration) -> Duration {
         let period = every.as_nanos().max(1);
         let (due, started) = (self.due.as_nanos(), self.started.as_nanos());

@@ -1,4 +1,4 @@
-//! `IntoTimeout`, what a setter of a timeout takes.
+//! `IntoTimeout`, the argument type of timeout setters.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
     note = "write `Duration::from_secs(5)`; the macros also read text: `task(entry, timeout = \"5s\")`"
 )]
 pub trait IntoTimeout {
-    /// Converts it.
+    /// Converts the value to an `Option`.
     fn into_timeout(self) -> Option<Duration>;
 }
 

@@ -1,4 +1,4 @@
-//! The texts of the values of options: overrides set them, and `Tree::settings` shows them.
+//! Parses and formats the values of options: overrides set values from text, and `Tree::settings` shows them.
 
 #[cfg(feature = "cron")]
 use std::sync::Arc;
@@ -20,9 +20,9 @@ pub(crate) enum Of {
     Group,
 }
 
-/// A value of an option, which texts set.
+/// A value of an option that can be set from text.
 ///
-/// Most values have one name, that of the option. The others are set by parts with names of their own.
+/// Most values have one name, that of the option. Other values consist of parts, each with a name of its own.
 pub(crate) trait Value {
     /// Returns the names under which `row` is set.
     fn names(&self, row: &'static str) -> Vec<&'static str> {
@@ -38,22 +38,22 @@ pub(crate) trait Value {
     /// The message says what is wrong with the text.
     fn set(&mut self, name: &str, text: &str) -> Result<(), String>;
 
-    /// Returns the name of a part that must be set beside these.
+    /// Returns the name of a part that is missing and must be set together with these.
     fn lacks(&self, given: &[&str]) -> Option<&'static str> {
         let _ = given;
         None
     }
 
-    /// Returns `true` for zero.
+    /// Returns `true` if the value is zero.
     fn is_zero(&self) -> bool {
         false
     }
 
-    /// Sets the value to zero, if it has one.
+    /// Sets the value to zero, if its type has a zero.
     fn set_to_zero(&mut self) {}
 }
 
-/// A value that one text gives.
+/// A value that is parsed from one text.
 trait Scalar: Sized {
     fn read(text: &str) -> Result<Self, String>;
     fn write(&self) -> String;
@@ -69,7 +69,7 @@ impl Scalar for Duration {
     }
 }
 
-/// The numbers without a sign.
+/// Implements [`Scalar`] for unsigned integers.
 macro_rules! whole_numbers {
     ($($number:ident)*) => {$(
         impl Scalar for $number {
@@ -140,7 +140,7 @@ impl Scalar for JitterPolicy {
     }
 }
 
-/// A rate, such as `10/1m`: so many starts within that time.
+/// A rate of starts, such as `10/1m`: at most 10 within a minute.
 impl Scalar for (usize, Duration) {
     fn read(text: &str) -> Result<Self, String> {
         let Some((starts, per)) = text.split_once('/') else {
@@ -208,7 +208,7 @@ impl Scalar for Missed {
     }
 }
 
-/// The pattern and the zone of a schedule. Whether there is a schedule is not changed.
+/// The pattern or the zone of a schedule. A schedule cannot be added or removed.
 #[cfg(feature = "cron")]
 impl Value for Option<Arc<str>> {
     fn show(&self, name: &str) -> Option<String> {
@@ -264,7 +264,7 @@ impl Value for BackoffPolicy {
 const MAX_RESTARTS: &str = "limit.max_restarts";
 const WITHIN: &str = "limit.within";
 
-/// A limit of failures. It is set by its parts, and cleared as a whole.
+/// A limit of failures. Its parts are set one by one; `none` clears the whole limit.
 impl Value for Option<(u32, Duration)> {
     fn names(&self, row: &'static str) -> Vec<&'static str> {
         vec![row, MAX_RESTARTS, WITHIN]
@@ -304,7 +304,7 @@ impl Value for Option<(u32, Duration)> {
     }
 }
 
-/// Only the interval of [`RestartPolicy::Always`] is set. The policy itself is not.
+/// Only the interval of [`RestartPolicy::Always`] can be set, not the policy itself.
 impl Value for RestartPolicy {
     fn names(&self, _: &'static str) -> Vec<&'static str> {
         vec!["interval"]

@@ -4,7 +4,7 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Sets each name to its text, and back.
+/// Sets each part to the text that it shows.
 fn repeats(value: &mut dyn Value, row: &'static str) {
     for name in value.names(row) {
         if let Some(text) = value.show(name) {

@@ -7,17 +7,17 @@ use jiff::{Timestamp, tz};
 use taskvisor_parse::cron::{Civil, Offset, Zone};
 use taskvisor_parse::suggest;
 
-/// The name of the zone of the system.
+/// The name that stands for the zone of the system.
 const LOCAL: &str = "local";
 
-/// A time zone. It keeps its last answer, because most questions are about the same part of the year.
+/// A time zone. It caches the last offset, because most calls are about the same part of the year.
 #[derive(Debug, Clone)]
 pub(crate) struct TimeZone {
     zone: tz::TimeZone,
     known: Cell<Option<Known>>,
 }
 
-/// An offset, and the seconds from which and up to which it holds.
+/// An offset, and the second from which it is valid. The end of its validity is in the offset.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     from: i64,
@@ -25,7 +25,7 @@ struct Known {
 }
 
 impl TimeZone {
-    /// Returns the zone of that name; UTC without a name. The error says what is right.
+    /// Returns the zone of that name; UTC without a name. The error states the expected value.
     pub(crate) fn find(name: Option<&str>) -> Result<Self, String> {
         let zone = match name {
             None => tz::TimeZone::UTC,
@@ -52,7 +52,7 @@ impl Zone for TimeZone {
                 return offset;
             }
         }
-        // The times of a pattern are within the years that a timestamp has, but for a day at each end.
+        // All times of a pattern are in the range of `Timestamp`, except for a day at each end.
         let at = Timestamp::from_second(instant).unwrap_or(if instant < 0 { Timestamp::MIN } else { Timestamp::MAX });
         let until = self.zone.following(at).next().map(|change| change.timestamp().as_second());
         let offset = Offset { seconds: self.zone.to_offset(at).seconds(), until };
@@ -61,7 +61,7 @@ impl Zone for TimeZone {
     }
 }
 
-/// Returns what is right instead of a name that is not known.
+/// Returns the expected value for the error about an unknown name.
 fn expected(name: &str) -> String {
     let known: Vec<String> = tz::db().available().map(|known| known.to_string()).collect();
     match suggest::zone(name, known.iter().map(String::as_str)) {
@@ -108,7 +108,7 @@ mod tests {
         let newfoundland = TimeZone::find(Some("America/St_Johns")).unwrap();
         assert_eq!(newfoundland.local(spring), "2026-03-28T22:30:00-02:30");
         assert_eq!(TimeZone::find(None).unwrap().local(0), "1970-01-01T00:00:00+00:00");
-        // Before 1893 by the sun, and without an end in the winter before the year 10000.
+        // Local mean time before 1893. The winter before the year 10000 has no end.
         assert_eq!(berlin.offset(i64::MIN).seconds, 53 * 60 + 28);
         assert_eq!(berlin.offset(i64::MAX), Offset { seconds: 3_600, until: None });
     }

@@ -19,10 +19,10 @@ pub(super) const KEPT: usize = 64;
 #[derive(Default)]
 pub(super) struct Names(HashTable<Arc<Cell>>);
 
-/// Returns the hash of a name, keyed against chosen collisions. Never zero.
+/// Returns the hash of a name, with a random key against chosen collisions. Never zero.
 pub(super) fn hash(name: &str) -> u32 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    // Without the end mark of `str`: a name is hashed alone.
+    // The terminator of `str` is not needed, because a name is hashed alone.
     let mut hasher = KEY.build_hasher();
     hasher.write(name.as_bytes());
     #[expect(clippy::cast_possible_truncation, reason = "half of it is enough for any number of names")]
@@ -63,9 +63,9 @@ impl Names {
         }
     }
 
-    /// Removes the cell that has the name of this cell.
+    /// Removes the cell with the name of this cell.
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
-        // A cell that is looked up by itself has the same pointer, and needs no comparison of strings.
+        // Usually the stored cell is this cell itself, and no strings are compared.
         let has_name = |other: &Arc<Cell>| ptr::eq(&raw const **other, cell) || other.name() == cell.name();
         self.0.find_entry(spread(cell.hash()), has_name).ok().map(|entry| entry.remove().0)
     }

@@ -9,19 +9,19 @@ use crate::inspect::now;
 use crate::sync::lock;
 
 /// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for
-/// 68 years. Later times are greater. [`Ticks::MAX`] means no time.
+/// 68 years. It increases monotonically with the time. [`Ticks::MAX`] means no time.
 pub(super) type Ticks = u32;
 
-/// From this value on a tick is a second.
+/// From this value on, a tick is a second.
 const COARSE: Ticks = 1 << 31;
 const COARSE_AFTER: Duration = Duration::from_millis(COARSE as u64 * 10);
 
-/// The time of day that is shown for a tick stays the same, unless the clock of the host moves by more than this.
+/// The time of day for a tick stays the same unless the clock of the host moves by more than this.
 const STEADY: Duration = Duration::from_millis(50);
 
 pub(crate) struct Clock {
     start: Instant,
-    /// The time of day of the start, by the clock of the host when it last moved.
+    /// The time of day of the start, by the host's clock after its last move.
     ///
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
     day: Mutex<SystemTime>,

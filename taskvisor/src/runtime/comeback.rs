@@ -1,7 +1,6 @@
-//! The nodes of what has ended with its group, and starts again with it.
+//! The snapshot nodes of tasks and groups that ended with their group, and start again with it.
 //!
-//! A group that is down has no registrations: its children have ended, one by one. A snapshot shows them as what they
-//! are to its reader, which waits for the group.
+//! A group that is down has no registrations: its children have ended. A snapshot shows them as waiting for the group.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,17 +13,17 @@ use crate::inspect::{NodeKind, NodeSnapshot, Problem, TaskState, WaitingFor};
 use crate::panics::drop_caught;
 use crate::tree::last_segment;
 
-/// What the children of a group wait for that is down, and until when.
+/// The reason why the children of a group that is down wait, and the end of the wait.
 type Wait = (Option<WaitingFor>, Option<SystemTime>);
 
 impl Core {
-    /// Returns what the children of the group wait for; `None` if it does not start them again.
+    /// Returns the wait of the children of the group; `None` if the group does not start them again.
     fn restart_of(&self, group: &GroupCell) -> Option<Wait> {
         group.starts_children_again().then(|| self.awaits_group(group.awaits(), group))
     }
 
-    /// Shows the children of the group as what waits for it, if it is down and starts them again. Those that were added
-    /// and come back are no children of the node yet.
+    /// Shows the children of the group as waiting, if the group is down and starts them again. Adds the returning
+    /// children to the node.
     pub(super) fn show_comeback(&self, node: &mut NodeSnapshot, group: &GroupCell, view: &View) {
         let Some(wait) = self.restart_of(group) else { return };
         for cell in group.all_returning() {
@@ -38,7 +37,7 @@ impl Core {
         }
     }
 
-    /// Shows one node as what waits for its group, if that or one above it is down and starts it again.
+    /// Shows one node as waiting, if its group or a group above it is down and starts it again.
     pub(super) fn show_own_comeback(&self, node: &mut NodeSnapshot) {
         let mut above = &*node.path;
         let mut is_inner = false;
@@ -52,7 +51,7 @@ impl Core {
         }
     }
 
-    /// Returns the added task of that path that comes back with its group.
+    /// Returns the returning task of that path.
     pub(super) fn returning_at(&self, path: &str) -> Option<Arc<Cell>> {
         let (above, _) = path.rsplit_once('/')?;
         let group = self.group_place(above)?;
@@ -62,10 +61,10 @@ impl Core {
 
 const PENDING: Option<Problem> = Some(Problem::NotReady(TaskState::Pending));
 
-/// What the children of an inner group wait for: it starts with the one around it.
+/// The wait of the children of an inner group, which starts with the group around it.
 const INNER: Wait = (Some(WaitingFor::Group), None);
 
-/// Shows what has ended as what waits, with all that is in it.
+/// Shows a node that has ended, and all nodes in it, as waiting.
 fn come_back(node: &mut NodeSnapshot, wait: &Wait) {
     let mut open = vec![(node, wait)];
     while let Some((node, wait)) = open.pop() {

@@ -1,4 +1,4 @@
-//! Builds everything about one task or group.
+//! Builds the details of one task or group.
 
 use super::core::Core;
 use crate::inspect::{NodeDetail, NodeError, NodeKind, WaitingFor, messages};
@@ -7,7 +7,7 @@ use crate::policy::ResolvedPolicy;
 use crate::settings::{Shown, of_group, of_task, of_tree};
 
 impl Core {
-    /// Returns everything about the task or group at the path. `None` if there is none.
+    /// Returns the details of the task or group at the path. `None` if there is none.
     pub(crate) fn detail(&self, path: &str) -> Option<NodeDetail> {
         let node = self.node(path)?;
         let (options, error) = match node.kind {
@@ -22,7 +22,7 @@ impl Core {
         Some(NodeDetail { node, options, error, awaits })
     }
 
-    /// Returns the tasks that hold the permits for one of which the task waits.
+    /// Returns the tasks that hold the permits of the limit that the task waits for.
     fn holders(&self, path: &str) -> Vec<String> {
         let Some(cell) = self.place(path) else { return Vec::new() };
         let holders = self.limits.holders(&cell);

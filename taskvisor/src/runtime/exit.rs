@@ -1,4 +1,4 @@
-//! `run_to_exit`: a thread that ends the process, also if the runtime does not respond.
+//! `run_to_exit`, and its thread that ends the process even if the runtime does not respond.
 
 use std::future::poll_fn;
 use std::io::{self, Write as _};
@@ -28,14 +28,15 @@ use crate::supervisor::{Exit, RuntimeError, StopLimit, left};
 const SPARE: Duration = Duration::from_secs(1);
 /// The time that a forced shutdown may take.
 const FORCED: Duration = Duration::from_millis(500);
-/// The time that a last message may take: to standard error, or to systemd. A full pipe does not keep the process alive.
+/// The time that a last message to standard error or to systemd may take, so that a full pipe does not keep the process
+/// alive.
 const MESSAGE: Duration = Duration::from_millis(250);
 
 /// The time for the last messages, after `run` has returned.
 const MESSAGES: Duration = MESSAGE.saturating_mul(2);
 
-/// The thread that ends the process if `run` does not return in time, or what follows does not end. It ends when this
-/// value is dropped.
+/// The handle of the thread that ends the process if `run` does not return in time, or if the work after `run` does not
+/// end. The thread ends when this value is dropped.
 struct ExitGuard {
     state: Arc<State>,
 }
@@ -45,12 +46,12 @@ struct State {
     /// `true` when the guard is dropped.
     over: AtomicBool,
     changed: Notify,
-    /// The exit status of the result, and the time by which the last messages must be written. They may block the thread
-    /// or the runtime of `run`.
+    /// The exit status of the result, and the time by which the last messages must be written. The messages may block
+    /// the thread or the runtime of `run`.
     result: OnceLock<(u8, Instant)>,
-    /// `true` when a thread explains the end of the process. Only one may.
+    /// `true` when a thread writes the message about the end of the process. Only one thread may.
     explains: AtomicBool,
-    /// `true` when a thread ends the process. Only one may.
+    /// `true` when a thread ends the process. Only one thread may.
     ends: AtomicBool,
 }
 
@@ -58,7 +59,7 @@ struct State {
 enum Next {
     Over,
     Signal(Signal),
-    /// A shutdown was requested or forced.
+    /// The deadline may have changed: a shutdown was requested or forced, or `run` has returned.
     Changed,
     Late,
 }
@@ -141,7 +142,7 @@ impl ExitGuard {
         }
         let (core, shared) = (Arc::clone(core), Arc::clone(state));
         let run = move || {
-            // A panic of a user's waker does not end the thread.
+            // A panic of a user's waker must not end the thread.
             while let Err(panic) = catch(|| shared.guard(&core, &runtime)) {
                 let _ = drop_caught(panic);
             }
@@ -159,8 +160,8 @@ impl Drop for ExitGuard {
 }
 
 impl State {
-    /// The thread: carries out signals, and ends the process if a shutdown takes too long. Signals are carried out
-    /// outside of the runtime of the thread, so that a shutdown runs on the runtime of the tasks.
+    /// The loop of the thread: carries out signals, and ends the process if a shutdown takes too long. Signals are
+    /// carried out outside of the runtime of the thread, so that a shutdown runs on the runtime of the tasks.
     fn guard(&self, core: &Arc<Core>, runtime: &Runtime) {
         loop {
             match runtime.block_on(self.next(core)) {
@@ -210,13 +211,14 @@ impl State {
         self.result.get().map_or_else(|| core.ends_by(), |(_, by)| Some(*by))
     }
 
-    /// `run` has returned, and the last messages follow.
+    /// Records that `run` has returned, and that the last messages follow.
     fn has_result(&self, status: u8) {
         let _ = self.result.set((status, Instant::now() + MESSAGES));
         self.changed.notify_one();
     }
 
-    /// The caller explains the end of the process. If another thread does, this never returns.
+    /// Claims the right to write the message about the end of the process. If another thread has it, this never
+    /// returns.
     fn explains(&self) {
         while self.explains.swap(true, Ordering::AcqRel) {
             thread::park();
@@ -232,7 +234,7 @@ impl State {
     }
 }
 
-/// Writes the message to standard error, from a thread that nothing waits for if that blocks.
+/// Writes the message to standard error on another thread, and does not wait for it for long.
 fn say(message: String) {
     let (sender, written) = mpsc::channel();
     let write = move || {

@@ -1,8 +1,8 @@
 //! Tasks and groups that ended in failure and are not acknowledged.
 //!
-//! A registration that has ended is not in the registry, but its failure still counts for health. It is kept by path
-//! until a new registration of that path starts or ends, or until it is removed or acknowledged. While nothing fails,
-//! only a flag is read.
+//! A registration that has ended is not in the registry, but its failure still counts for health until a new
+//! registration of that path starts. It is kept by path until that registration ends, or until it is removed or
+//! acknowledged. While nothing fails, only a flag is read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -50,7 +50,7 @@ struct Known {
 type Forgotten = Vec<Failure>;
 
 impl Failures {
-    /// Notes that a registration of that path has ended, in failure or not.
+    /// Records that a registration of that path has ended, in failure or not.
     fn note(&self, path: &Arc<str>, failure: Option<Failure>) -> Forgotten {
         if failure.is_none() && !self.any.load(Ordering::Relaxed) {
             return Vec::new();
@@ -94,7 +94,7 @@ impl Failures {
         forgotten
     }
 
-    /// Removes the failures that are only counted.
+    /// Resets the count of failures that are not kept by path. Returns `true` if there were any.
     fn forget_more(&self) -> bool {
         let mut known = lock(&self.known);
         self.any.store(!known.by_path.is_empty(), Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Failures {
     }
 }
 
-/// Returns `true` if `path` is the path of the group or of something in it.
+/// Returns `true` if `path` is the path of the group or of a task or group in it.
 pub(super) fn is_within(path: &str, group: &str) -> bool {
     let rest = path.strip_prefix(group);
     group.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -136,8 +136,8 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 }
 
 impl Core {
-    /// Notes the end of a task. A submission to a slot is not kept; its caller has the outcome. Returns what is to be
-    /// dropped with no lock held.
+    /// Records the end of a task. The failure of a submission to a slot is not kept, because its caller has the
+    /// outcome. Returns the removed failures, to be dropped with no lock held.
     #[inline]
     pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
         let error = failed_with(outcome);
@@ -151,7 +151,7 @@ impl Core {
         self.failures.note(cell.name(), failure)
     }
 
-    /// Notes that a group has ended for good. If it was stopped, the failures inside it are removed.
+    /// Records that a group has ended for good. If it was stopped, the failures inside it are removed.
     pub(super) fn note_group_end(&self, group: &GroupCell, outcome: &TaskOutcome) -> Forgotten {
         if group.position.is_none() {
             return Vec::new();
@@ -163,7 +163,7 @@ impl Core {
         self.failures.note(group.path(), failure)
     }
 
-    /// Notes that an added task is lost with its group.
+    /// Records that an added task is lost with its group.
     pub(super) fn note_loss(&self, cell: &Cell, error: &Arc<TaskError>) {
         let failure = self.failure(Some(cell.id()), error, cell.counts_for_readiness());
         drop(self.failures.note(cell.name(), Some(failure)));
@@ -203,7 +203,7 @@ impl Cell {
 }
 
 impl GroupCell {
-    /// Returns `true` if the group and all groups around it count for readiness.
+    /// Returns `true` if the group and all groups around it count for the readiness of the service.
     pub(super) fn counts_for_readiness(&self) -> bool {
         self.with_parents().all(|group| group.declared.overrides.readiness != Some(false))
     }

@@ -42,7 +42,7 @@ impl Core {
         let groups: Vec<_> = self.registry().groups.values().cloned().collect();
         let mut making: Vec<Arc<str>> = Vec::new();
         for group in groups.iter().filter(|group| group.is_making()) {
-            // There are few, as each blocks a thread. A sort is 9 KiB of code in each program.
+            // There are few such groups, because each blocks a thread. A sort would add 9 KiB of code to each program.
             let at = making.partition_point(|earlier| earlier < group.path());
             making.insert(at, Arc::clone(group.path()));
         }
@@ -121,12 +121,12 @@ impl Cell {
         self.is_well_as(&machine)
     }
 
-    /// The same, in this state.
+    /// Like `is_well`, for a given state of the machine.
     pub(super) fn is_well_as(&self, machine: &Machine) -> bool {
         match machine.state() {
-            // In its backoff, only a task that was ready by its first success is.
+            // In its backoff, only a task with `Ready::FirstSuccess` can be ready.
             TaskState::Running | TaskState::Pending | TaskState::Backoff => machine.ready,
-            // What its attempts have made it, the pause does not change. Any other task would run.
+            // A pause does not change the readiness by the first success. Any other task would be ready by running.
             TaskState::Paused => machine.ready && self.policy().ready == Ready::FirstSuccess,
             TaskState::Ended => true,
             #[cfg(feature = "fleet")]

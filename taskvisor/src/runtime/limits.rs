@@ -1,4 +1,5 @@
-//! The declarations of limits, each with the code that a limit needs: a program without one is linked without it.
+//! The declarations of limits. Each carries the code that limits need, so that a program without limits is linked
+//! without that code.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use super::permits::{Limits, Shared, check_limits};
 use crate::supervisor::InvalidOption;
 
-/// A limit of a group, with the code that a limit needs: only [`GroupLimit::by`] makes one.
+/// A limit of a group, with the code that limits need. Only [`GroupLimit::by`] creates one.
 #[derive(Clone, Copy)]
 pub(crate) struct GroupLimit {
     limit: usize,
@@ -34,7 +35,7 @@ impl fmt::Debug for GroupLimit {
     }
 }
 
-/// The limits that a supervisor is declared with, and the code that limits need, if there are any.
+/// The declared limits of a supervisor, with the code that limits need, if there are any.
 #[derive(Default)]
 pub(crate) struct DeclaredLimits {
     /// The limit of all attempts; zero for none.
@@ -54,7 +55,7 @@ struct Code {
 static CODE: Code = Code { check: check_limits, make: Limits::new };
 
 impl DeclaredLimits {
-    /// Sets the limit of all attempts; zero for none. It is inlined, so that a limit that is known to be zero brings no
+    /// Sets the limit of all attempts; zero for none. It is inlined, so that a limit that is known to be zero links no
     /// code.
     #[inline]
     pub(super) fn set_all(&mut self, max_concurrent: usize) {
@@ -64,18 +65,18 @@ impl DeclaredLimits {
         }
     }
 
-    /// Declares a limit with a name.
+    /// Declares a named limit.
     pub(crate) fn push(&mut self, name: Arc<str>, max_concurrent: usize) {
         self.named.push((name, max_concurrent));
         self.code = Some(&CODE);
     }
 
-    /// Returns the limits with names.
+    /// Returns the named limits.
     pub(crate) fn named(&self) -> &[Named] {
         &self.named
     }
 
-    /// Changes the limit with the name at this position.
+    /// Changes the named limit at this position.
     pub(crate) fn change(&mut self, at: usize, max_concurrent: usize) {
         self.named[at].1 = max_concurrent;
     }

@@ -1,8 +1,8 @@
 //! The engine that runs a supervisor.
 //!
-//! `core` is what all parts of one supervisor share; `registry` maps names to registrations; `registration` starts a
-//! declared tree. `task`, `group`, `slots` and `shutdown` each have a pure machine or plan and the Tokio tasks that
-//! drive it. `observe` is the only part that calls `tracing` and `metrics`. Other modules use `Core`, `Cell` and
+//! `core` has the state that all parts of one supervisor share; `registry` maps names to registrations; `registration`
+//! starts a declared tree. `task`, `group`, `slots` and `shutdown` each have a pure machine or plan and the Tokio tasks
+//! that drive it. `observe` is the only part that calls `tracing` and `metrics`. Other modules use `Core`, `Cell` and
 //! `GroupCell`.
 
 mod by_id;

@@ -16,19 +16,19 @@ use crate::inspect::{
 use crate::panics::{drop_caught, drop_each};
 use crate::tree::{Declared, DeclaredChild, Group, join, last_segment};
 
-/// What a snapshot reads once, for all its nodes.
+/// The state that a snapshot reads once for all its nodes.
 pub(super) struct View {
     /// The permits that tasks wait for. `None` if they are looked up for each task.
     permits: Option<HashMap<TaskId, Awaited>>,
 }
 
 impl Core {
-    /// Builds a snapshot of the declared tree, with the tasks that were added beside it.
+    /// Builds a snapshot of the declared tree, including the tasks that were added beside it.
     pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
         let view = self.view();
         let mut node = self.declared_node(root, "", &view);
         let cells = self.cells();
-        // The last reference to a cell can hold a user error, and is not dropped under the lock.
+        // A cell can hold a user error, so its last reference must not be dropped under the lock.
         let (beside, shown): (Vec<_>, Vec<_>) = {
             let registry = self.registry();
             let places = registry.places.as_deref();
@@ -53,8 +53,8 @@ impl Core {
         Some(TreeSnapshot { root })
     }
 
-    /// Builds the node of the task or group at the path, without the children of a group. `None` if a snapshot of the tree
-    /// has none there.
+    /// Builds the node of the task or group at the path, without the children of a group. `None` if a snapshot of the
+    /// tree has none there.
     pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
         let mut node = self.undated_node(path)?;
         self.show_own_comeback(&mut node);
@@ -79,7 +79,7 @@ impl Core {
         Some(node)
     }
 
-    /// Builds the node of a registration, which does not come back.
+    /// Builds the node of a registration. A wait to start again is not shown.
     pub(crate) fn node_of_cell(&self, cell: &Cell) -> NodeSnapshot {
         let view = View { permits: None };
         let declared = self.declared_root().and_then(|root| self.declared(&root, cell.name()));
@@ -96,12 +96,13 @@ impl Core {
         }
     }
 
-    /// Returns the declared tree; without one, an empty one.
+    /// Returns the declared tree, or an empty tree if there is none.
     pub(crate) fn root_or_none(&self) -> Arc<Declared> {
         self.declared_root().unwrap_or_else(|| Arc::new(Declared::new(Group::one_for_one("root"))))
     }
 
-    /// Returns the declared task or group at the path; of a fresh group, those of its current or last run.
+    /// Returns the declared task or group at the path. The children of a fresh group are those of its current or last
+    /// run.
     pub(crate) fn declared(&self, root: &Arc<Declared>, path: &str) -> Option<DeclaredChild> {
         let (mut group, mut above) = (Arc::clone(root), 0);
         loop {
@@ -126,7 +127,7 @@ impl Core {
         View { permits }
     }
 
-    /// Builds the declared part, group by group, without recursion. `path` is that of the group.
+    /// Builds the nodes of the declared children, group by group, without recursion. `path` is the path of the group.
     fn declared_node<'a>(&self, root: &'a Arc<Declared>, path: &str, view: &View) -> NodeSnapshot {
         let enter = |group: &'a Arc<Declared>, path: &str| (pending_group(group, path), group, group.children.iter());
         let (mut open, mut current) = (Vec::new(), enter(root, path));
@@ -165,7 +166,7 @@ impl Core {
         node
     }
 
-    /// Fills the node of a group in. Returns the group, if it is or was registered.
+    /// Fills in the node of a group. Returns the group, if it is or was registered.
     fn fill_group(&self, node: &mut NodeSnapshot) -> Option<GroupRef> {
         node.paused = self.registry().is_group_paused(&node.path);
         let Some(group) = self.group_place(&node.path) else {
@@ -193,7 +194,7 @@ impl Core {
         Some(group)
     }
 
-    /// Returns what a group waits for, and until when.
+    /// Returns the reason of the wait of a group, and the end of the wait.
     fn group_waits(
         &self,
         group: &GroupCell,
@@ -220,7 +221,8 @@ impl Core {
         }
     }
 
-    /// Returns what a child waits for whose group has not started it, and until when. `awaits` are the siblings.
+    /// Returns the reason of the wait of a child that its group has not started, and the end of the wait. `awaits` are
+    /// the siblings that it waits for.
     pub(super) fn awaits_group(
         &self,
         awaits: Vec<String>,
@@ -304,7 +306,7 @@ impl Core {
         }
     }
 
-    /// Returns what a task waits for, and until when.
+    /// Returns the reason of the wait of a task, and the end of the wait.
     fn task_waits(
         &self,
         cell: &Cell,

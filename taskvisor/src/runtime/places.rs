@@ -13,13 +13,14 @@ use crate::panics::{drop_caught, drop_each};
 use crate::tree::Declared;
 
 impl Core {
-    /// Keeps the places of the declared tasks from now on.
+    /// Enables the places of the declared tasks.
     pub(crate) fn keep_places(&self, root: &Arc<Declared>) {
         self.registry().places.get_or_insert_default().root = Arc::downgrade(root);
         self.kept.places.store(true, Ordering::SeqCst);
     }
 
-    /// Keeps the task of a place from now on, unless a shutdown was requested. Called under the lock of its cell.
+    /// Returns `true` if the task of a registration that ends is to be kept, and records that. Returns `false` after
+    /// the request of a shutdown. Called under the lock of its cell.
     pub(super) fn keeps(&self) -> bool {
         if !self.kept.places.load(Ordering::Relaxed) || self.is_stopping() {
             return false;
@@ -28,7 +29,7 @@ impl Core {
         self.kept.places.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Drops the tasks that were kept after their ends. Called with no lock held.
+    /// Drops the tasks that were kept after the end of their registrations. Called with no lock held.
     pub(super) fn forget_kept(&self) {
         if !self.kept.any.load(Ordering::SeqCst) {
             return;
@@ -46,8 +47,8 @@ impl Core {
         }
     }
 
-    /// A group ends: drops the added tasks in it that it would have registered again, unless a restart of its parent does.
-    /// If the group has failed, they are lost: each is told as an event, and in the health.
+    /// Drops the returning tasks of a group that ends, unless its parent starts the group again. If the group has
+    /// failed, the tasks are lost: an event and the health report each of them.
     pub(super) fn give_up_added(&self, group: &GroupRef, outcome: &TaskOutcome) {
         if !self.kept.any.load(Ordering::SeqCst) || group.is_stopped_by_parent() {
             return;
@@ -72,7 +73,7 @@ impl Core {
         drop_each(lost);
     }
 
-    /// Withdraws an added task that its group has stopped and would register again. Returns `true` if there was one.
+    /// Removes a returning task, which is then not registered again. Returns `true` if there was one.
     pub(crate) fn withdraw_returning(&self, path: &str) -> bool {
         let Some((parent, _)) = path.rsplit_once('/') else { return false };
         let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
@@ -83,7 +84,7 @@ impl Core {
         withdrawn.is_some()
     }
 
-    /// Ends the pause and the schedule of an added task that does not come back.
+    /// Ends the pause and the schedule of an added task that is not registered again.
     pub(super) fn give_up(&self, cell: &Cell) {
         #[cfg(feature = "cron")]
         self.schedules.leave(cell);
@@ -100,7 +101,7 @@ impl Core {
         self.registry().places.as_ref()?.root.upgrade()
     }
 
-    /// Drops the places. Their cells refer to the supervisor, which would never be freed otherwise.
+    /// Drops the places. Their cells refer to the supervisor, so it would never be freed otherwise.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
         let Some(gone) = gone else { return };

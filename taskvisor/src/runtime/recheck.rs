@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep_until};
 use super::core::Core;
 use super::observe::{self, Background};
 
-/// A check that is repeated until it is over. It does not keep the supervisor.
+/// A check that is repeated until it is over. It does not keep the supervisor alive.
 pub(super) struct Recheck {
     core: Weak<Core>,
     /// Checks, and returns the time of the next check; `None` if there is nothing more to check.
     check: fn(&Arc<Core>) -> Option<Instant>,
-    /// Called if the runtime ends before. The next one that waits then spawns another.
+    /// Called if the runtime ends before the check is over. The next task or caller that waits then spawns another
+    /// check.
     lost: fn(&Arc<Core>),
     is_over: bool,
 }

@@ -1,7 +1,8 @@
 //! Makes the added tasks of a group or supervisor equal to a list of specs.
 //!
-//! All specs are checked, and all decisions made, in one step under the lock of the registry. A changed task gets an
-//! heir, which is registered in the same step that removes its predecessor, so its name is never free.
+//! All specs are checked and all decisions are made under one lock of the registry. A changed task gets an heir: the
+//! registration that replaces it. The heir is registered under the same lock that removes its predecessor, so the name
+//! is never free.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -27,7 +28,8 @@ pub(super) struct Heir {
     group: Option<GroupRef>,
     runtime: Handle,
     registered: Registered,
-    /// Registers it: a program that replaces no task does not have the code.
+    /// The function that registers the heir. It is a pointer, so that a program that replaces no task is linked without
+    /// the code.
     succeed: Succeed,
 }
 
@@ -51,7 +53,7 @@ pub(crate) enum Extent {
     One,
 }
 
-/// The tasks after a call, by what became of them.
+/// The result of a call: the tasks by the change that was made.
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) kept: Vec<Arc<Cell>>,
@@ -63,16 +65,16 @@ pub(crate) struct Changes {
 /// A wait for a task that was requested to stop.
 struct Leaving {
     cell: Arc<Cell>,
-    /// Its heir, and `true` if the heir was decided by an earlier call and is kept.
+    /// The heir of the task, and `true` if the heir is from an earlier call and is kept.
     heir: Option<(Registered, bool)>,
     why: Option<StopKind>,
 }
 
-/// What becomes of a spec.
+/// The decision about a spec.
 enum Decision {
     Keep(Arc<Cell>),
     Add(Admitted),
-    /// Waits for the heir of this task, which is the same.
+    /// Waits for the heir of this task, which has an equal spec.
     KeepHeir(Arc<Cell>),
     Replace(Arc<Cell>, Admitted),
 }
@@ -81,8 +83,8 @@ enum Decision {
 type Wanted = HashMap<Arc<str>, Admitted>;
 
 impl Core {
-    /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that have
-    /// to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
+    /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that
+    /// have to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
     pub(crate) async fn reconcile(
         self: &Arc<Self>,
         group: Option<GroupRef>,
@@ -99,7 +101,7 @@ impl Core {
         let mut stuck = None;
         for Leaving { cell, heir, why } in leaving {
             match cell.left_within(cell.stop_bound(), began, why.unwrap_or(StopKind::Replaced)).await {
-                // The calling task itself, which cannot wait for its own end.
+                // This is the calling task, or a task that waits for it: there is no wait.
                 None => continue,
                 Some(Err(error)) => {
                     stuck.get_or_insert(error);
@@ -150,7 +152,7 @@ impl Core {
         let runtime = self.prepare()?;
         let (wanted, order) = self.admit_list(group, specs)?;
         let mut home = None;
-        // What is dropped after the lock is released.
+        // Dropped after the lock is released.
         let mut spare: Vec<Heir> = Vec::new();
         let mut withdrawn: Vec<Arc<Cell>> = Vec::new();
         let (mut outcome, mut leaving) = (Changes::default(), Vec::new());
@@ -183,7 +185,7 @@ impl Core {
                                 adoption.enter(&cell, &runtime);
                                 cell
                             }
-                            // The group was stopped for good in the meantime, with all that is in it.
+                            // The group was stopped for good in the meantime, with all tasks in it.
                             Err(refused) => {
                                 drop(registry);
                                 for cell in &fresh {
@@ -251,7 +253,7 @@ impl Core {
         Ok((outcome, leaving))
     }
 
-    /// Decides what becomes of each spec, and changes nothing.
+    /// Decides about each spec. Changes nothing.
     fn decide_changes(
         registry: &Registry,
         group: Option<&GroupRef>,
@@ -268,7 +270,7 @@ impl Core {
                     Some(cell) if extent == Extent::All && cell.policy().revision == admitted.policy.revision => {
                         Decision::Keep(cell)
                     }
-                    // It is added in the place of one that its group would have registered again.
+                    // The task is added in place of a returning task.
                     Some(_) => Decision::Add(admitted),
                     None => {
                         group.map_or(Ok(()), |group| group.check_takes(last_segment(name)))?;
@@ -288,15 +290,16 @@ impl Core {
                 _ => Decision::Replace(cell, admitted),
             });
         }
-        // A replacement needs a group that runs, as an addition does.
+        // A replacement needs a running group, as an addition does.
         if let (Some(group), false) = (group, decisions.is_empty()) {
             group.check_runs()?;
         }
         Ok(decisions)
     }
 
-    /// Registers the heir of a task whose name was just removed. Returns it, to be announced after the end of its
-    /// predecessor and spawned after the lock is released; or the heir that was not accepted, to be dropped then.
+    /// Registers the heir of a task whose name was just removed. Returns the new registration, to be announced after
+    /// the end of its predecessor and spawned after the lock is released. If the heir is not accepted, returns it, to
+    /// be dropped after the lock is released.
     #[inline]
     pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
         if registry.heirs.is_empty() { None } else { self.succeed_heir(registry, before) }
@@ -378,8 +381,8 @@ fn gone(registry: &Registry, group: Option<&GroupRef>, order: &[Arc<str>]) -> Ve
 }
 
 impl Cell {
-    /// Waits until the task has ended, within this time since `began`, and aborts it after that. `None` if the task
-    /// itself calls, or a task that it waits for.
+    /// Waits until the task has ended, within this time since `began`, and aborts it after that. Returns `None` at once
+    /// if the task itself, or a task that it waits for, makes the call.
     async fn left_within(
         self: &Arc<Self>,
         within: Duration,

@@ -1,4 +1,4 @@
-//! The re-entrancy guard: which task is polled on this thread. It detects a task that waits for itself.
+//! The re-entrancy guard: records the task that is polled on this thread, to detect a task that waits for itself.
 
 use std::cell::Cell as Shared;
 use std::ptr;
@@ -18,11 +18,11 @@ thread_local! {
     static CURRENT: Shared<Polled> = const { Shared::new(Polled { cell: 0, core: 0 }) };
 }
 
-/// Marks a task as the one that is polled, until it is dropped. It has the one before.
+/// Marks a task as the polled one until this guard is dropped. It restores the previous one.
 pub(crate) struct ReentrancyGuard(Polled);
 
 impl ReentrancyGuard {
-    /// Marks a part of the supervisor at this address as polled, which is not a task.
+    /// Marks a part of the supervisor at this address that is not a task as polled.
     pub(crate) fn enter_part_of(core: usize) -> Self {
         Self(CURRENT.replace(Polled { cell: 0, core }))
     }

@@ -35,7 +35,7 @@ pub(super) struct Registry {
     pub(super) heirs: HashMap<TaskId, Heir>,
     /// The runtime of the oldest registration, or of the last one if there is none.
     pub(super) home: Option<Handle>,
-    /// `true` if tasks were registered on another runtime since.
+    /// `true` if tasks were registered on another runtime later.
     scattered: bool,
     pub(super) admission: Admission,
     /// `true` while a `run` is in progress.
@@ -52,7 +52,7 @@ pub(super) struct Places {
     pub(super) root: Weak<Declared>,
 }
 
-/// Whether tasks are accepted.
+/// The admission of new tasks.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     #[default]
@@ -70,7 +70,7 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
-    /// The shutdown is over. Returns `true` if nothing is registered.
+    /// Closes the registry at the end of the shutdown. Returns `true` if nothing is registered.
     pub(super) fn close(&mut self) -> bool {
         self.admission = Admission::Closed;
         self.names.shrink();
@@ -82,8 +82,8 @@ impl Registry {
         self.admission == Admission::Closed && self.is_empty()
     }
 
-    /// Notes the runtime of the tasks, if there is none. The previous runtime is dropped with no lock held, because
-    /// this may be its last handle.
+    /// Records the runtime of the tasks, if there is none. `before` receives the previous runtime, to be dropped with
+    /// no lock held, because this may be its last handle.
     #[inline]
     pub(super) fn settle(&mut self, runtime: &Handle, before: impl FnOnce(Fenced<Handle>)) {
         if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
@@ -98,12 +98,12 @@ impl Registry {
         }
     }
 
-    /// Returns `true` if the remaining tasks can be on another runtime than the oldest.
+    /// Returns `true` if remaining tasks can be on another runtime than the oldest task.
     pub(super) fn lives_elsewhere(&self) -> bool {
         self.scattered && !self.is_empty()
     }
 
-    /// Inserts a cell unless another has its name. Returns `true` if it was inserted.
+    /// Inserts a cell unless another cell has its name. Returns `true` if it was inserted.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) -> bool {
         let is_new = self.names.enter(cell);
         self.added += usize::from(is_new && cell.is_beside_tree());
@@ -132,7 +132,7 @@ impl Registry {
         gone
     }
 
-    /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
+    /// Returns `true` if no task beside the tree is left, except tasks that stop after the tree.
     #[inline]
     pub(super) fn has_tree_only(&self) -> bool {
         if self.added == 0 {
@@ -160,7 +160,7 @@ impl Registry {
         self.names.len() > self.added
     }
 
-    /// Returns `true` if nothing of the tree is left. Tasks that stop after it may still run.
+    /// Returns `true` if nothing of the tree is left. Tasks that stop after the tree may still run.
     pub(super) fn has_relied_only(&self) -> bool {
         self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added
     }
@@ -180,8 +180,8 @@ impl Registry {
         self.is_drained() || self.admission != Admission::Closing
     }
 
-    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks beside
-    /// the tree, or the tree.
+    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks
+    /// beside the tree, or the tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
         self.is_drained() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }

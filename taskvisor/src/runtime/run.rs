@@ -26,8 +26,8 @@ pub(crate) struct Running {
 pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>;
 
 impl Core {
-    /// Claims the supervisor for a `run`, and starts its tasks. It listens for signals if `signals` is set. If the start
-    /// is refused, the claim ends without any other effect.
+    /// Claims the supervisor for a `run`, and starts its tasks. It listens for signals if `signals` is set. If the
+    /// start is refused, the claim ends without any other effect.
     pub(crate) fn claim(
         self: &Arc<Self>,
         signals: bool,
@@ -54,8 +54,8 @@ impl Core {
         started.map(|()| running)
     }
 
-    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step. Once a shutdown was
-    /// requested, this never ends: its verdict ends the run.
+    /// Waits until no task is left and no shutdown is in progress, and ends the run under the same lock. Once a
+    /// shutdown was requested, this never completes: the verdict of the shutdown ends the run.
     async fn natural_end(&self) {
         let end = || {
             let mut registry = self.registry();

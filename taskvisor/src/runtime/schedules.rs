@@ -1,4 +1,5 @@
-//! The schedules of the tasks of one supervisor, beside their cells: a task without one has no memory for it.
+//! The schedules of the tasks of one supervisor. They are not in the cells, so that a task without a schedule uses no
+//! memory for one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -21,11 +22,12 @@ use crate::tree::{Declared, join};
 
 /// The schedules by the path of their tasks.
 ///
-/// Under the lock only those of lines are locked, so it cannot deadlock.
+/// Only the locks of lines, which are leaves, are taken under this lock, so it cannot deadlock.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Schedules(Mutex<Lines>);
 
-/// A declared task that has ended keeps its schedule, and a task that was added at its path has its own.
+/// The schedules of declared and of added tasks. A declared task that has ended keeps its schedule, and a task that was
+/// added at its path has its own.
 #[derive(Debug, Default)]
 struct Lines {
     declared: HashMap<Arc<str>, Arc<Line>>,
@@ -38,12 +40,12 @@ impl Lines {
     }
 }
 
-/// The schedule of one task, which it keeps when its group starts again.
+/// The schedule of one task. It is kept when the group of the task starts again.
 #[derive(Debug)]
 pub(in crate::runtime) struct Line {
-    /// What it was made from.
+    /// The policy from which the schedule was made.
     policy: Arc<ResolvedPolicy>,
-    /// How much each run is shifted.
+    /// The shift of each run.
     pub(in crate::runtime) shift: Duration,
     /// The clock of the fleet, once the task has owned its lease.
     #[cfg(feature = "fleet")]
@@ -55,16 +57,16 @@ pub(in crate::runtime) struct Line {
 #[derive(Debug)]
 struct State {
     calendar: Calendar,
-    /// When the clock was read last.
+    /// The time at which the clock was last read.
     read: Instant,
-    /// The registration that has the schedule, or that had it last.
+    /// The current or last registration of the task.
     owner: TaskId,
-    /// `true` if that was ended by name: what is due since is not made up for.
+    /// `true` if that registration was ended by name: runs that are due since then are not made up for.
     starts_anew: bool,
 }
 
 impl Line {
-    /// Calls `act` with the calendar, and with the time on the clock of the schedule, which its shift sets back.
+    /// Calls `act` with the calendar and the time on the clock of the schedule, minus the shift.
     pub(in crate::runtime) fn with<T>(&self, act: impl FnOnce(&mut Calendar, i64) -> T) -> T {
         let now = self.on_its_clock(now()).checked_sub(self.shift).unwrap_or(UNIX_EPOCH);
         let State { calendar, read, .. } = &mut *lock(&self.state);
@@ -74,15 +76,16 @@ impl Line {
         act(calendar, policy::seconds(now))
     }
 
-    /// Returns the time of the first run that has not begun, which can be due.
+    /// Returns the time of the first run that has not begun. It may already be due.
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
         let next = lock(&self.state).calendar.next()?;
         self.at(next.at)
     }
 
-    /// Returns the time of the first run that is not due, as it is shown.
+    /// Returns the time of the first run that is not due, for display.
     fn upcoming(&self) -> Option<SystemTime> {
-        /// Clocks that differ by less show the same: they are read one after another, and the store answers later.
+        /// Smaller differences between the clocks are not shown, because the clocks are read one after another, and the
+        /// store answers with a delay.
         const SAME: Duration = Duration::from_secs(1);
         let next = self.with(|calendar, now| calendar.upcoming(now))?;
         let here = self.at(next.at)?;
@@ -95,7 +98,7 @@ impl Line {
         let at = instant(scheduled).checked_add(self.shift)?;
         #[cfg(feature = "fleet")]
         if let Some(clock) = self.clock.get() {
-            // When the clock of this host shows it, if that is not set until then.
+            // Converts to the clock of this host, as if it were not set until then.
             let (here, there) = (now(), clock.now());
             return match at.duration_since(there) {
                 Ok(ahead) => here.checked_add(ahead),
@@ -105,7 +108,7 @@ impl Line {
         Some(at)
     }
 
-    /// Returns what the clock of the fleet shows; without a fleet, what this one does.
+    /// Returns the time on the clock of the fleet, or `now` without a fleet.
     #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there is one clock"))]
     fn on_its_clock(&self, now: SystemTime) -> SystemTime {
         #[cfg(feature = "fleet")]
@@ -113,18 +116,18 @@ impl Line {
         now
     }
 
-    /// The task has become the owner in its fleet.
+    /// Continues the schedule of the fleet, because the task has become the owner.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn take_over(&self, last: Option<i64>, clock: &Arc<StoreClock>) {
         let before = self.on_its_clock(now());
         let clock = self.clock.get_or_init(|| Arc::clone(clock));
-        // The time of the last run that the program has stored is no reading of a clock of this host.
+        // A `last_run` that the program has stored was not read from the clock of this host.
         let is_stored = self.policy.last_run.is_some();
         let moved = if is_stored { 0 } else { policy::seconds(before).saturating_sub(policy::seconds(clock.now())) };
         self.with(|calendar, now| calendar.take_over(last, moved, now));
     }
 
-    /// The registration was ended by name.
+    /// Records that the registration was ended by name.
     pub(in crate::runtime) fn starts_anew(&self) {
         lock(&self.state).starts_anew = true;
     }
@@ -133,7 +136,7 @@ impl Line {
         lock(&self.state).owner == cell.id()
     }
 
-    /// The schedule goes on with this registration.
+    /// Continues the schedule with this registration.
     fn passes_to(&self, cell: &Cell) {
         let starts_anew = {
             let mut state = lock(&self.state);
@@ -157,7 +160,8 @@ impl Line {
 }
 
 impl Schedules {
-    /// Returns the schedule of a task that is registered; that of the registration before, if it was kept.
+    /// Returns the schedule of a task that is registered: that of the previous registration if it was kept, or a new
+    /// one.
     pub(in crate::runtime) fn enter(&self, cell: &Cell) -> Option<Arc<Line>> {
         let policy = cell.policy();
         let is_kept = |line: &Line| if cell.was_added() { line.is_owned_by(cell) } else { line.is_of(policy) };
@@ -183,14 +187,14 @@ impl Schedules {
         Some(line)
     }
 
-    /// An added task is registered again with its group: its schedule goes on.
+    /// Continues the schedule of an added task that is registered again with its group.
     pub(in crate::runtime) fn hand_on(&self, before: &Cell, cell: &Cell) {
         if let Some(line) = self.get(before).filter(|line| line.is_owned_by(before)) {
             line.passes_to(cell);
         }
     }
 
-    /// Drops the schedule of a task that has ended and does not come back.
+    /// Drops the schedule of a task that has ended and is not registered again.
     pub(in crate::runtime) fn leave(&self, cell: &Cell) {
         let mut lines = lock(&self.0);
         let of_its_kind = lines.of(cell);
@@ -206,12 +210,12 @@ impl Schedules {
 }
 
 impl Cell {
-    /// Returns the time of the next run of its schedule that is not due.
+    /// Returns the time of the next run of the schedule that is not due.
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
         self.line()?.upcoming()
     }
 
-    /// Returns the time of the next run of its schedule, which can be due.
+    /// Returns the time of the next run of the schedule. It may already be due.
     pub(in crate::runtime) fn next_run_or_due(&self) -> Option<SystemTime> {
         self.line()?.next_run()
     }

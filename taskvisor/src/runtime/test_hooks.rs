@@ -1,4 +1,4 @@
-//! Hooks for the test kit: seeded jitter, and faults that strike attempts.
+//! Hooks for the test kit: seeded jitter, and faults that are injected into attempts.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ impl TestHooks {
         *lock(&self.seed) = Some(seed);
     }
 
-    /// Returns what `what` is drawn from, if there is a seed.
+    /// Returns the random number generator for `what`, if there is a seed.
     #[cfg(feature = "fleet")]
     pub(super) fn random(&self, what: &str) -> Option<fastrand::Rng> {
         (*lock(&self.seed)).map(|seed| fastrand::Rng::with_seed(mix(seed, what)))
@@ -52,7 +52,7 @@ pub(crate) fn mix(seed: u64, what: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// FNV-1a: std's own hasher may change from release to release, and seeds are written down.
+/// FNV-1a. The hasher of std may change from release to release, but stored seeds must stay reproducible.
 struct Fnv(u64);
 
 impl Hasher for Fnv {
@@ -75,7 +75,7 @@ impl Core {
         true
     }
 
-    /// Withdraws all pending faults.
+    /// Removes all pending faults.
     pub(crate) fn spare_all(&self) {
         self.cells().iter().for_each(|cell| cell.spare());
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A longer wait never ends. Tokio's timer is limited to less than this.
+/// A wait of this time or more never ends. Tokio limits timers to about 2.2 years.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Returns the instant `after` from now, or `None` if it is too far away.
@@ -56,7 +56,7 @@ impl Timer {
         self.armed = false;
     }
 
-    /// Returns how late the timer is: the time since its deadline. Called after it has fired.
+    /// Returns the lateness of the timer: the time since its deadline. Called after it has fired.
     pub(crate) fn lateness(&self) -> Duration {
         self.sleep.as_ref().map_or(Duration::ZERO, |sleep| sleep.deadline().elapsed())
     }

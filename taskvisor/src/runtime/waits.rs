@@ -10,11 +10,10 @@ use super::group::Member;
 use super::reentrancy::ReentrancyGuard;
 use crate::sync::lock;
 
-/// The current waits by id, which is their order. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
-/// first.
+/// The current waits, in the order of their ids. Tasks are identified by the addresses of their cells. An address stays
+/// valid, because a wait ends before its task.
 ///
-/// The lock guards the waits. It is a leaf: they are copied before any other lock is taken, so it cannot
-/// deadlock.
+/// The lock guards the waits. It is a leaf: the waits are copied before any other lock is taken, so it cannot deadlock.
 #[derive(Default)]
 pub(super) struct Waits(Mutex<Vec<Wait>>);
 
@@ -25,7 +24,7 @@ struct Wait {
     target: Member,
 }
 
-/// A recorded wait, which ends when this is dropped. `None` for a caller that is not a task of the supervisor.
+/// A recorded wait. Dropping it ends the wait. `None` for a caller that is not a task of the supervisor.
 pub(super) struct Entered<'a>(Option<(&'a Waits, u64)>);
 
 impl Core {
@@ -37,8 +36,8 @@ impl Core {
         if target.contains(waiter) {
             return None;
         }
-        // The wait is recorded before the check: of two waits that close a cycle at the same time, at least one sees
-        // the other.
+        // The wait is recorded before the check, so that of two concurrent waits that close a cycle, at least one
+        // observes the other.
         let entered = self.waits.enter(waiter, target.clone());
         let closes_ring = self.waits.lead_back(waiter, target);
         (!closes_ring).then_some(entered)

@@ -13,19 +13,19 @@ use crate::events::{Event, EventKind};
 /// The number of consecutive failures after which a task that is retried without a limit causes a warning.
 const TOO_MANY: u32 = 10;
 
-/// The warning about a task that is throttled, because it succeeds at once, again and again.
+/// The warning about a task that is throttled, because it repeatedly succeeds at once.
 pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the first poll of its attempt, and is paused \
                                   for 1 ms to 100 ms from now on: `restart = \"always\"` is for a task that waits by \
                                   itself, else give it an `interval`; `interval = \"0s\"` runs it without a pause";
 
-/// Returns the warning about a run of a schedule that is not retried any more.
+/// Returns the warning about a run of a schedule that is no longer retried.
 pub(super) fn of_given_up(failures: u32) -> String {
     format!(
         "its run has failed {failures} times in a row and is given up, by `max_retries`: the task waits for its next time"
     )
 }
 
-/// Returns the warning about a fixed rate whose first attempt can wait for longer than a period.
+/// Returns the warning about a fixed rate whose first attempt can be delayed by more than a period.
 pub(super) fn of_splay(splay: Duration, every: Duration) -> String {
     format!(
         "its `splay` of {} is longer than its period of {}: its first attempt waits for a part of the `splay`, and one \

@@ -98,7 +98,7 @@ pub(crate) trait Waited {
     fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T;
 }
 
-/// Waits until `look` returns a value. It is called again after each wake-up, and once more after the waker is
+/// Waits until `look` returns a value. `look` is called after each wake-up, and once more after the waker is
 /// registered, so that no change is missed.
 pub(crate) async fn wait_in<T>(waited: &impl Waited, mut look: impl FnMut() -> Option<T>) -> T {
     let mut place = Registration { waited, id: None };
@@ -121,7 +121,7 @@ impl Waited for Waiters {
 }
 
 impl Waiters {
-    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake).
+    /// Waits until `look` returns a value. `look` is called again after each [`wake`](Self::wake).
     pub(crate) async fn wait<T>(&self, look: impl FnMut() -> Option<T>) -> T {
         wait_in(self, look).await
     }
@@ -140,7 +140,7 @@ impl Waiters {
     }
 }
 
-/// A registration, which ends when this is dropped.
+/// The registration of a waker. Dropping it removes the waker.
 struct Registration<'a, W: Waited> {
     waited: &'a W,
     id: Option<u32>,

@@ -1,4 +1,4 @@
-//! How waiting tasks are woken, and forgotten when dropped.
+//! Tests that waiting tasks are woken, and are deregistered when they are dropped.
 
 use std::future::Future;
 use std::pin::pin;

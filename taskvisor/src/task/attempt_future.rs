@@ -7,9 +7,9 @@ use std::task::{Context, Poll, ready};
 use super::error::TaskError;
 
 pin_project_lite::pin_project! {
-    /// The future of an attempt of a function under `#[task]`: the future of the function, whose output is converted.
+    /// The future of an attempt of a function under `#[task]`. It converts the output of the function's future.
     ///
-    /// It is as large as the future of the function.
+    /// It is as large as the function's future.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are polled"]
     pub struct AttemptFuture<F, C> {
@@ -24,8 +24,8 @@ where
     F: Future,
     C: Fn(F::Output) -> Result<(), TaskError>,
 {
-    /// Wraps the future of the function. `convert` is [`IntoTaskResult::into_task_result`](super::IntoTaskResult), or
-    /// asks `retry_if`.
+    /// Wraps the future of the function. `convert` is [`IntoTaskResult::into_task_result`](super::IntoTaskResult), or a
+    /// conversion that calls `retry_if`.
     pub fn new(future: F, convert: C) -> Self {
         Self { future, convert }
     }

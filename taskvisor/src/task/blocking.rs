@@ -32,7 +32,7 @@ where
 
 /// Creates the attempt of a task that blocks a thread of Tokio's blocking pool for a short time.
 ///
-/// `work` cannot be aborted once it runs. Dropping the future only ends a job that still waits for a thread.
+/// `work` cannot be aborted once it runs. Dropping the future withdraws a job that still waits for a thread.
 pub fn blocking_on_pool<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
@@ -40,7 +40,7 @@ where
     Box::pin(run(context, work, Threads::Pool))
 }
 
-/// What a thread runs.
+/// The closure that a thread runs.
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The threads on which attempts run.
@@ -53,7 +53,8 @@ enum Threads {
 }
 
 impl Threads {
-    /// Starts the work; `name` is that of the task. Returns the handle of work that can be withdrawn from a queue.
+    /// Starts the work; `name` is the name of the task. Returns the abort handle of work on the pool, which removes it
+    /// from the queue.
     fn start(self, name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
         match self {
             Self::Own => on_own_thread(name, work).map(|()| None),
@@ -79,7 +80,7 @@ where
 
 fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
     let runtime = Handle::try_current().ok();
-    // The name of a thread has no NUL. Linux shows its first 15 bytes.
+    // The name of a thread must not contain NUL. Linux shows its first 15 bytes.
     let thread = thread::Builder::new().name(name.replace('\0', ""));
     let started = thread.spawn(move || {
         let _entered = runtime.as_ref().map(Handle::enter);
@@ -88,7 +89,8 @@ fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
     let thread = started.map_err(|error| TaskError::error(NoThread(error)))?;
     #[cfg(feature = "test-util")]
     if is_paused() {
-        // Paused time does not advance by itself while the pool has work, and so not while this thread runs.
+        // Tokio does not advance paused time while its blocking pool has work. This job keeps time from advancing until
+        // the thread ends.
         drop(spawn_blocking(move || thread.join()));
         return Ok(());
     }
@@ -96,7 +98,7 @@ fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Returns `true` if Tokio's clock is paused: it stands still while the clock of the system goes on.
+/// Returns `true` if Tokio's clock is paused: it stands still while the system's clock advances.
 #[cfg(feature = "test-util")]
 fn is_paused() -> bool {
     let (shown, started) = (tokio::time::Instant::now(), std::time::Instant::now());
@@ -121,14 +123,15 @@ impl Started {
         let waiting = Arc::clone(&job);
         let work = move || {
             let Some(job) = lock(&waiting).take() else { return };
-            // If the attempt was aborted, nobody takes the result, and its drop is user code.
+            // If the attempt was aborted, the receiver is gone, and the result is dropped here. Its drop is user code.
             let _ = drop_caught(sender.send(job()));
         };
         let queued = threads.start(name, Box::new(work))?;
         Ok(Self { job, ended, queued })
     }
 
-    /// Returns `true` if no thread has taken the job and none will. A full pool can take long to remove an aborted job.
+    /// Takes the job back. Returns `true` if no thread has taken it. The job is removed here, because a full pool can
+    /// take long to drop an aborted one.
     fn take_back(&self) -> bool {
         let job = lock(&self.job).take();
         if let Some(queued) = &self.queued {
@@ -144,7 +147,7 @@ impl Drop for Started {
     }
 }
 
-/// The result of a job. A job that never ran belongs to a runtime that shuts down.
+/// Returns the result of a job. A job that was dropped before it ran belongs to a runtime that shuts down.
 fn result_of(ended: Result<Result<(), TaskError>, oneshot::error::RecvError>) -> Result<(), TaskError> {
     ended.unwrap_or_else(|_| Err(TaskError::Fail { reason: "the runtime has shut down".into() }))
 }

@@ -22,11 +22,10 @@ use crate::tree::last_segment;
 
 /// The context of one attempt: its stop request, its identity and its helpers.
 ///
-/// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. An attempt
-/// that takes a context or a token gets time to clean up, also after a timeout: take one to watch it, or for work that a
-/// stop must not cut off. When the attempt has
-/// ended, its context is canceled. The guide explains [tasks](crate::guide::tasks) and
-/// [stopping](crate::guide::stopping).
+/// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. An attempt that
+/// takes a context or a token gets time to clean up, also after a timeout. Take one to observe stop requests, or for
+/// work that a stop must not cut off. When the attempt has ended, its context is canceled. The guide explains
+/// [tasks](crate::guide::tasks) and [stopping](crate::guide::stopping).
 ///
 /// # Examples
 /// ```
@@ -61,14 +60,14 @@ impl TaskContext {
     }
 
     /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task
-    /// at `path`, which ends when `token` is canceled.
+    /// at `path`. Canceling `token` cancels the context.
     pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
         Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
 
     /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
-    /// that must stop with the attempt and does not know its context. It is created by the first call; [`cancelled`] and
-    /// [`run_until_cancelled`] need none, and allocate nothing in the future of the attempt.
+    /// that must stop with the attempt and does not take a context. The first call creates the token; [`cancelled`] and
+    /// [`run_until_cancelled`] need no token, and allocate nothing in the future of the attempt.
     ///
     /// [`cancelled`]: Self::cancelled
     /// [`run_until_cancelled`]: Self::run_until_cancelled
@@ -82,7 +81,7 @@ impl TaskContext {
 
     /// Waits for a stop request, a timeout or the end of the attempt. Returns the reason.
     ///
-    /// The reason is the one of this moment. A later request of a higher rank replaces it: see
+    /// The reason is the current one. A later request of a higher rank replaces it: see
     /// [`stop_reason`](Self::stop_reason). It is [`StopReason::Ended`] for code that outlives the attempt, and
     /// [`StopReason::Canceled`] if code of the attempt itself canceled the [`token`](Self::token).
     ///
@@ -140,12 +139,12 @@ impl TaskContext {
     }
 
     /// Spawns a helper of the attempt. When the attempt has ended, its helpers are joined; helpers that still run at
-    /// the end of the clean-up time are aborted. No next attempt begins before. A panic of a helper cancels the
+    /// the end of the clean-up time are aborted. The next attempt begins after that. A panic of a helper cancels the
     /// attempt, which then fails with that panic.
     ///
-    /// A stop request cancels the context, and not the helpers. One that waits for something else, such as the outcome
-    /// of a task that stops later, needs `helper.run_until_cancelled(handle.outcome())` with a clone of the context, or it
-    /// uses up the time that the task has to stop.
+    /// A stop request cancels the context, and not the helpers. A helper that waits for something else, such as the
+    /// outcome of a task that stops later, needs `helper.run_until_cancelled(handle.outcome())` with a clone of the
+    /// context. Otherwise it uses up the time that the task has to stop.
     ///
     /// After the end of the attempt, `future` is dropped without being run.
     ///
@@ -161,7 +160,8 @@ impl TaskContext {
         }
     }
 
-    /// Creates a job that is joined like a helper, and cannot be aborted. Its panic is its error.
+    /// Creates a job that is joined like a helper, and cannot be aborted. A panic of `work` becomes the error of the
+    /// job.
     pub(crate) fn job(&self, work: impl FnOnce() -> Result<(), TaskError> + Send + 'static) -> Job {
         match &self.0 {
             Kind::Attempt { cell, attempt, span } => cell.job(*attempt, span, work),
@@ -192,9 +192,9 @@ impl TaskContext {
     }
 
     /// Returns the time of the [schedule](crate::Schedule) that the attempt is for; `None` if it was triggered, and for
-    /// a task without a schedule. It is the time of the pattern: the shift of the
-    /// [splay](crate::TaskSpec::with_splay) is not in it, and a retry has that of its run. Use it to name what the run
-    /// makes, such as the report of a day: a late run has the time at which it was due.
+    /// a task without a schedule. It is the time of the pattern, without the shift of the
+    /// [splay](crate::TaskSpec::with_splay). A retry has the time of its run, and a late run has the time at which it
+    /// was due. Use it to name the result of the run, such as the report of a day.
     ///
     /// ```
     /// use taskvisor::TaskContext;
@@ -213,8 +213,8 @@ impl TaskContext {
     }
 
     /// Returns the reason of the stop request; `None` before a request. A final attempt
-    /// ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)) begins because of a stop request: it has
-    /// a reason, but is not canceled.
+    /// ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)) begins because of a stop request: its
+    /// context has a reason, but is not canceled.
     pub fn stop_reason(&self) -> Option<StopReason> {
         match &self.0 {
             Kind::Attempt { cell, attempt, .. } => cell.stop_reason(*attempt),
@@ -222,9 +222,9 @@ impl TaskContext {
         }
     }
 
-    /// Returns the deadline of the stop: an attempt that has not ended by then is aborted. `None` before a stop request,
-    /// and if there is no limit. It can come closer with later requests, and never moves away. It is rounded down to
-    /// 10 ms, and to 1 s in a supervisor that is older than 248 days.
+    /// Returns the deadline of the stop: an attempt that has not ended by then is aborted. `None` before a stop
+    /// request, and if there is no limit. A later request can bring it closer, and never moves it away. It is rounded
+    /// down to 10 ms, and to 1 s in a supervisor that is older than 248 days.
     ///
     /// ```
     /// use tokio::time::timeout_at;
@@ -262,11 +262,12 @@ impl TaskContext {
         }
     }
 
-    /// Returns the token of the lease that the attempt holds, if it belongs to a [singleton](crate::TaskSpec::with_singleton).
+    /// Returns the token of the lease that the attempt holds, if it belongs to a
+    /// [singleton](crate::TaskSpec::with_singleton).
     ///
-    /// Each taking of the lease has a greater token than all before it, in the whole fleet. Hand it on with each write: a
-    /// resource that refuses smaller tokens than it has seen is safe from an owner that does not know yet that it has lost
-    /// the lease.
+    /// Each acquisition of the lease has a greater token than all before it in the whole fleet. Pass the token with
+    /// each write. A resource that refuses smaller tokens than it has seen is protected from an owner that has lost the
+    /// lease without noticing.
     #[cfg(feature = "fleet")]
     pub fn fencing_token(&self) -> Option<crate::fleet::FencingToken> {
         match &self.0 {
@@ -275,7 +276,8 @@ impl TaskContext {
         }
     }
 
-    /// Returns the time after which the attempt is dropped, unless its lease is renewed before. `None` if it needs none.
+    /// Returns the time after which the attempt is dropped, unless its lease is renewed before. `None` if the attempt
+    /// needs no lease.
     #[cfg(feature = "fleet")]
     pub fn lease_left(&self) -> Option<std::time::Duration> {
         match &self.0 {
@@ -311,9 +313,9 @@ impl TaskContext {
     /// as a server. A [helper](Self::spawn) of the attempt calls `probe` at once, and then `every` after the previous
     /// call has completed. If it returns `true`, a heartbeat is sent.
     ///
-    /// If it returns `false`, or does not complete, no heartbeat is sent. After `false` the task is
-    /// [not ready](crate::Problem::Quiet) until the next heartbeat, and after the time of the
-    /// [`watchdog`](crate::TaskSpec::with_watchdog) the attempt has failed with
+    /// If it returns `false`, or does not complete, no heartbeat is sent. After `false` the task is [not
+    /// ready](crate::Problem::Quiet) until the next heartbeat. After the time of the
+    /// [`watchdog`](crate::TaskSpec::with_watchdog) without a heartbeat, the attempt fails with
     /// [`TaskError::Silent`](crate::TaskError::Silent). A panic of `probe` is a panic of a helper. The helper ends when
     /// the attempt is canceled or ends. No effect for a task without a watchdog.
     ///
@@ -377,7 +379,7 @@ impl TaskContext {
         }
     }
 
-    /// Returns the supervisor, to add and stop tasks, and to look at the tree:
+    /// Returns a handle of the supervisor, to add and stop tasks, and to inspect the
     /// [`tree`](crate::SupervisorHandle::tree).
     ///
     /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The calls of a

@@ -50,7 +50,7 @@ pub trait Task: Send + Sync + 'static {
     /// Returns the name of the task. A spec or a label can replace it.
     fn name(&self) -> &str;
 
-    /// Returns the name as an `Arc`, shared if the task has one.
+    /// Returns the name as an `Arc`. It is shared if the task stores its name as an `Arc`.
     #[doc(hidden)]
     fn shared_name(&self) -> Arc<str> {
         self.name().into()

@@ -85,13 +85,13 @@ pub enum TaskError {
     Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
     Panicked(Box<Panic>),
-    /// A failure that says when the task is retried; see [`retry_after`](Self::retry_after). Retryable. It has the label,
-    /// the message and the source of the error in it. The supervisor takes that error out: outcomes, events and status
-    /// have no `RetryAfter`.
+    /// A failure with the delay before the retry; see [`retry_after`](Self::retry_after). Retryable. It has the label,
+    /// the message and the source of the inner error. The supervisor unwraps the inner error: outcomes, events and
+    /// status contain no `RetryAfter`.
     RetryAfter(Box<RetryAfter>),
 }
 
-/// An error, and the time after which the task is retried; made by [`TaskError::retry_after`].
+/// An error, and the delay before the task is retried. [`TaskError::retry_after`] makes it.
 ///
 /// # Examples
 /// ```
@@ -106,13 +106,13 @@ pub enum TaskError {
 /// ```
 #[derive(Debug)]
 pub struct RetryAfter {
-    /// Retryable, and no `RetryAfter` itself.
+    /// Retryable, and never a `RetryAfter`.
     error: TaskError,
     delay: Duration,
 }
 
 impl RetryAfter {
-    /// Returns the error itself. It is retryable.
+    /// Returns the inner error. It is retryable.
     pub const fn error(&self) -> &TaskError {
         &self.error
     }
@@ -150,24 +150,24 @@ impl TaskError {
         Self::Permanent(error.into())
     }
 
-    /// Says when the task is retried: after exactly `delay`, in place of its [backoff](crate::BackoffPolicy). For a
-    /// service that says when to come back, as HTTP does with the header `Retry-After`.
+    /// Sets when the task is retried: after exactly `delay`, instead of its [backoff](crate::BackoffPolicy). For a
+    /// service that states when to retry, such as an HTTP service with the header `Retry-After`.
     ///
-    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff, and
-    /// gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by itself.
+    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff,
+    /// and gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by
+    /// itself.
     ///
-    /// The failure counts like any other, for `max_retries` and for limits. The backoff makes no step: the next failure
-    /// that says nothing waits as it would have waited without this one.
+    /// The failure counts like any other for `max_retries` and for limits. The backoff does not grow: the next failure
+    /// without a delay of its own waits as if this failure had not happened.
     ///
-    /// A retry comes earlier if the wait ends as a wait for a backoff does: by [`TaskHandle::trigger`] or
-    /// [`TaskHandle::restart`], by the next time of a schedule, or with a stop. Where no retry follows for the failure, the
-    /// delay means nothing: for a task with `restart = "never"`, past `max_retries`, and when the attempt was told to end
-    /// or has exceeded its timeout before it failed. A group that restarts together waits as a whole,
-    /// for the longest delay of the tasks that failed.
+    /// The wait ends early as a wait for a backoff does: by [`TaskHandle::trigger`] or [`TaskHandle::restart`], by the
+    /// next time of a schedule, or by a stop. The delay has no effect if no retry follows: for a task with `restart =
+    /// "never"`, past `max_retries`, and if the attempt was requested to stop or exceeded its timeout before it failed.
+    /// A group that restarts together waits as a whole, for the longest delay of the tasks that failed.
     ///
-    /// An error that is not retried ([`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent), [`Canceled`](Self::Canceled))
-    /// stays as it is. Of several calls the last one counts. The guide tells how [errors of your own say
-    /// it](crate::guide::restarts#a-delay-that-the-failure-tells).
+    /// An error that is not retried ([`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent),
+    /// [`Canceled`](Self::Canceled)) stays as it is. Of several calls the last one counts. The guide explains how
+    /// [errors of your own set the delay](crate::guide::restarts#a-delay-that-the-failure-tells).
     ///
     /// [`TaskHandle::trigger`]: crate::TaskHandle::trigger
     /// [`TaskHandle::restart`]: crate::TaskHandle::restart
@@ -202,7 +202,7 @@ impl TaskError {
         }
     }
 
-    /// Returns the error without the delay that it tells, and the delay.
+    /// Splits the error into the inner error and its delay, if it has one.
     pub(crate) fn split(self) -> (Self, Option<Duration>) {
         match self {
             Self::RetryAfter(told) => (told.error, Some(told.delay)),

@@ -1,4 +1,4 @@
-//! What the first argument of a task can be.
+//! The types that a task can take as its first argument.
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,7 +6,7 @@ use super::context::TaskContext;
 
 mod sealed {
     pub trait Sealed {
-        /// `true` for the whole context.
+        /// `true` for the context, `false` for the token only.
         const IS_WHOLE: bool;
     }
 

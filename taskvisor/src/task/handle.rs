@@ -74,23 +74,23 @@ impl TaskHandle {
         self.0.status()
     }
 
-    /// Returns the task as a snapshot of the tree has it: with what it waits for, the time of its next attempt, and whether
-    /// it is ready. A submission has one also while it waits in its slot.
+    /// Returns the node of the task as in a snapshot of the tree: with the reason of its wait, the time of its next
+    /// attempt, and its readiness. A submission has a node also while it waits in its slot.
     #[must_use]
     pub fn node(&self) -> NodeSnapshot {
         self.0.core().node_of_cell(&self.0)
     }
 
     /// Requests the task to stop, and waits until it has terminated. Returns `true` for the first request; later calls
-    /// wait as well and return `false`. If the task has ended, the result is `false` at once. A call from the task
+    /// wait as well and return `false`. If the task has ended, the call returns `false` at once. A call from the task
     /// itself, or from a task that it waits for in such a call, does not wait.
     ///
     /// A task that does not end in time is aborted. Its [outcome](Self::outcome) is then
     /// [`Aborted`](TaskOutcome::Aborted), which fails the group of a [critical](TaskSpec::critical) task.
     ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread for longer than its
-    /// `stop_timeout`, or the supervisor's grace if it has none.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread for longer than its
+    /// `stop_timeout`, or than the supervisor's grace if it has none.
     ///
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
@@ -106,24 +106,25 @@ impl TaskHandle {
     }
 
     /// Returns the [label](crate::fleet::Fleet::label) of the process that owns the lease of a
-    /// [singleton](TaskSpec::with_singleton), or of the singleton that its group is: of this process, or of the other that
-    /// the store named last. `None` if it is not known, and for a task that needs no lease.
+    /// [singleton](TaskSpec::with_singleton), or of its group if that is a singleton. It is this process, or the owner
+    /// that the store last reported. `None` if the owner is not known, and for a task that needs no lease.
     #[cfg(feature = "fleet")]
     pub fn lease_owner(&self) -> Option<Arc<str>> {
         self.0.lease_owner()
     }
 
-    /// Hands the lease of a [singleton](TaskSpec::with_singleton) over: the attempt is requested to stop, the lease is
-    /// released when it has ended, and the task stands by. It competes again after about a third of the time to live, so
-    /// another replica that wants the lease has it first. Returns `false` if the task does not hold a lease of its own.
+    /// Hands over the lease of a [singleton](TaskSpec::with_singleton). The attempt is requested to stop, the lease is
+    /// released when the attempt has ended, and the task stands by. The task competes for the lease again after about a
+    /// third of the time to live, so that another replica can take it first. Returns `false` if the task does not hold
+    /// a lease of its own.
     #[cfg(feature = "fleet")]
     pub fn resign(&self) -> bool {
         self.0.resign()
     }
 
     /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
-    /// `false` if the restart was refused, or the task has ended before. In a [pause](Self::pause) it waits for the end of
-    /// the pause. A task that calls this for itself does not wait.
+    /// `false` if the restart was refused, or if the task ended before. If the task is [paused](Self::pause), the call
+    /// waits for the end of the pause. A task that calls this for itself does not wait.
     ///
     /// # Cancel safety
     /// The first poll restarts the task. Dropping the future after that only ends the wait.
@@ -160,21 +161,21 @@ impl TaskHandle {
         self.0.ready_after(attempt).await
     }
 
-    /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
-    /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
-    /// the interval. So a run begins after each call. A [paused](Self::pause) task begins one attempt. Returns `false` if
-    /// the task neither waits nor owes a run, and if it stands by for its lease, because its next run is in another
-    /// replica.
+    /// Ends the wait for an initial delay, an interval or a backoff. If an attempt of a task with an interval or a
+    /// fixed rate runs, one more run is due, however often the task is triggered: the next attempt begins without the
+    /// interval when this one has succeeded. So a run begins after each call. A [paused](Self::pause) task begins one
+    /// attempt. Returns `false` if there is no wait to end and no run becomes due, and if the task stands by for its
+    /// lease, because its next run is in another replica.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }
 
-    /// Pauses the task: no attempt begins until it is [resumed](Self::resume). A running attempt goes on, and a wait for
-    /// a backoff or an interval runs on: an attempt that becomes due meanwhile begins once after the pause. The pause
-    /// belongs to the path: it survives restarts, and that of an added task ends when its name is free.
+    /// Pauses the task: no attempt begins until it is [resumed](Self::resume). A running attempt goes on, and so does a
+    /// wait for a backoff or an interval. If attempts become due during the pause, one attempt begins after it. The
+    /// pause belongs to the path: it survives restarts. The pause of an added task ends when its name is free.
     ///
-    /// Returns `false` if the task is paused by itself, or this registration has ended or waits in a slot, and after the
-    /// request of a shutdown. The guide explains [pausing](crate::guide::pausing).
+    /// Returns `false` if the task itself is already paused, if this registration has ended or waits in a slot, and
+    /// after the request of a shutdown. The guide explains [pausing](crate::guide::pausing).
     ///
     /// # Examples
     /// ```
@@ -200,17 +201,18 @@ impl TaskHandle {
     }
 
     /// [Pauses](Self::pause) the task, and requests a running attempt to stop, with
-    /// [`StopReason::Paused`](crate::StopReason::Paused). It has the time of any other stop request. Its end is no
-    /// failure and resets the count of consecutive failures, as that of a [restart](Self::restart); the next attempt is
-    /// due, and begins after the pause. This does not wait for the end.
+    /// [`StopReason::Paused`](crate::StopReason::Paused). The attempt has as much time to end as after any other stop
+    /// request. Its end is no failure and resets the count of consecutive failures, as after a
+    /// [restart](Self::restart). The next attempt begins after the pause. The call does not wait for the end of the
+    /// attempt.
     ///
-    /// Returns `false` if this changes nothing.
+    /// Returns `false` if the call changes nothing.
     pub fn pause_and_stop(&self) -> bool {
         self.0.core().pause(Subject::Registration(&self.0), true)
     }
 
     /// Ends the [pause](Self::pause) of the task: an attempt that became due meanwhile begins, once. A task in a paused
-    /// group or slot stays paused with it. Returns `false` if the task is not paused by itself, or has ended.
+    /// group or slot stays paused with it. Returns `false` if the task itself is not paused, or has ended.
     pub fn resume(&self) -> bool {
         self.0.core().resume(Subject::Registration(&self.0))
     }
@@ -222,7 +224,7 @@ impl TaskHandle {
     }
 
     /// Acknowledges that this registration ended in failure, so that [`Health`](crate::Health) can be ready again.
-    /// Returns `false` if there is no failure to acknowledge, or a new registration has the path.
+    /// Returns `false` if there is no failure to acknowledge, or if a new registration has taken the path.
     pub fn acknowledge(&self) -> bool {
         self.0.core().acknowledge_task(&self.0)
     }
@@ -242,7 +244,7 @@ impl TaskHandle {
     }
 }
 
-/// Replaces a task whose registration has ended.
+/// Returns the task of the same name that stands for one whose registration has ended.
 fn gone(name: &str) -> TaskRef {
     let reason = format!("the registration of `{name}` has ended, and the task is dropped");
     TaskFn::arc(name, move |_: TaskContext| ready(Err(TaskError::Fatal { reason: reason.clone() })))

@@ -1,8 +1,8 @@
-//! Tasks: what a user writes and hands to a supervisor.
+//! Tasks: the units of work that a user writes and hands to a supervisor.
 //!
-//! `definition` has the `Task` trait, `spec` a task with its options, `context` what an attempt receives, `error` and
-//! `result` what an attempt returns, `handle` the handle of one registration. All of it is public API or data for it;
-//! the state of a running task lives in `runtime::task`.
+//! `definition` has the `Task` trait, `spec` a task with its options, `context` the argument of an attempt, `error` and
+//! `result` its return types, `handle` the handle of one registration. All of it is public API or data for it. The
+//! state of a running task is in `runtime::task`.
 
 mod attempt_future;
 mod blocking;

@@ -46,8 +46,8 @@ impl Panic {
         self.location.as_ref()
     }
 
-    /// Returns the backtrace of the panic, if it has a location and the environment asks for backtraces, for example with
-    /// `RUST_BACKTRACE=1`.
+    /// Returns the backtrace of the panic, if it has a location and the environment asks for backtraces, for example
+    /// with `RUST_BACKTRACE=1`.
     pub const fn backtrace(&self) -> Option<&Backtrace> {
         self.backtrace.as_ref()
     }

@@ -16,7 +16,7 @@ use super::error::{BoxError, TaskError};
 /// |---|---|
 /// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether the task runs again |
 /// | any other error, a panic, a timeout | failure: the task is retried after its backoff, if its policy allows it |
-/// | an error with [`TaskError::retry_after`] | the same, after the time that the error tells |
+/// | an error with [`TaskError::retry_after`] | the same, after the delay of the error |
 /// | [`TaskError::Fatal`], [`TaskError::Permanent`], an error that `retry_if` rejects | failure: the task ends for good |
 /// | [`TaskError::Canceled`] | no failure: the task ends for good |
 #[diagnostic::on_unimplemented(
@@ -136,7 +136,7 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
             return error.take().map_or(TaskError::Canceled, of_anyhow);
         }
         let Some(error) = error else { return TaskError::Canceled };
-        // A `Box<TaskError>` is an error as well, and `Into` and `?` put it into a second box.
+        // `Into` and `?` put a `Box<TaskError>` into a second box, because the box is an error as well.
         match error.into().downcast::<TaskError>().or_else(|other| other.downcast::<Box<TaskError>>().map(|own| *own)) {
             Ok(own) => *own,
             Err(other) => TaskError::Error(other),
@@ -144,8 +144,8 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
     }
 }
 
-/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether and when it is retried: as what
-/// it is, the error keeps the context.
+/// A [`TaskError`] inside keeps its meaning. If context was added to it, the `TaskError` decides whether and when the
+/// task is retried, and the error in the result is the one with the context.
 #[cfg(feature = "anyhow")]
 fn of_anyhow(error: anyhow::Error) -> TaskError {
     match error.downcast_ref::<TaskError>() {
@@ -162,14 +162,14 @@ fn of_anyhow(error: anyhow::Error) -> TaskError {
     }
 }
 
-/// The user's own error, as which it can be found; what `into` gives is of a type of anyhow's.
+/// Converts to a box of the user's own error, which a downcast can find. `into` would return a box of a type of anyhow.
 #[cfg(feature = "anyhow")]
 fn boxed(error: anyhow::Error) -> BoxError {
     error.reallocate_into_boxed_dyn_error_without_backtrace()
 }
 
-/// An argument of a function under `#[task]`: cloned for each attempt. Implemented for each type that is
-/// `Clone + Send + Sync + 'static`.
+/// An argument of a function under `#[task]`. It is cloned for each attempt. Implemented for each type that is `Clone +
+/// Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
     message = "an argument of a task must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
     label = "cloned for each attempt",
@@ -195,7 +195,7 @@ mod tests {
 
     type Label = Option<(&'static str, String)>;
 
-    /// The label and the message of an error of a function that returns `Result<(), E>`.
+    /// Returns the label and the message of the error of a function that returns `Result<(), E>`.
     fn label<E: IntoTaskError>(result: Result<(), E>) -> Label {
         label_of(result)
     }

@@ -42,7 +42,7 @@ use crate::supervisor::SupervisorConfig;
 pub struct TaskSpec {
     task: Fenced<TaskRef>,
     name: Option<Arc<str>>,
-    /// Most specs of a program say little or nothing, and all are handed from call to call.
+    /// In an `Arc`, because most specs set few or no options, and every spec is moved from call to call.
     said: Option<Arc<Said>>,
 }
 
@@ -50,54 +50,57 @@ pub struct TaskSpec {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) overrides: Overrides,
-    /// The rows that were touched. No other row is set.
+    /// The rows that a setter was called for. No other row is set.
     rows: Rows,
     after: Vec<Arc<str>>,
-    /// The driver, if an option that can need it was touched.
+    /// The driver, if an option that can need it was set.
     driven: Option<Driven>,
 }
 
 impl Said {
-    /// Returns `true` if both set the same options. Costs as much as options are set, and not as there are options.
+    /// Returns `true` if both set the same options to equal values. The cost grows with the number of set options, not
+    /// of all options.
     #[inline]
     pub(crate) fn sets_the_same(&self, other: &Self) -> bool {
         self.rows == other.rows && self.overrides.are_equal(&other.overrides, self.rows)
     }
 }
 
-/// The options have their getters and setters in the table of `policy/options`.
+/// The table in `policy/options` has the getters and setters of the options.
 impl TaskSpec {
-    /// A spec with all of restart, backoff and timeout set; a `timeout` of `None` or zero is no timeout.
+    /// Creates a spec that sets restart, backoff and timeout. A `timeout` of `None` or zero means no timeout.
     pub fn new(task: TaskRef, restart: RestartPolicy, backoff: BackoffPolicy, timeout: Option<Duration>) -> Self {
         Self::inherit(task).with_restart(restart).with_backoff(backoff).with_timeout(timeout)
     }
 
-    /// A spec with restart, backoff and timeout as `config` has them now.
+    /// Creates a spec with the restart, backoff and timeout that `config` has now.
     pub fn with_defaults(task: TaskRef, config: &SupervisorConfig) -> Self {
         Self::new(task, config.restart, config.backoff, Some(config.timeout))
     }
 
-    /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
+    /// Creates a spec that sets nothing: all options are inherited from the supervisor that the task is registered
+    /// with.
     pub fn inherit(task: TaskRef) -> Self {
         Self { task: Fenced::new(task), name: None, said: None }
     }
 
-    /// The task.
+    /// Returns the task.
     pub fn task(&self) -> &TaskRef {
         &self.task
     }
 
-    /// The name that the task is registered under: the one set here, else the task's own.
+    /// Returns the name that the task is registered under: the name of the spec, or else that of the task.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_else(|| self.task.name())
     }
 
-    /// The names of the siblings that must be ready before the task starts. Default: none.
+    /// Returns the names of the siblings that must be ready before the task starts. Default: none.
     pub fn after(&self) -> &[Arc<str>] {
         self.said.as_ref().map_or(&[], |said| &said.after)
     }
 
-    /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
+    /// Registers the task under another name. It must not be empty, and must not contain `/`, which separates the
+    /// segments of a path.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
@@ -105,9 +108,9 @@ impl TaskSpec {
 
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     ///
-    /// In the tree itself it can name slots that are declared as well, where no sibling before it has the name. Such a
-    /// slot is not waited for at the start; it stops when the whole tree has terminated, and until then takes
-    /// submissions of this task, also while the task cleans up.
+    /// A task in the tree itself can also name declared slots. A name refers to a slot if no sibling declared before
+    /// the task has it. The start does not wait for such a slot. The slot stops when the whole tree has terminated;
+    /// until then it takes submissions of this task, also while the task cleans up.
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         let said = self.say();
         said.after.extend(names.into_iter().map(Into::into));
@@ -115,11 +118,11 @@ impl TaskSpec {
         self
     }
 
-    /// Runs the task in one replica of the [fleet](crate::guide::fleets) at a time, under a lease whose key is its
-    /// path. The others stand by. The supervisor needs a [`Fleet`](crate::fleet::Fleet).
+    /// Runs the task in one replica of the [fleet](crate::guide::fleets) at a time, under a lease whose key is the path
+    /// of the task. The other replicas stand by. The supervisor needs a [`Fleet`](crate::fleet::Fleet).
     ///
-    /// An attempt begins with the lease. When the lease cannot be renewed, the attempt is requested to stop, and
-    /// dropped with its helpers before another replica can take over. That is no failure. The task keeps the lease
+    /// An attempt begins when the lease is held. If the lease cannot be renewed, the attempt is requested to stop, and
+    /// is dropped with its helpers before another replica can take over. This is no failure. The task keeps the lease
     /// during its backoff and its interval, and releases it when it ends for good. A
     /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live.
     #[cfg(feature = "fleet")]
@@ -127,30 +130,31 @@ impl TaskSpec {
         self.set_singleton(|singleton| singleton.key = None)
     }
 
-    /// Makes the task a [singleton](Self::with_singleton) whose lease has this key. Default: its path. Replicas whose trees
-    /// differ can share a key so, and tasks of one process that share a key never run at once.
+    /// Makes the task a [singleton](Self::with_singleton) whose lease has this key. Default: the path of the task. With
+    /// a key, replicas whose trees differ can share a lease. Tasks of one process that share a key never run at the
+    /// same time.
     #[cfg(feature = "fleet")]
     pub fn with_singleton_key(self, key: impl Into<Arc<str>>) -> Self {
         let key = key.into();
         self.set_singleton(|singleton| singleton.key = Some(key))
     }
 
-    /// Makes the task a [singleton](Self::with_singleton), and sets whether it counts as ready while it stands by. Default:
-    /// [`Standby::Ready`].
+    /// Makes the task a [singleton](Self::with_singleton), and sets whether it counts as ready while it stands by.
+    /// Default: [`Standby::Ready`].
     #[cfg(feature = "fleet")]
     pub fn with_standby(self, standby: Standby) -> Self {
         self.set_singleton(|singleton| singleton.standby = standby)
     }
 
-    /// Makes the task a [singleton](Self::with_singleton), and sets what follows if its work has not ended when its lease
-    /// has. Default: [`Overrun::Report`].
+    /// Makes the task a [singleton](Self::with_singleton), and sets the reaction if its work still runs when its lease
+    /// has ended. Default: [`Overrun::Report`].
     #[cfg(feature = "fleet")]
     pub fn with_overrun(self, overrun: Overrun) -> Self {
         self.set_singleton(|singleton| singleton.overrun = overrun)
     }
 
-    /// Makes the task a [singleton](Self::with_singleton), and sets when a run of its schedule or period counts as done in
-    /// the fleet. Default: [`Ticks::AtMostOnce`].
+    /// Makes the task a [singleton](Self::with_singleton), and sets when a run of its schedule or period counts as done
+    /// in the fleet. Default: [`Ticks::AtMostOnce`].
     #[cfg(feature = "fleet")]
     pub fn with_ticks(self, ticks: Ticks) -> Self {
         self.set_singleton(|singleton| singleton.ticks = ticks)
@@ -165,13 +169,13 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    /// Sets an option. It is inlined, so that only options that can need a driver bring it along.
+    /// Sets an option. It is inlined, so that the driver is linked only for options that can need it.
     #[allow(clippy::inline_always, reason = "a call would link the driver for each option")]
     #[inline(always)]
     pub(crate) fn set(mut self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
         let said = self.say();
         said.rows.add(row);
-        // The others never make a task need a driver around it.
+        // No other option makes a task need a driver around it.
         if matches!(row, Row::critical | Row::significant | Row::ready) {
             said.driven = Some(Driven::here());
         }
@@ -179,12 +183,12 @@ impl TaskSpec {
         self
     }
 
-    /// Unsets an option. A spec that sets nothing stays as it is.
+    /// Unsets an option. No effect on a spec that sets nothing.
     pub(crate) fn unset(self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
         if self.said.is_some() { self.set(row, what) } else { self }
     }
 
-    /// Returns the driver, if it may need one around it.
+    /// Returns the driver, if the task may need one around it.
     pub(crate) fn driven(&self) -> Option<Driven> {
         self.said.as_ref()?.driven
     }
@@ -193,7 +197,7 @@ impl TaskSpec {
         self.said.as_ref()
     }
 
-    /// Returns `true` if it sets an option that needs siblings or a group.
+    /// Returns `true` if the spec sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
         let Some(Said { overrides, after, .. }) = self.said.as_deref() else { return false };
@@ -227,7 +231,7 @@ impl TaskSpec {
         self.task
     }
 
-    /// Returns the policy with the documented defaults.
+    /// Returns the policy, resolved under the default config.
     pub(crate) fn policy(&self) -> ResolvedPolicy {
         self.overrides().resolve(&SupervisorConfig::default())
     }

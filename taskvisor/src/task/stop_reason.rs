@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::tree::FailureChain;
 
-/// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason only
-/// if its rank is higher.
+/// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason
+/// only if its rank is higher.
 ///
 /// An attempt reads it from [`TaskContext::cancelled`](crate::TaskContext::cancelled) and
 /// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason). It is also in
@@ -32,25 +32,25 @@ pub enum StopReason {
     /// [`TaskHandle::pause_and_stop`](crate::TaskHandle::pause_and_stop). The next attempt begins after the pause.
     Paused,
     /// The lease of the task or of its group was lost or handed over: another replica of the
-    /// [fleet](crate::guide::fleets) may own it from now on. [`TaskContext::lease_left`](crate::TaskContext) says how long
-    /// the attempt has.
+    /// [fleet](crate::guide::fleets) may own it from now on. [`TaskContext::lease_left`](crate::TaskContext) returns
+    /// the time that the attempt has left.
     LeaseLost,
     /// A sibling failed, and the task is restarted with it.
     SiblingRestart {
         /// The path of the sibling that failed first.
         failed: Arc<String>,
     },
-    /// Its group stops or restarts.
+    /// The group of the task stops or restarts.
     GroupStopped,
-    /// Its group has failed, and stops. If the group restarts, it registers the task again; otherwise the task is lost
-    /// with the group.
+    /// The group of the task has failed, and stops. If the group restarts, it registers the task again; otherwise the
+    /// task ends with the group.
     GroupFailed {
         /// The failure, from the leaf to the group.
         chain: Arc<FailureChain>,
     },
-    /// A newer submission replaces it in its slot, or a newer spec of the same name replaces it.
+    /// A newer submission replaces the task in its slot, or a newer spec of the same name replaces it.
     Replaced,
-    /// It was canceled, by name or through its handle.
+    /// The task was canceled, by name or through its handle.
     Canceled,
     /// [`remove_task`](crate::SupervisorHandle::remove_task) was called.
     Removed,
@@ -82,8 +82,8 @@ pub(crate) enum StopKind {
 }
 
 impl StopKind {
-    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed, `chain` the failure of the
-    /// group.
+    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed, `chain` the failure of
+    /// the group.
     pub(crate) fn reason(
         self,
         failed: impl FnOnce() -> Arc<String>,

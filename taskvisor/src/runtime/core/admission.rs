@@ -31,7 +31,7 @@ impl Core {
         self.check()?;
         let runtime = self.runtime()?;
         if self.timed.get() != Some(&runtime.id()) {
-            // A runtime without timers shows only as a panic.
+            // A runtime without timers can only be detected by a panic.
             let check = || {
                 let _entered = Handle::try_current().is_err().then(|| runtime.enter());
                 drop(sleep_until(Instant::now()));
@@ -89,7 +89,7 @@ impl Core {
         self.bus.start(&runtime);
         registry.enter(&cell)?;
         let started = start_added(registry, cell, &runtime);
-        // Mostly there is none, and then nothing is to be dropped.
+        // Usually there is none. The check avoids a call of the drop glue.
         if let Some(home) = home {
             drop(home);
         }

@@ -52,7 +52,8 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<ResolvedPolicy>>,
-    /// The newest options of a spec and their policy. Most tasks of a program set the same options, and share it.
+    /// The options of the newest spec, and their policy. Most tasks of a program set the same options, and share the
+    /// policy.
     ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
@@ -61,11 +62,10 @@ pub(crate) struct Core {
     pub(super) clock: Clock,
     /// The result of the check of the overrides, the config, the subscribers and the slots.
     checked: Result<(), RuntimeError>,
-    /// The first runtime that was found to have timers.
+    /// The first runtime that was checked to have timers.
     timed: OnceLock<runtime::Id>,
-    /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
-    /// lock, and cannot deadlock: a cell or a group that has to reach the registry does so after its own lock is
-    /// released.
+    /// Guards names, groups, slots and the admission. It is the first in the order, and never taken under another lock,
+    /// so it cannot deadlock: a cell or a group calls the registry only after its own lock is released.
     registry: Mutex<Registry>,
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
@@ -73,10 +73,10 @@ pub(crate) struct Core {
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
-    /// The listener to signals, while there is one.
+    /// The listener for signals, while there is one.
     ///
-    /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock. The waker of the task that listens is
-    /// cloned under it: that task is a `run`, or belongs to the supervisor.
+    /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock. The waker of the listening task is
+    /// cloned under it: this task is a `run`, or belongs to the supervisor.
     pub(super) listener: Mutex<Option<Listener>>,
     pub(super) readiness: Readiness,
     pub(super) kept: Kept,
@@ -87,17 +87,18 @@ pub(crate) struct Core {
     pub(super) fleet: Option<Arc<Engine>>,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
-    /// Has a receiver for each [`notify`](crate::systemd::notify), which `run_to_exit` gives time for the last message.
+    /// Has a receiver for each [`notify`](crate::systemd::notify). `run_to_exit` gives them time for the last message.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) notifiers: watch::Sender<()>,
     #[cfg(feature = "test-util")]
     pub(crate) test_hooks: super::test_hooks::TestHooks,
 }
 
-/// Whether tasks are kept after the end of their registration, to be started again at their places.
+/// The flags that decide whether tasks are kept after the end of their registration, to be started again at their
+/// places.
 ///
-/// The flags are read and written in one order (`SeqCst`) with the request of a shutdown: either the end of a task sees
-/// that nothing is kept any more, or the shutdown sees that something was kept.
+/// The flags and the request of a shutdown have one total order (`SeqCst`): either the end of a task observes the
+/// shutdown and keeps nothing, or the shutdown observes that a task was kept.
 #[derive(Default)]
 pub(super) struct Kept {
     /// `true` while there are places.
@@ -161,7 +162,7 @@ impl Core {
         self.checked.as_ref().copied().map_err(RuntimeError::clone)
     }
 
-    /// Returns what has settings.
+    /// Returns the parts of the supervisor that have settings.
     pub(crate) fn of_settings(&self) -> OfSupervisor {
         OfSupervisor {
             config: self.config.clone(),
@@ -187,19 +188,19 @@ impl Core {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Returns the runtime of the caller, or else the runtime that the tasks run on.
+    /// Returns the runtime of the caller, or the runtime of the tasks if there is none.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
         Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
     }
 
-    /// Returns the runtime that the tasks run on: the runtime of the oldest task.
+    /// Returns the runtime of the tasks, which is that of the oldest task.
     pub(super) fn home(&self) -> Option<Handle> {
         self.registry().home.clone()
     }
 
-    /// Runs `future` for at most this time, for the end of a stop. After a few turns, the deadline moves to the watch,
-    /// which no blocked worker can hold up.
+    /// Runs `future`, which waits for the end of a stop, for at most this time. After a few turns, the deadline moves
+    /// to the watch, which no blocked worker can delay.
     pub(super) async fn timeout<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
         let Some(deadline) = deadline(time) else { return Some(future.await) };
         let mut future = pin!(future);
@@ -274,7 +275,7 @@ impl Core {
         }
     }
 
-    /// Handles the end of the last registration, or of the last one beside the tree.
+    /// Handles the end of the last registration, or of the last registration beside the tree.
     pub(super) fn is_vacant(&self, over: bool) {
         self.vacant.wake();
         if over {
@@ -330,7 +331,7 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
 
 #[cfg(feature = "fleet")]
 impl Drop for Core {
-    /// The session ends with its supervisor.
+    /// Ends the session of the fleet with the supervisor.
     fn drop(&mut self) {
         if let Some(engine) = &self.fleet {
             engine.shut_down();

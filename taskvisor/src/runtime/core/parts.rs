@@ -1,4 +1,4 @@
-//! What a supervisor is made of, before it is.
+//! The parts of a supervisor that is not built yet.
 
 use std::mem;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
 pub(crate) struct Parts {
     pub(super) config: SupervisorConfig,
     pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
-    /// The limit of the config, and those with names.
+    /// The limit of the config, and the named limits.
     pub(crate) limits: DeclaredLimits,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
@@ -71,7 +71,7 @@ impl Parts {
         Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
     }
 
-    /// Returns what has settings.
+    /// Returns the parts that have settings.
     pub(crate) fn of_settings(&self) -> OfSupervisor {
         OfSupervisor {
             config: self.config.clone(),

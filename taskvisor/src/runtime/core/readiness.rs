@@ -1,4 +1,4 @@
-//! The readiness of the tree, and who waits for it.
+//! The readiness of the tree, and the calls that wait for it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -30,8 +30,8 @@ impl Core {
         }
     }
 
-    /// Waits for the readiness of an attempt or a group: until `look` returns a value. What it looks at changes under a
-    /// lock that it takes, and [`tell_ready`](Self::tell_ready) follows each change.
+    /// Waits for the readiness of an attempt or a group, until `look` returns a value. `look` takes the lock under
+    /// which its value changes, and [`tell_ready`](Self::tell_ready) is called after each change.
     pub(in crate::runtime) async fn await_ready<T>(&self, look: impl FnMut() -> Option<T>) -> T {
         struct Awaits<'a>(&'a AtomicUsize);
         impl Drop for Awaits<'_> {
@@ -45,7 +45,8 @@ impl Core {
         self.readiness.attempts.wait(look).await
     }
 
-    /// An attempt or a group became ready, or has ended. Called with no lock held.
+    /// Wakes the calls that wait for readiness. Called with no lock held, after an attempt or a group became ready or
+    /// ended.
     #[inline]
     pub(in crate::runtime) fn tell_ready(&self) {
         if self.readiness.awaited.load(Ordering::Relaxed) > 0 {

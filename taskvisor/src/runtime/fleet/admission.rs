@@ -1,4 +1,4 @@
-//! The registration of what runs once in a fleet.
+//! The registration of singletons.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::fleet::{LeaseKey, Singleton};
 use crate::supervisor::InvalidOption;
 use crate::tree::Declared;
 
-/// Checks that a singleton is in no other.
+/// Checks that a singleton is not inside another one.
 pub(in crate::runtime) fn check_alone(subject: &str, around: Option<&Arc<str>>) -> Result<(), InvalidOption> {
     let Some(around) = around else { return Ok(()) };
     let expected = format!("no singleton in the singleton `{around}`: the group has one lease for all");
@@ -30,7 +30,7 @@ impl Core {
         check_alone(&format!("group `{}`", group.name), around)
     }
 
-    /// Checks a singleton: there is a fleet, its key can be one, and it stops in time.
+    /// Checks a singleton: there is a fleet, its key is valid, and its stop timeout is short enough.
     pub(in crate::runtime) fn check_singleton(
         &self,
         subject: &fmt::Arguments<'_>,
@@ -56,7 +56,7 @@ impl Core {
         Ok(())
     }
 
-    /// Makes a submission to a slot of the fleet a singleton, whose key is that of the slot.
+    /// Makes a submission to a slot of the fleet a singleton, with the key of the slot.
     #[cfg(feature = "controller")]
     #[cold]
     pub(in crate::runtime) fn lease_slot(
@@ -69,7 +69,7 @@ impl Core {
             let subject = format!("slot `{slot}`");
             return Err(InvalidOption::new(subject, "admission", "`Replace`", crate::slots::NO_REPLACE));
         }
-        // No path begins with a slash.
+        // No path begins with a slash, so the key is never that of a path.
         let key = LeaseKey::of_path(&format!("/slot/{slot}"));
         let singleton = Singleton { key: Some(key.as_str().into()), ..Singleton::default() };
         let stop_timeout = admitted.policy.stop_timeout;
@@ -78,7 +78,7 @@ impl Core {
         Ok(())
     }
 
-    /// Creates the cell of a singleton, which gets its seat with it.
+    /// Creates the cell of a singleton, with its seat.
     #[cold]
     pub(in crate::runtime) fn leased_cell(
         self: &Arc<Self>,
@@ -114,7 +114,7 @@ impl Core {
                 Some(Ok(Tie::Group(member))) => Tie::Group(Membership { seat: Some(seat), ..member }),
                 Some(Ok(Tie::Slot(slot))) => Tie::Leased(seat, Some(slot)),
                 Some(Ok(Tie::Leased(_, slot))) => Tie::Leased(seat, slot),
-                // Only the tie to a slot is shared.
+                // Only ties to slots are shared.
                 Some(Err(shared)) => Tie::Leased(
                     seat,
                     match &*shared {

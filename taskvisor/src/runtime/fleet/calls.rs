@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::fleet::{Call, Failed, Fleet, LeaseError, Reply, SessionSpec};
 use crate::panics::{catch, drop_caught};
 
-/// Carries out a call. Returns the reply, the error if it has failed, and how long it took.
+/// Carries out a call. Returns the reply, the error if the call has failed, and its duration.
 pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Reply, Option<LeaseError>, Duration) {
     let began = Instant::now();
     let store = Arc::clone(&fleet.store);
@@ -51,8 +51,7 @@ pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Rep
     (reply, told, began.elapsed())
 }
 
-/// Makes a call and waits for the answer of the store, which is user code and may panic anywhere: a reply comes all the
-/// same.
+/// Makes a call and waits for the answer of the store. The store is user code: if it panics, the call fails.
 async fn answered<'a, T>(
     (within, name): (Duration, &str),
     call: impl FnOnce() -> Pin<Box<dyn Future<Output = Result<T, LeaseError>> + Send + 'a>>,

@@ -1,4 +1,4 @@
-//! The clock of leases: that of Tokio, and the time that the machine was suspended.
+//! The clock of leases: Tokio's clock plus the time that the machine was suspended.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::fleet::StoreTime;
 use crate::sync::lock;
 
-/// A clock that runs through a suspend of the machine, and follows the paused time of a test.
+/// A clock that also advances while the machine is suspended, and that follows the paused time of a test.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::runtime) struct LeaseClock {
     origin: Instant,
@@ -26,15 +26,16 @@ impl LeaseClock {
         self.origin.elapsed() + self.suspended()
     }
 
-    /// Returns the instant of Tokio's clock at which this clock shows that time, unless the machine is suspended.
+    /// Returns the instant of Tokio's clock at which this clock shows that time, if the machine is not suspended until
+    /// then.
     pub(super) fn instant(&self, at: Duration) -> Option<Instant> {
         self.origin.checked_add(at.saturating_sub(self.suspended()))
     }
 
-    /// Returns the time that the machine was suspended. The boot time is read first: a pause between the two readings
-    /// must not count.
+    /// Returns the time that the machine was suspended. The boot time is read first, so that a pause between the two
+    /// readings does not count.
     fn suspended(&self) -> Duration {
-        /// The two readings are not of one instant.
+        /// Two readings cannot be of the same instant, so smaller differences are ignored.
         const NOISE: Duration = Duration::from_millis(10);
         let boot = since_boot().saturating_sub(self.boot);
         let suspended = boot.saturating_sub(self.real.elapsed());
@@ -42,11 +43,13 @@ impl LeaseClock {
     }
 }
 
-/// The clock of the store, as its last answer and the time since show it. It follows no clock of this host that can be set.
+/// The clock of the store: the time in its last answer, plus the time since then. It does not depend on the wall clock
+/// of this host, which can be set.
 #[derive(Debug)]
 pub(in crate::runtime) struct StoreClock {
     clock: LeaseClock,
-    /// The time of the store, and the time here at about the same instant. A leaf: nothing else is locked under it.
+    /// The time of the store, and the local time at about the same instant. The lock is a leaf: nothing else is locked
+    /// under it.
     read: Mutex<(StoreTime, Duration)>,
 }
 
@@ -55,7 +58,7 @@ impl StoreClock {
         Arc::new(Self { clock, read: Mutex::new(read) })
     }
 
-    /// The store has answered.
+    /// Sets the clock from an answer of the store.
     pub(super) fn set(&self, read: (StoreTime, Duration)) {
         *lock(&self.read) = read;
     }
@@ -67,8 +70,8 @@ impl StoreClock {
     }
 }
 
-/// Returns the time since the boot, with the time of suspends. Zero where the clock of the standard library has that time
-/// itself, or no clock has it.
+/// Returns the time since the boot, including suspends. Zero on platforms where the clock of the standard library
+/// includes suspends, or where no clock does.
 fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -95,7 +98,7 @@ mod tests {
         assert!(clock.now() >= Duration::from_secs(63) && clock.now() < Duration::from_secs(64), "{:?}", clock.now());
         let at = clock.now() + Duration::from_secs(5);
         let wait = clock.instant(at).map(|at| at.saturating_duration_since(Instant::now()));
-        // What passes between the readings of the two clocks counts as not suspended.
+        // The time between the readings of the two clocks does not count as suspended.
         let off = wait.map(|wait| wait.abs_diff(Duration::from_secs(5)));
         assert!(off.is_some_and(|off| off < Duration::from_secs(1)), "{wait:?}");
     }

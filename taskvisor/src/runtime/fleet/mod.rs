@@ -1,7 +1,7 @@
-//! What carries out the leases of a supervisor: `engine` drives the pure machine of `crate::fleet` on a thread of its own,
-//! `seat` is the place of a task or group in it, and `clock` the time by which a lease ends.
+//! The runtime of leases: `engine` drives the pure machine of `crate::fleet` on a thread of its own, `seat` is the
+//! participation of a task or group in the fleet, and `clock` the clock by which a lease ends.
 //!
-//! The engine writes into cells like any command. A cell, its actor and a group only speak to their seat.
+//! The engine writes into cells as commands do. A cell, its actor and a group only call their seat.
 
 mod admission;
 mod calls;

@@ -1,4 +1,4 @@
-//! The place of a task or group in the fleet, and the lease that it holds.
+//! The seat of a task or group in the fleet, and the lease that it holds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -11,11 +11,11 @@ use super::engine::Engine;
 use crate::fleet::{FencingToken, LeaseKey, LeaseSnapshot, Overrun, Say, Singleton, Standby, Ticks};
 use crate::sync::lock;
 
-/// A session of this process, as its work sees it.
+/// The validity of a session of this process, which its work reads.
 #[derive(Debug)]
 pub(super) struct Validity {
     clock: LeaseClock,
-    /// The end, in nanoseconds of the clock; zero for a session that is over.
+    /// The end, in nanoseconds of the clock; zero for a session that has ended.
     until: AtomicU64,
 }
 
@@ -33,13 +33,13 @@ impl Validity {
     }
 }
 
-/// One holding of a lease: from a grant to the end of its work.
+/// One period for which a lease is held: from a grant to the end of its work.
 #[derive(Debug)]
 pub(in crate::runtime) struct Hold {
     pub(in crate::runtime) number: u64,
     pub(in crate::runtime) token: FencingToken,
     validity: Arc<Validity>,
-    /// `true` if the engine has found that it is over, whatever follows for the session.
+    /// `true` if the engine has ended the holding, even if the session continues.
     dropped: AtomicBool,
 }
 
@@ -52,7 +52,7 @@ impl Hold {
         self.dropped.store(true, Ordering::Release);
     }
 
-    /// Returns `true` if no work may be done for it any more. Checked before each poll.
+    /// Returns `true` if no work may be done under it anymore. Checked before each poll.
     pub(in crate::runtime) fn is_over(&self) -> bool {
         self.left().is_zero()
     }
@@ -63,14 +63,14 @@ impl Hold {
     }
 }
 
-/// What a seat is of.
+/// The task or group that a seat belongs to.
 #[derive(Clone)]
 pub(super) enum Unit {
     Task(Weak<Cell>),
     Group(WeakGroup),
 }
 
-/// The place of a task or group in the fleet.
+/// The seat of a task or group in the fleet: its key, its options and its lease.
 pub(in crate::runtime) struct Seat {
     pub(super) key: LeaseKey,
     pub(super) standby: Standby,
@@ -78,7 +78,7 @@ pub(in crate::runtime) struct Seat {
     ticks: Ticks,
     engine: Arc<Engine>,
     pub(super) unit: OnceLock<Unit>,
-    /// A leaf: nothing else is locked, and no user code runs, under it.
+    /// The lock is a leaf: nothing else is locked, and no user code runs, under it.
     state: Mutex<State>,
 }
 
@@ -86,15 +86,15 @@ pub(in crate::runtime) struct Seat {
 struct State {
     /// The number of grants.
     grants: u64,
-    /// The current holding, until its work is to stop.
+    /// The current holding, until its work is requested to stop.
     hold: Option<Arc<Hold>>,
     /// The last holding.
     last: Option<Arc<Hold>>,
-    /// The run that was asked for last, and whether it is the unit's.
+    /// The run that was last requested, and whether the unit may begin it, if the store has answered.
     mark: Option<(u64, Option<bool>)>,
-    /// The label of the process that owned the key when the store was asked last.
+    /// The label of the owner of the key in the last answer of the store.
     owner: Option<Arc<str>>,
-    /// `true` after the unit said that it leaves.
+    /// `true` after the unit has reported that it leaves.
     has_left: bool,
 }
 
@@ -119,7 +119,7 @@ impl Seat {
         let _ = self.unit.set(Unit::Group(group.downgrade()));
     }
 
-    /// Returns the current holding, unless its work is to stop.
+    /// Returns the current holding, unless its work is requested to stop.
     pub(in crate::runtime) fn hold(&self) -> Option<Arc<Hold>> {
         lock(&self.state).hold.clone()
     }
@@ -133,7 +133,8 @@ impl Seat {
         self.standby == Standby::Ready
     }
 
-    /// Returns whether the unit may begin this run. `None` while the store is asked; the engine wakes the unit then.
+    /// Returns whether the unit may begin this run. `None` until the store has answered; the engine then wakes the
+    /// unit.
     pub(in crate::runtime) fn may_run(self: &Arc<Self>, run: i64) -> Option<bool> {
         if self.ticks == Ticks::AtLeastOnce {
             return Some(true);
@@ -149,7 +150,7 @@ impl Seat {
         None
     }
 
-    /// The run has succeeded.
+    /// Reports that the run has succeeded.
     pub(in crate::runtime) fn has_run(self: &Arc<Self>, run: i64) {
         if let (Ticks::AtLeastOnce, Ok(tick)) = (self.ticks, u64::try_from(run)) {
             self.engine.say(self, Say::Mark(tick));
@@ -165,40 +166,41 @@ impl Seat {
         }
     }
 
-    /// Nothing of the unit runs, and it wants to.
+    /// Reports that the unit is idle and wants to work.
     pub(in crate::runtime) fn wants(self: &Arc<Self>) {
         if let Some(grants) = self.grants_before() {
             self.engine.say(self, Say::Wants(grants));
         }
     }
 
-    /// The unit is paused: it does not compete any more, unless it was granted the lease in the meantime.
+    /// Reports that the unit is paused. It no longer competes, unless the lease was granted in the meantime.
     pub(in crate::runtime) fn withdraws(self: &Arc<Self>) {
         if let Some(grants) = self.grants_before() {
             self.engine.say(self, Say::Withdraws(grants));
         }
     }
 
-    /// Returns the number of grants whose work is over. `None` if there is a grant of which the unit is about to be told,
-    /// or whose end it is about to be told: it looks again then.
+    /// Returns the number of grants of an idle unit. `None` if the unit has left, or if the lease is held: the unit is
+    /// then notified of the grant or of its end, and calls again.
     pub(in crate::runtime) fn grants_before(&self) -> Option<u64> {
         let state = lock(&self.state);
         (state.hold.is_none() && !state.has_left).then_some(state.grants)
     }
 
-    /// Nothing of the unit has run since it had so many grants: it competes, or not any more if it is paused.
+    /// Reports that the unit has been idle since it had this number of grants. It competes, or no longer competes if it
+    /// is paused.
     pub(in crate::runtime) fn competes_since(self: &Arc<Self>, grants: u64, is_paused: bool) {
         if self.grants_before() == Some(grants) {
             self.engine.say(self, if is_paused { Say::Withdraws(grants) } else { Say::Wants(grants) });
         }
     }
 
-    /// The work of this holding found that it is over.
+    /// Reports that the work of this holding has found its end.
     pub(in crate::runtime) fn lost(self: &Arc<Self>, hold: &Hold) {
         self.engine.say(self, Say::Lost(hold.number));
     }
 
-    /// The unit has ended for good, and nothing of it runs.
+    /// Reports that the unit has ended for good, and nothing of it runs.
     pub(in crate::runtime) fn leaves(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         let had_left = std::mem::replace(&mut state.has_left, true);
@@ -208,13 +210,13 @@ impl Seat {
         }
     }
 
-    /// Returns the label of the process that owns the key, as far as it is known.
+    /// Returns the label of the process that owns the key, if it is known.
     pub(in crate::runtime) fn owner(&self) -> Option<Arc<str>> {
         let state = lock(&self.state);
         if state.hold.is_some() { Some(self.engine.label()) } else { state.owner.clone() }
     }
 
-    /// Returns the lease as it stands. `None` if the unit is gone.
+    /// Returns the current state of the lease. `None` if the unit is gone.
     pub(super) fn snapshot(&self) -> Option<LeaseSnapshot> {
         let path = self.path()?.to_string();
         let state = lock(&self.state);
@@ -229,7 +231,7 @@ impl Seat {
         lock(&self.state).owner = Some(owner);
     }
 
-    /// Hands the lease over. Returns `false` if it is not held.
+    /// Hands over the lease. Returns `false` if it is not held.
     pub(in crate::runtime) fn resign(self: &Arc<Self>) -> bool {
         let is_held = self.is_held();
         if is_held {
@@ -249,13 +251,13 @@ impl Seat {
         drop(before);
     }
 
-    /// No further attempt begins.
+    /// Takes the lease from the unit: no further attempt begins.
     pub(super) fn revoke(&self) {
         let before = lock(&self.state).hold.take();
         drop(before);
     }
 
-    /// The last holding is over.
+    /// Ends the last holding.
     pub(super) fn end(&self) {
         let last = lock(&self.state).last.clone();
         if let Some(last) = last {

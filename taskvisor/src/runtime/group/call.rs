@@ -11,13 +11,14 @@ use crate::panics::{catch, drop_caught};
 use crate::task::{TaskError, TaskSpec};
 use crate::tree::{Maker, Making};
 
-/// The future of a call, with its time limit. It is user code: it is made, polled and dropped inside `panics::catch`.
+/// The future of a call, with its time limit. It is user code: it is created, polled and dropped inside
+/// `panics::catch`.
 pub(super) struct Call {
     future: Option<Making>,
     limit: Duration,
     /// The time at which the limit is exceeded.
     pub(super) until: Option<Instant>,
-    /// `true` if the limit was granted once more, because its timer was late.
+    /// `true` if the limit was granted a second time, because its timer fired late.
     is_extended: bool,
 }
 
@@ -35,7 +36,7 @@ impl Call {
         dropped.map(|()| call)
     }
 
-    /// Polls the future. After its end it is dropped, which can fail too.
+    /// Polls the future. When it has completed it is dropped, and its drop can fail as well.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<TaskSpec>, TaskError>> {
         let Some(future) = &mut self.future else { return Poll::Pending };
         let made = match catch(|| future.as_mut().poll(cx)) {
@@ -52,7 +53,7 @@ impl Call {
         }
     }
 
-    /// Returns the error if the time limit is exceeded. If its timer is late, the limit is granted once more.
+    /// Returns the error if the time limit is exceeded. If its timer fired late, the limit is granted a second time.
     pub(super) fn exceeds(&mut self, now: Instant) -> Option<TaskError> {
         let until = self.until.filter(|until| *until <= now)?;
         if !self.is_extended && is_late(now - until, self.limit) {

@@ -9,7 +9,7 @@ use crate::tree::Role;
 pub(crate) type Key = u64;
 
 /// Numbers the starts and stops of children across the runs of a group. A note of a child carries the epoch of the last
-/// start or stop that the child knows.
+/// start or stop that the child has received.
 pub(crate) type Epoch = u32;
 
 /// The phase of a child.
@@ -19,11 +19,11 @@ pub(super) enum Phase {
     Down,
     /// Started, and not ready yet.
     Starting,
-    /// Started, and waits for its next start. The group counts it as ready; the children after it wait for its attempt.
+    /// Started, and its attempt is delayed. The group counts it as ready; the children after it wait for its attempt.
     Delayed,
     /// Started, and has been ready since.
     Ready,
-    /// Requested to hold. Also one that was down when the stop of its group began, and that may have its final attempt.
+    /// Requested to hold. Also a child that was down when the stop of its group began, and may have its final attempt.
     Holding,
     /// Requested to stop for good.
     Stopping,
@@ -36,7 +36,7 @@ pub(super) enum Phase {
 pub(super) struct Entry {
     pub(super) role: Role,
     pub(super) phase: Phase,
-    /// `true` if its stop exceeded its time: the children that it is after no longer wait for it.
+    /// `true` if its stop exceeded its time. The children that it is after no longer wait for it.
     pub(super) given_up: bool,
     pub(super) epoch: Epoch,
     /// The number of children that it is after and that block its start.
@@ -64,7 +64,7 @@ impl Entry {
         !self.role.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
     }
 
-    /// Like `is_unready`, but a child that waits for its next start counts as ready.
+    /// Like `is_unready`, but a delayed child counts as ready.
     pub(super) fn is_awaited(&self) -> bool {
         self.is_unready() && self.phase != Phase::Delayed
     }
@@ -74,7 +74,8 @@ impl Entry {
         self.is_up() || matches!(self.phase, Phase::Holding | Phase::Stopping)
     }
 
-    /// Returns `true` if it does not block the children after it. Ended children pass the order on.
+    /// Returns `true` if the child does not block the children after it. For ended children, the children before them
+    /// decide.
     pub(super) fn passes(&self) -> bool {
         match self.phase {
             Phase::Ready => true,
@@ -83,18 +84,18 @@ impl Entry {
         }
     }
 
-    /// Returns `true` if the children that it is after must not stop yet, because of it or of children after it.
+    /// Returns `true` if this child, or a child after it, blocks the stop of the children that it is after.
     pub(super) fn holds(&self) -> bool {
         (self.runs() && !self.given_up) || self.dependents > 0
     }
 
-    /// Returns `true` if a declared child that has not ended, this one or one after it, waits for the children that it
-    /// is after.
+    /// Returns `true` if this declared child, or one after it, has not ended, and so needs the children that it is
+    /// after.
     pub(super) fn waits(&self) -> bool {
         self.phase != Phase::Ended || self.waiting > 0
     }
 
-    /// Returns the number of its own layers of a stop.
+    /// Returns the number of layers that the child itself has in a stop.
     pub(super) fn layers(&self) -> i64 {
         if self.runs() { i64::from(self.role.layers.max(1)) } else { 0 }
     }

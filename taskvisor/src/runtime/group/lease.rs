@@ -1,4 +1,4 @@
-//! The lease of a group that runs once in a fleet: its children are registered, and their attempts wait for it.
+//! The lease of a singleton group: its children are registered, and their attempts wait for the lease.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use super::shared::GroupRef;
 use crate::panics::drop_each;
 
 impl GroupRef {
-    /// Lets its seat know the group.
+    /// Registers the group with its seat.
     pub(in crate::runtime) fn takes_seat(&self) {
         if let Some(seat) = &self.seat {
             seat.is_of_group(self);
@@ -33,8 +33,8 @@ impl GroupCell {
         self.seat_around().is_some_and(|seat| !seat.is_held())
     }
 
-    /// Nothing of the group runs: it competes for its lease, unless it is paused. Returns `false` if it has none, or holds
-    /// it.
+    /// Called when nothing of the group runs: it competes for its lease, unless it is paused. Returns `false` if the
+    /// group has no lease of its own, or holds it.
     pub(super) fn competes(&self) -> bool {
         let Some(grants) = self.seat.as_ref().and_then(|seat| seat.grants_before()) else { return false };
         self.idle_since.store(grants, Ordering::SeqCst);
@@ -42,13 +42,13 @@ impl GroupCell {
         true
     }
 
-    /// If nothing of the group has run since it was to compete, it does so unless it is paused. Called with no lock held,
-    /// also when that has changed.
+    /// Lets an idle group compete for its lease, unless the group is paused. Called with no lock held, also after its
+    /// pause has changed.
     pub(in crate::runtime) fn heed_pause(&self) {
         let Some(seat) = &self.seat else { return };
         let is_paused = || self.core.is_paused(Subject::Group(self.path()));
         let mut was_paused = is_paused();
-        // Who looks last has the last word.
+        // Repeated until the pause is stable, so that the last change applies.
         loop {
             seat.competes_since(self.idle_since.load(Ordering::SeqCst), was_paused);
             if is_paused() == was_paused {
@@ -58,7 +58,7 @@ impl GroupCell {
         }
     }
 
-    /// Hands its lease over. Returns `false` if it holds none of its own.
+    /// Hands over the lease. Returns `false` if the group holds no lease of its own.
     pub(crate) fn resign(&self) -> bool {
         self.seat.as_ref().is_some_and(Seat::resign)
     }
@@ -89,7 +89,8 @@ impl GroupCell {
         drop_each(groups);
     }
 
-    /// No further attempt begins, and the group restarts: its children stop in their order, and are registered again.
+    /// Called when the lease is lost: no further attempt begins, and the group restarts. Its children stop in their
+    /// order, and are registered again.
     pub(in crate::runtime) fn lease_is_lost(&self, within: Duration) {
         self.for_each(|cell| cell.follow_lease(None));
         self.send(Input::Restart, Some(StopBy::within(within)));

@@ -47,7 +47,7 @@ pub(super) enum Input {
         child: Role,
         takes_place: bool,
     },
-    /// A declared child that had ended was registered again. Its end, in case that is not noted yet.
+    /// A declared child that had ended was registered again. `end` is its end, in case it was not handled yet.
     Again {
         key: Key,
         end: End,
@@ -56,7 +56,7 @@ pub(super) enum Input {
     Release(Epoch),
     /// The gate opens for a group that failed: it starts after its backoff.
     Resume(Epoch),
-    /// The group stops, and its parent starts it again.
+    /// The group stops, to be started again by its parent.
     Hold(Epoch),
     /// No further attempt may begin: the group is stopped soon.
     Retire,
@@ -68,9 +68,9 @@ pub(super) enum Input {
     Wake,
     /// The children of a fresh group were made.
     Made,
-    /// They could not be made, or not be registered.
+    /// The children could not be made or registered.
     Unmade,
-    /// The declared children were registered, or, if `false`, a shutdown prevents it.
+    /// `true` if the declared children were registered, `false` if a shutdown prevents it.
     Registered(bool),
     /// The decision about what follows a run.
     Follow(Follow),
@@ -79,7 +79,7 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// Returns the key of a child that comes to the group with this input.
+    /// Returns the key of a child that joins the group with this input.
     pub(super) fn child(&self) -> Option<Key> {
         match self {
             Self::Add { key, .. } | Self::Again { key, .. } => Some(*key),
@@ -87,12 +87,12 @@ impl Input {
         }
     }
 
-    /// Returns `true` if a run whose children have all ended goes on, or is followed by another, for this input.
+    /// Returns `true` if this input continues a run whose children have all ended, or starts another run.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self, Self::Restart) || self.child().is_some()
     }
 
-    /// Returns `true` if it is about a registration of one of so many declared children.
+    /// Returns `true` if the input is about one of the `count` declared children.
     pub(super) fn is_of_declared(&self, count: Key) -> bool {
         matches!(self, Self::Note { key, .. } | Self::Again { key, .. } if *key < count)
     }
@@ -101,7 +101,7 @@ impl Input {
 /// The actions of the machine, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// An action of the plan for a child. Never the end of the group.
+    /// An action of the plan for a child.
     Plan(plan::Action),
     /// Make the children, and then report [`Input::Made`] or [`Input::Unmade`].
     Make,
@@ -117,7 +117,7 @@ pub(super) enum Action {
     Parked,
     /// The run has ended without a request: decide what follows, and report [`Input::Follow`].
     Conclude(Why),
-    /// A restart ended the run: reset the consecutive failures.
+    /// Reset the consecutive failures, because a restart ended the run.
     Forgive,
     /// The group ends.
     End,
@@ -135,17 +135,17 @@ pub(super) enum Follow {
 }
 
 enum State {
-    /// Waits at its gate. After a failure, it may wait for its backoff when the gate opens.
+    /// The group waits at its gate. After a failure, it waits for this backoff when the gate opens.
     Parked(Option<Duration>),
     Waiting {
         until: Duration,
     },
-    /// Its children are being made, or, if `true`, are made and wait for the ends of tasks that had their places.
+    /// The children are being made. `true` when they are made, and wait until their names are free.
     Making(bool),
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),
-    /// It ends when these children have ended.
+    /// The group ends when these children have ended.
     Dissolving(BTreeSet<Key>),
     Over,
 }
@@ -175,12 +175,12 @@ pub(super) struct Machine {
     /// The last epoch of its children.
     epoch: Epoch,
     retired: bool,
-    /// The registered declared children that have ended before they were started.
+    /// The declared children that ended before their start. `None` if the declared children must be registered again.
     fresh: Option<Vec<(Key, End)>>,
     /// The children that were added for the next run.
     pending: BTreeMap<Key, Role>,
-    /// The children that came too late for the last run, and were requested to stop. Until their ends, the names of a
-    /// fresh group are taken.
+    /// The children that came too late for the last run, and were requested to stop. Until they have ended, a fresh
+    /// group cannot use their names.
     late: BTreeSet<Key>,
     /// The time of the input, and the actions for it.
     now: Duration,
@@ -188,7 +188,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Creates a group whose children are registered, and that waits at its gate.
+    /// Creates a group whose children are registered. It waits at its gate.
     pub(super) fn new(rules: Rules) -> Self {
         // A fresh group has no children yet.
         let fresh = (!rules.is_fresh).then(Vec::new);
@@ -235,7 +235,7 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if a child that is added now is part of the current or first run.
+    /// Returns `true` if a child that is added now becomes part of the current or first run.
     pub(super) fn takes_now(&self) -> bool {
         match &self.state {
             State::Running(run) => run.plan.is_open() && self.requested == Requested::Nothing,
@@ -243,7 +243,7 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if a request stops the current run.
+    /// Returns `true` if a request has stopped the current run.
     pub(super) fn is_requested(&self) -> bool {
         self.requested != Requested::Nothing
     }
@@ -307,7 +307,7 @@ impl Machine {
                     run.plan.go_on();
                 }
             }
-            // The group is stopped soon, and does not start before.
+            // The group is stopped soon, and does not start again before that.
             Follow::Wait(_) if self.retired => self.state = State::Parked(None),
             Follow::Wait(delay) => {
                 self.state = State::Waiting { until: self.now.saturating_add(delay) };
@@ -356,8 +356,8 @@ impl Machine {
         }
     }
 
-    /// A declared child was registered again. It is stopped if the group does not run, because the next run registers
-    /// all declared children.
+    /// Handles the new registration of a declared child. It is stopped if the group does not run, because the next run
+    /// registers all of them.
     fn start_again(&mut self, key: Key, end: End) {
         match (&mut self.fresh, &mut self.state) {
             (_, State::Running(_)) => return self.plan(|plan, now| plan.start_again(key, end, now)),
@@ -383,7 +383,7 @@ impl Machine {
         }
     }
 
-    /// Registers the children that are made, once nothing has their names.
+    /// Registers the children that are made, when their names are free.
     fn register_made(&mut self) {
         if matches!(self.state, State::Making(true)) && self.late.is_empty() {
             self.state = State::Registering;
@@ -423,7 +423,7 @@ impl Machine {
             (_, Requested::Hold) => self.held(),
             // A restart makes the children anew.
             (State::Waiting { .. } | State::Making(_), _) => self.start(),
-            // The parent waits for this group, and no longer has to.
+            // The parent waits for the backoff of this group, and can skip it.
             (State::Parked(_), _) => self.actions.push(Action::Report(Note::Skip)),
             (State::Registering, _) => {}
         }
@@ -450,7 +450,7 @@ impl Machine {
         }
     }
 
-    /// Lets the plan of the run act, and handles the consequences for the group. Does nothing between two runs.
+    /// Calls `act` with the plan of the run, and handles the consequences for the group. Does nothing between two runs.
     fn plan(&mut self, act: impl FnOnce(&mut Plan, Duration) -> Vec<plan::Action>) {
         let State::Running(run) = &mut self.state else { return };
         let mut over = None;

@@ -1,4 +1,4 @@
-//! A group in each of its states, without a runtime.
+//! Tests a group in each of its states, without a runtime.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn running(children: usize) -> Machine {
     machine
 }
 
-/// A group that has failed and waits for its parent.
+/// Returns a group that has failed and waits for its parent.
 fn failed() -> Machine {
     let mut machine = of(Rules {
         strategy: Strategy::OneForOne,
@@ -143,7 +143,7 @@ fn k2b_a_stop_is_heeded_in_every_state() {
         machine.handle(add(9), NOW);
         let stop = machine.handle(Input::Stop(None), NOW);
         assert!(stop.contains(&Action::Stopping { for_good: true }), "{number}: {stop:?}");
-        // Children that were requested to stop before end now.
+        // Children that were already requested to stop end now.
         let mut done = obey(&mut machine, stop);
         for key in [0, 1] {
             done.extend(machine.handle(ended(key, End::Canceled), NOW));

@@ -42,8 +42,8 @@ impl Member {
         }
     }
 
-    /// Requests the child to hold. Returns the time at which it is no longer waited for, if it is known here; a nested
-    /// group reports that itself, because its tasks may have more time than its share.
+    /// Requests the child to hold. Returns the time from which on it is no longer waited for. `None` for a nested
+    /// group, which reports that itself, because its tasks may have more time than its share.
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
         let bound = self.bound(by, now);
         match self {
@@ -53,7 +53,7 @@ impl Member {
         given_up_at(bound, now)
     }
 
-    /// Requests the child to stop for good. Returns the same time.
+    /// Requests the child to stop for good. Returns the same time as [`hold`](Self::hold).
     pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
         let bound = self.bound(by, now);
         match self {
@@ -63,12 +63,12 @@ impl Member {
         given_up_at(bound, now)
     }
 
-    /// Requests a child to stop that came too late, because its group has ended.
+    /// Requests a child to stop that was added too late, after the end of its group.
     pub(super) fn turn_away(&self, grace: Duration) {
         self.stop(None, StopBy::within(grace), Instant::now());
     }
 
-    /// Returns the bound of a task. A group has none of its own.
+    /// Returns the bound of a task; for a group, which has none of its own, an open bound.
     fn bound(&self, by: StopBy, now: Instant) -> Bound {
         match self {
             Self::Task(cell) => by.bound(now, cell.policy().stop_timeout),
@@ -84,7 +84,7 @@ impl Member {
         }
     }
 
-    /// Prevents attempts until the child is requested to stop or hold, which comes next.
+    /// Prevents attempts until the child is requested to stop or hold, which follows.
     pub(super) fn freeze(&self) {
         match self {
             Self::Task(cell) => cell.bar(Barred::ForNow),
@@ -92,7 +92,7 @@ impl Member {
         }
     }
 
-    /// Returns the last failure; of a lost child, how it ended.
+    /// Returns the last failure; for a lost child, its end.
     pub(super) fn failure(&self, is_lost: bool) -> FailureChain {
         match self {
             Self::Task(cell) => {
@@ -114,7 +114,7 @@ impl Member {
         }
     }
 
-    /// Returns `true` if it has been ready since its group started it.
+    /// Returns `true` if the child has been ready since its group started it.
     pub(super) fn has_passed(&self) -> bool {
         match self {
             Self::Task(cell) => cell.lock().machine().has_passed(),

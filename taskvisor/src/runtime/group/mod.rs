@@ -1,11 +1,11 @@
 //! The runtime of a group: children that start, fail and stop together.
 //!
 //! `machine` decides for the group and `plan` for its children; both are pure. `driver` carries their actions out, and
-//! `orphan` ends a group whose driver is gone. `call` makes the children of a fresh group. `cell` is the shared state and the mailbox of a group, `member` a
-//! registered child. Other modules use
-//! `GroupRef` (`shared`), behind which a program without groups lacks all of this.
+//! `orphan` ends a group whose driver is gone. `call` makes the children of a fresh group. `cell` is the shared state
+//! and the mailbox of a group, `member` a registered child. Other modules use `GroupRef` (`shared`), so that a program
+//! without groups does not link this code.
 //!
-//! Why a child does not start yet:
+//! The reasons why a child does not start yet:
 //!
 //! | layer | reason | decided in |
 //! |---|---|---|

@@ -15,14 +15,14 @@ use super::plan::Note;
 use super::shared::GroupRef;
 use crate::inspect::TaskOutcome;
 
-/// The members that are waited for without a driver, and the outcome of the group after the last end.
+/// The members of a group without a driver that have not ended, and the outcome of the group after the last end.
 pub(super) struct Orphans {
     left: HashSet<Key>,
     outcome: TaskOutcome,
 }
 
 impl GroupRef {
-    /// Notes that the driver is gone, and requests the members to stop.
+    /// Records that the driver is gone, and requests the members to stop.
     pub(super) fn orphan(&self, by: StopBy, outcome: TaskOutcome) {
         self.close(false);
         self.mark_stopping();
@@ -47,8 +47,8 @@ impl GroupRef {
         }
     }
 
-    /// Ends the group for good, and each group above it that has no driver either and waits only for this one. A loop,
-    /// because groups nest deeply.
+    /// Ends the group for good, and each group above it that also has no driver and waits only for this one. It is a
+    /// loop and not a recursion, because groups can nest deeply.
     pub(super) fn end(&self, outcome: TaskOutcome) {
         let mut next = Some((self.clone(), outcome));
         while let Some((group, outcome)) = next {
@@ -69,7 +69,7 @@ impl GroupRef {
 }
 
 impl Orphans {
-    /// Notes the end of a member. Returns the outcome of the group if it was the last.
+    /// Records the end of a member. Returns the outcome of the group if it was the last member.
     pub(super) fn ended(orphans: &mut Option<Self>, key: Key) -> Option<TaskOutcome> {
         let over = orphans.take_if(|orphans| orphans.left.remove(&key) && orphans.left.is_empty())?;
         Some(over.outcome)

@@ -2,9 +2,10 @@
 //!
 //! The cost of a note is linear in the edges of the order that it touches: each child counts the children before it
 //! that block its start (`unmet`), and the children after it that block its stop (`dependents`). Only the begin of a
-//! stop or restart, and the start after it, visit every affected child. `unmet` is not kept during a stop or restart,
-//! for the children from [`Plan::unknown_from`] on; it is counted again before they start. The edges come with the
-//! declaration (`tree/declaration`): those of `after`, and with `rest_for_one` one from each child to the one before.
+//! stop or restart, and the start after it, visit every affected child. During a stop or restart, `unmet` is not
+//! updated for the children from [`Plan::unknown_from`] on; it is counted again before they start. The edges come with
+//! the declaration (`tree/declaration`): those of `after`, and with `rest_for_one` one from each child to the one
+//! before.
 
 mod ends;
 mod moves;
@@ -26,9 +27,10 @@ pub(crate) enum End {
     Completed,
     Canceled,
     Failed,
-    /// It did not stop after a request. For its group this is a failure, unless the group requested the stop.
+    /// The child did not stop in time after a request. For its group this is a failure, unless the group requested the
+    /// stop.
     Aborted,
-    /// It ended without a failure and without a request, although it must not end. For its group this is a failure.
+    /// The child must not end, but ended without a failure and without a request. For its group this is a failure.
     Undue,
 }
 
@@ -46,9 +48,9 @@ impl End {
 /// The wait before a child that failed is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryIn {
-    /// Its backoff, from the time at which all that restart with it have stopped.
+    /// The backoff, from the time at which all children that restart with it have stopped.
     Backoff(Duration),
-    /// The time that its error told, from the failure.
+    /// The delay of its error, from the time of the failure.
     Told(Duration),
 }
 
@@ -66,19 +68,20 @@ impl RetryIn {
 /// A report of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// It was started, and is ready.
+    /// The child was started, and is ready.
     Ready,
-    /// It was started, and waits for its next start. It counts as ready, but children after it wait for its attempt.
+    /// The child was started, and its attempt is delayed. It counts as ready, but children after it wait for its
+    /// attempt.
     Delayed,
-    /// It failed and has stopped, and asks to be started again after this wait.
+    /// The child failed and has stopped, and is to be started again after this wait.
     Failed(RetryIn),
-    /// It has stopped after a hold, and can be started again.
+    /// The child has stopped after a hold, and can be started again.
     Held,
-    /// It ended for good.
+    /// The child ended for good.
     Ended(End),
-    /// It was requested to begin at once while it waits for its group.
+    /// The child was requested to begin at once while it waits for its group.
     Skip,
-    /// A nested group whose remaining tasks ignore their abort.
+    /// The remaining tasks of this nested group ignore their abort.
     GivenUp,
 }
 
@@ -99,7 +102,7 @@ pub(crate) enum Action {
     Begin,
     /// The remaining tasks of the group ignore their abort.
     GivenUp,
-    /// The root must stop, which requests a shutdown.
+    /// The root must stop: request a shutdown.
     Ask(Why),
     /// The group ends.
     Over(Why),
@@ -116,7 +119,7 @@ pub(crate) enum Why {
     Requested,
     /// This child exceeded the limit of failures.
     Limit(Key),
-    /// This critical child ended: in failure, or although it must not end.
+    /// This critical child ended in failure, or ended although it must not end.
     Lost(Key),
     /// The children could not be made, so no run began.
     Unmade,
@@ -132,7 +135,7 @@ impl Why {
 enum Mode {
     Up,
     Restarting(Restart),
-    /// The root continues without restarts until the shutdown stops it.
+    /// The root has requested a shutdown, and continues without restarts until the shutdown stops it.
     Asking(Why),
     Stopping(Why),
     Over,
@@ -159,7 +162,7 @@ struct Cause {
 }
 
 impl Restart {
-    /// Returns the end of the wait, if all have stopped.
+    /// Returns the end of the wait, if all children have stopped.
     fn until(&self) -> Option<Duration> {
         let since = self.since?;
         let end = |cause: &Cause| match cause.retry {
@@ -198,9 +201,9 @@ pub(crate) struct Plan {
     left: usize,
     /// The number of children that are neither ready nor ended and count for readiness.
     unready: usize,
-    /// The number of these that do not wait for their next start.
+    /// The number of these that are not delayed.
     awaited: usize,
-    /// The number of remaining children that are no longer waited for.
+    /// The number of remaining children that exceeded their time to stop.
     given_up: usize,
     gave_up: bool,
     /// The base of the layers of the current stop.
@@ -293,7 +296,7 @@ impl Plan {
         match (note, entry.phase) {
             (Note::Ended(end), _) => self.ended(key, end),
             (Note::Skip, _) => self.skip(),
-            // It failed before it heard that it is to stop for the restart.
+            // The child failed before it observed the hold of the restart.
             (Note::Failed(RetryIn::Told(delay)), Phase::Holding) => self.tells(key, delay, now),
             // The note belongs to an earlier start or stop.
             _ if entry.epoch != epoch => return Vec::new(),
@@ -308,7 +311,8 @@ impl Plan {
         self.proceed(now)
     }
 
-    /// Handles the new registration of a declared child that had ended. `end` is its end, in case that is not noted yet.
+    /// Handles the new registration of a declared child that had ended. `end` is its end, in case it was not handled
+    /// yet.
     pub(super) fn start_again(&mut self, key: Key, end: End, now: Duration) -> Vec<Action> {
         self.ended(key, end);
         if self.roster.get(key).is_some_and(|entry| entry.phase == Phase::Ended) {
@@ -342,7 +346,7 @@ impl Plan {
         matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
     }
 
-    /// Returns `Ready` if every child that has not ended is ready, `Delayed` if the others wait for their next start.
+    /// Returns `Ready` if every child that has not ended is ready, `Delayed` if the others are delayed.
     pub(crate) fn readiness(&self) -> Option<Note> {
         match (&self.mode, self.unready, self.awaited) {
             (Mode::Up, 0, _) => Some(Note::Ready),

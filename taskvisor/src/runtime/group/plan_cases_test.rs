@@ -1,4 +1,4 @@
-//! Single cases of the plan of a group.
+//! Tests of single cases of the plan of a group.
 
 use super::tests::{chain, epoch_of, obey, plan, rules, start};
 use super::*;
@@ -13,7 +13,7 @@ fn of(strategy: Strategy, limit: Option<(u32, Duration)>, children: &[Role]) -> 
     Plan::new(&rules(strategy, limit, &Arc::default(), children), 0)
 }
 
-/// Three children that have final attempts, each after the one before it.
+/// Returns a plan of three children with final attempts, each after the one before it.
 fn with_last(strategy: Strategy) -> Plan {
     let child = Role { has_last: true, layers: 1, ..Role::default() };
     Plan::new(&rules(strategy, None, &Arc::new(Order::new(3, chain)), &[child; 3]), 0)
@@ -101,7 +101,7 @@ fn a_skip_ends_the_wait_of_a_restart() {
     assert!(matches!(next[..], [Action::Start(0, _), Action::Start(1, _)]), "{next:?}");
 }
 
-/// It is part of the restart already.
+/// The child is already part of the restart.
 #[test]
 fn the_failure_of_a_child_that_stops_for_a_restart_is_not_counted() {
     let mut plan = of(Strategy::OneForAll, Some((1, SECOND)), &[Role::default(); 2]);
@@ -114,7 +114,7 @@ fn the_failure_of_a_child_that_stops_for_a_restart_is_not_counted() {
     assert!(over.contains(&Action::Begin) && plan.fails() == Some(Why::Limit(1)), "{over:?}");
 }
 
-/// A stop goes on with earlier children while later ones still stop, and counts the layers from there.
+/// A restart that grows stops earlier children while later ones still stop, and counts the layers from there.
 #[test]
 fn a_restart_that_grows_counts_the_layers_that_are_left() {
     let mut plan = plan(Strategy::RestForOne, 7, chain);
@@ -137,8 +137,8 @@ fn a_restart_that_grows_counts_the_layers_that_are_left() {
     assert!(matches!(plan.note(2, epoch, Note::Held, NOW)[..], [Action::Start(1, _)]));
 }
 
-/// A child that others wait for must not fail before it is ready. One that has ended waits for nothing, and waits again
-/// when it comes back.
+/// A child that others need must not fail before it is ready. An ended child needs no others, until it is registered
+/// again.
 #[test]
 fn a_child_is_needed_again_when_what_comes_after_it_comes_back() {
     for (comes_back, is_needed) in [(false, false), (true, true)] {
@@ -153,7 +153,7 @@ fn a_child_is_needed_again_when_what_comes_after_it_comes_back() {
         ended(&mut plan, 0, End::Failed);
         assert_eq!(plan.fails(), is_needed.then_some(Why::Lost(0)));
     }
-    // And no longer when it has ended once more.
+    // The need ends when the child has ended once more.
     let mut plan = plan(Strategy::OneForOne, 3, chain);
     plan.proceed(NOW);
     for key in [1, 2] {
@@ -174,13 +174,13 @@ fn a_child_that_comes_back_starts_at_once_if_what_it_is_after_is_ready() {
     start(&mut plan);
     assert_eq!(ended(&mut plan, 1, End::Completed), []);
     assert!(matches!(plan.start_again(1, End::Completed, NOW)[..], [Action::Start(1, _)]));
-    // Its end may be noted together with its return.
+    // The end and the new registration may be handled together.
     let mut plan = super::tests::plan(Strategy::OneForOne, 2, chain);
     start(&mut plan);
     assert!(matches!(plan.start_again(1, End::Completed, NOW)[..], [Action::Start(1, _)]));
 }
 
-/// A child that fails while the group stops is stopped for good in its turn.
+/// A child that fails while the group stops is requested to stop for good in its turn.
 #[test]
 fn a_child_that_goes_down_during_a_stop_is_stopped_all_the_same() {
     let mut plan = plan(Strategy::OneForOne, 2, chain);
@@ -192,7 +192,7 @@ fn a_child_that_goes_down_during_a_stop_is_stopped_all_the_same() {
     let next = ended(&mut plan, 1, End::Canceled);
     assert!(matches!(next[..], [Action::Stop(0, ..)]), "{next:?}");
     assert_eq!(ended(&mut plan, 0, End::Canceled), [Action::Over(Why::Requested)]);
-    // The last child, which nothing holds up.
+    // The last child, whose stop nothing blocks.
     let mut plan = super::tests::plan(Strategy::OneForAll, 2, |_| Vec::new());
     let started = start(&mut plan);
     let held = plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(SECOND)), NOW);
@@ -224,8 +224,8 @@ fn what_an_earlier_child_tells_delays_no_restart_of_those_after_it() {
     assert_eq!(plan.wakes_at(), Some(SECOND));
 }
 
-/// In an ordered stop, a child that fails, or that reports its hold late, can have its final attempt: what it is after
-/// still waits for it.
+/// In an ordered stop, a child that fails, or that reports its hold late, can have its final attempt. The children that
+/// it is after still wait for it.
 #[test]
 fn k6d_what_a_child_is_after_waits_for_it_if_it_goes_down_in_the_stop() {
     let stops = |actions: &[Action]| -> Vec<Key> {

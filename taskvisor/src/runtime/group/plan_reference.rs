@@ -53,7 +53,7 @@ pub(super) fn check(plan: &Plan) {
     }
 }
 
-/// For each child, the children that it comes after.
+/// Returns for each child the children that it is after.
 fn earlier(plan: &Plan, keys: &[Key]) -> BTreeMap<Key, Vec<Key>> {
     let of = |(position, key): (usize, &Key)| {
         let earlier = match plan.roster.declared(*key) {

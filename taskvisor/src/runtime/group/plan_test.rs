@@ -18,17 +18,17 @@ fn count_of(key: Key) -> usize {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Actor {
     state: State,
-    /// Whether it was ready since its gate last opened.
+    /// `true` if it was ready since its gate last opened.
     ready: bool,
-    /// Whether it never restarts after a stop.
+    /// `true` if it never restarts after a stop.
     never: bool,
     retries: u32,
     ends: u32,
     /// The epoch of the last start or stop that it has received.
     epoch: Epoch,
-    /// Whether the plan no longer waits for it.
+    /// `true` if the plan no longer waits for it.
     given_up: bool,
-    /// Whether it was declared rather than added.
+    /// `true` if it was declared, `false` if it was added.
     declared: bool,
     group: Option<Group>,
 }
@@ -51,7 +51,7 @@ struct Group {
     retired: bool,
     strategy: Strategy,
     actors: Vec<Actor>,
-    /// Whether it was started and has not ended.
+    /// `true` if it was started and has not ended.
     runs: bool,
     over: Option<Why>,
 }
@@ -198,7 +198,7 @@ impl Group {
         before.filter(|_| self.strategy == Strategy::RestForOne).into_iter().collect()
     }
 
-    /// All children that come after this one, directly or through others.
+    /// Returns all children that are after this one, directly or through others.
     fn above(&self, index: usize) -> Vec<usize> {
         let mut above = vec![false; self.actors.len()];
         above[index] = true;
@@ -251,7 +251,7 @@ impl Group {
         }
     }
 
-    /// The paths of everything that can happen next, in this group and below.
+    /// Collects the paths of all events that are possible next, in this group and below.
     fn happenings(&self, path: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
         for (index, actor) in self.actors.iter().enumerate() {
             path.push(index);
@@ -304,7 +304,7 @@ impl Group {
         }
     }
 
-    /// Returns whether a declared child that has not ended comes after this one, directly or through others that have.
+    /// Returns `true` if a declared child that has not ended is after this one, directly or through ended ones.
     fn is_waited_for(&self, index: usize) -> bool {
         (index + 1..self.after.len()).any(|later| {
             self.edges(later).contains(&index)
@@ -312,7 +312,7 @@ impl Group {
         })
     }
 
-    /// Adds a child, gives up on one, or sends a late report, at random.
+    /// At random, adds a child, gives one up, or sends a late report.
     fn meddle(&mut self, index: usize, play: &mut Play, calm: bool) {
         let now = play.now;
         match play.random.u8(..40) {
@@ -448,7 +448,7 @@ pub(super) fn rules(
     Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false, is_fresh: false })
 }
 
-/// A plan with this many children, without a limit.
+/// Returns a plan with this many children, without a limit.
 pub(super) fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
     Plan::new(&rules(strategy, None, &order, &vec![Role::default(); count]), 0)
@@ -518,7 +518,7 @@ fn k1b_start_restart_and_stop_are_linear() {
             assert!(large <= 16 * 8 * CHILDREN as u64, "{strategy:?}: {large}");
         }
     }
-    // One child that many come after, and that itself comes after many.
+    // One child that many are after, and that itself is after many.
     let hub = |index: usize| match index {
         index if index == 4 * CHILDREN => (0..numbered(index)).collect(),
         index if index > 4 * CHILDREN => vec![numbered(4 * CHILDREN)],
@@ -556,14 +556,14 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     plan.note(1, b, Note::Ready, now);
     let held = plan.note(0, a, Note::Failed(RetryIn::Backoff(Duration::from_secs(1))), now);
     let second = epoch_of(&held, 1);
-    // A report from the start before.
+    // A report with the epoch of the previous start.
     assert_eq!(plan.note(1, b, Note::Failed(RetryIn::Backoff(now)), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.wakes_at(), Some(now + Duration::from_secs(1)));
     let again = plan.proceed(now + Duration::from_secs(1));
     assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
-    // A report from the hold before.
+    // A report with the epoch of the previous hold.
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.note(0, a, Note::Ready, now), []);
     assert_eq!(plan.readiness(), None);
@@ -620,7 +620,7 @@ fn o26_a_told_time_counts_from_the_failure_and_a_backoff_from_the_stop() {
     }
 }
 
-/// It failed before it heard that it is to stop, and its note has the epoch of its start.
+/// The child failed before it observed the hold, and its note has the epoch of its start.
 #[test]
 fn o26_what_a_sibling_tells_in_the_same_restart_counts_once() {
     let (now, seconds) = (Duration::ZERO, Duration::from_secs);
@@ -632,7 +632,7 @@ fn o26_what_a_sibling_tells_in_the_same_restart_counts_once() {
     }
     plan.note(0, epoch_of(&held, 0), Note::Held, now);
     assert_eq!(plan.wakes_at(), Some(seconds(60)));
-    // Its end ends the wait for it, and not that for the other.
+    // The end of the child ends the wait for it, but not the wait for the other.
     plan.note(0, 0, Note::Ended(End::Canceled), now);
     assert_eq!(plan.wakes_at(), Some(seconds(1)));
 }
@@ -659,7 +659,7 @@ fn k2e_an_added_child_that_failed_before_it_was_ready_holds_up_nobody() {
     }
 }
 
-/// The same for a declared child that no declared child comes after.
+/// The same for a declared child that no declared child is after.
 #[test]
 fn k2e_the_last_declared_child_holds_up_no_added_one() {
     let now = Duration::ZERO;
@@ -743,7 +743,7 @@ fn k5s_the_earlier_reason_of_a_stop_stands() {
     }
 }
 
-/// K5s: the order continues through a child that has ended to the children that it comes after.
+/// K5s: the order continues through a child that has ended to the children that it is after.
 #[test]
 fn k5s_one_that_has_ended_passes_only_what_it_is_after() {
     let now = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! A shared group, and the code that only a program with groups has.
+//! A shared group, and the code that is linked only into programs with groups.
 
 use std::fmt;
 use std::ops::Deref;
@@ -22,12 +22,12 @@ use crate::tree::Declared;
 
 /// A shared [`GroupCell`].
 ///
-/// The type is hidden: what is linked into each program calls a group through [`Grouped`], so that a program without
-/// groups has neither their code nor that which drops them.
+/// The type is hidden: code that is linked into every program calls a group through [`Grouped`]. So a program without
+/// groups has neither the code of groups nor their drop glue.
 #[derive(Clone)]
 pub(crate) struct GroupRef(Arc<dyn Grouped>);
 
-/// What is called of a group by code that each program has.
+/// The methods of a group that code in every program calls.
 trait Grouped: Send + Sync {
     fn cell(&self) -> &GroupCell;
 
@@ -56,7 +56,7 @@ impl GroupRef {
         WeakGroup(Arc::downgrade(&self.0))
     }
 
-    /// Sends a note of a task, unless another registration has its place by now.
+    /// Sends a note of a task, unless another registration has taken its place.
     pub(in crate::runtime) fn note_of(&self, task: TaskId, key: Key, epoch: Epoch, note: Note) {
         self.0.note_of(self, task, key, epoch, note);
     }
@@ -71,7 +71,7 @@ impl GroupRef {
         self.0.release(epoch);
     }
 
-    /// Drops the added children that the group would register again. Called with no lock held.
+    /// Drops the returning children of the group. Called with no lock held.
     pub(in crate::runtime) fn drop_returning(&self) {
         self.0.drop_returning();
     }
@@ -93,7 +93,7 @@ impl Deref for GroupRef {
     }
 }
 
-/// A [`GroupRef`] that does not keep the group.
+/// A [`GroupRef`] that does not keep the group alive.
 #[cfg(feature = "fleet")]
 #[derive(Clone)]
 pub(in crate::runtime) struct WeakGroup(Weak<dyn Grouped>);
@@ -136,16 +136,16 @@ impl Grouped for GroupCell {
     }
 }
 
-/// The code of groups. What a tree declares that needs a driver has it, and nothing else can have: a tree without one is
-/// plain, and its program is linked without this code.
+/// A pointer to the code of groups. Only declarations that need a driver carry it. A tree without it is plain, and its
+/// program is linked without that code.
 #[derive(Clone, Copy)]
 pub(crate) struct Driven(Enter);
 
-/// Registers a root with a driver, and what is in it.
+/// Registers a root with a driver, and its contents.
 type Enter = fn(&Arc<Core>, &mut Registered, &mut Registry, &Arc<Declared>, AdmittedTree) -> GroupRef;
 
 impl Driven {
-    /// Brings the code of groups along.
+    /// Returns the pointer, which links the code of groups.
     #[inline]
     pub(crate) fn here() -> Self {
         Self(Registered::enter_root)

@@ -1,8 +1,9 @@
 //! Counters, gauges and histograms for `metrics`.
 //!
 //! Metric handles are looked up when they are used: a recorder can be installed after a task has begun. A task that is
-//! restarted within a second keeps them for its next attempts, as a lookup costs more than a restart. Label values are
-//! shared with the task, so that a lookup only allocates its key. Without a recorder an attempt costs one look.
+//! restarted within a second keeps them for its next attempts, because a lookup costs more than a restart. Label values
+//! are shared with the task, so that a lookup only allocates its key. Without a recorder, an attempt costs one check
+//! for it.
 
 use std::cell::Cell as Flag;
 use std::mem;
@@ -52,33 +53,34 @@ const DYNAMIC: &str = "dynamic";
 #[cfg(feature = "controller")]
 const OTHER: &str = "other";
 
-/// How long handles are kept. A recorder that forgets metrics which are idle for longer does not lose an update.
+/// The time that handles are kept. A recorder may discard metrics that are idle for longer, without losing an update.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// The current attempt, and the handles of a task that is restarted often.
 #[derive(Default)]
 pub(super) struct Stopwatch {
     attempt: Attempt,
-    /// The begin of an attempt that was told, or waits.
+    /// The begin of an attempt whose begin was recorded, or that waits.
     began: Option<Instant>,
     series: Option<Box<Series>>,
 }
 
-/// What is to be told of an attempt.
+/// The part of an attempt that is to be recorded at its end.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Nothing: there is none, or it began without a recorder and has not waited.
+    /// Nothing: there is no attempt, or it began without a recorder and has not waited.
     #[default]
     Nothing,
-    /// The same of a first attempt, which can be the one that installs the recorder.
+    /// Like `Nothing`, for a first attempt. If the attempt itself installs the recorder, its end is recorded.
     First,
-    /// It began without a recorder, and waits; or a recorder does not want its begin.
+    /// The attempt began without a recorder and waits, or the recorder ignored its begin.
     Waits,
-    /// Its begin was told.
+    /// The begin was recorded.
     Told,
 }
 
-/// A one that says whether anybody has asked for it: only then the end of the attempt takes it back.
+/// The value 1.0, which sets the flag when the recorder reads it. Only then the end of the attempt decrements the gauge
+/// again.
 struct One<'a>(&'a Flag<bool>);
 
 impl IntoF64 for One<'_> {
@@ -96,7 +98,7 @@ struct Series {
     running: Option<Gauge>,
     duration: Option<Histogram>,
     backoff: Option<Histogram>,
-    /// With the last outcome.
+    /// The counter of the last outcome, with that outcome.
     attempts: Option<(&'static str, Counter)>,
 }
 
@@ -129,14 +131,14 @@ impl Stopwatch {
         self.attempt = if is_asked.get() { Attempt::Told } else { Attempt::Waits };
     }
 
-    /// The attempt waits since this moment. If a recorder comes, this counts as its begin.
+    /// Records that the attempt waits since `now`. If a recorder is installed later, this counts as the begin.
     pub(super) fn waits(&mut self, now: Instant) {
         if self.attempt != Attempt::Told {
             (self.attempt, self.began) = (Attempt::Waits, Some(now));
         }
     }
 
-    /// Ends the attempt. Returns `None` if there is nothing to tell, or no recorder.
+    /// Ends the attempt. Returns `None` if there is nothing to record, or no recorder.
     #[inline]
     pub(super) fn stop(&mut self) -> Option<Attempt> {
         match mem::take(&mut self.attempt) {
@@ -146,7 +148,7 @@ impl Stopwatch {
         }
     }
 
-    /// Records the end of the attempt, and how long a failed task waits.
+    /// Records the end of the attempt, and the delay of a failed task.
     #[inline]
     pub(super) fn tell_end(&mut self, cell: &Cell, attempt: Attempt, outcome: &'static str, delay: Option<Duration>) {
         let began = self.began.filter(|_| attempt != Attempt::First);
@@ -164,7 +166,7 @@ impl Stopwatch {
         }
         let look_up = || (outcome, counter!(ATTEMPTS, "task" => task_label(cell), "outcome" => outcome));
         let mut kept = self.series.as_mut().map(|series| &mut series.attempts);
-        // Equal words at two places are only looked up again.
+        // Equal labels can have different addresses. They are then only looked up again.
         let is_other = |(label, _): &mut (&'static str, Counter)| !ptr::eq(*label, outcome);
         if let Some(other) = kept.as_mut().and_then(|kept| kept.take_if(is_other)) {
             let _ = drop_caught(other);
@@ -182,7 +184,8 @@ impl Stopwatch {
         each(kept, || gauge!(RUNNING, "task" => task_label(cell)), f);
     }
 
-    /// Keeps handles from the third attempt on, while the recorder is the same and has seen them a moment ago.
+    /// Keeps handles from the third attempt on, for at most the time of [`KEPT`] and as long as the recorder is the
+    /// same.
     fn keep(&mut self, attempt: u32, now: Instant, recorder: NonZeroUsize) {
         if attempt < 3 {
             return;
@@ -213,15 +216,15 @@ impl Drop for Stopwatch {
 fn recorder() -> Option<NonZeroUsize> {
     with_recorder(|recorder| {
         let seen = ptr::from_ref(recorder);
-        // Without a recorder `metrics` uses its `NoopRecorder`, which has no fields: where it is says nothing, and the
-        // rest of the pointer is its type. The compiler may have two of these for one type; then this returns an
-        // address, and the recorder is only called in vain.
+        // Without a recorder, `metrics` uses its `NoopRecorder`. It has no fields, so its address means nothing, and
+        // only the vtable of the pointer identifies it. The compiler may emit two vtables for one type. Then this
+        // returns an address, and the no-op recorder is called without effect.
         let none: *const dyn Recorder = ptr::without_provenance::<NoopRecorder>(seen.addr());
         if ptr::eq(seen, none) { None } else { NonZeroUsize::new(seen.addr()) }
     })
 }
 
-/// Uses a handle, which is looked up unless it was kept.
+/// Calls `f` with a handle, which is looked up unless it was kept.
 fn each<T>(kept: Option<&mut Option<T>>, look_up: impl FnOnce() -> T, f: impl FnOnce(&T)) {
     tell(|| match kept {
         Some(kept) => f(kept.get_or_insert_with(look_up)),
@@ -290,12 +293,13 @@ pub(in crate::runtime) fn pauses(before: usize, now: usize) {
     tell(|| gauge!(PAUSED).increment(now as f64 - before as f64));
 }
 
-/// Records the result of a check of the whole tree. A recorder that checks it as well is not called again for that.
+/// Records the result of a check of the whole tree. If the recorder itself checks the tree, it is not called again for
+/// that check.
 pub(in crate::runtime) fn checked(health: &Health) {
     thread_local! {
         static IS_RECORDING: Flag<bool> = const { Flag::new(false) };
     }
-    // At the end of a thread there is no recorder to call.
+    // The recorder is not called while the thread ends.
     if IS_RECORDING.try_with(|flag| flag.replace(true)) != Ok(false) {
         return;
     }
@@ -326,7 +330,7 @@ pub(super) fn lease(path: &std::sync::Arc<str>, change: &'static str, is_held: b
     tell(|| gauge!(LEASE_HELD, "task" => path.clone()).set(if is_held { 1.0 } else { 0.0 }));
 }
 
-/// Records a renewal, and the time that is left. `took` is `None` if it has failed.
+/// Records a renewal, and the time that is left. `took` is `None` if the renewal has failed.
 #[cfg(feature = "fleet")]
 pub(in crate::runtime) fn renewed(took: Option<Duration>, left: Duration) {
     match took {

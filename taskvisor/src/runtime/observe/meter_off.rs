@@ -25,7 +25,7 @@ impl Stopwatch {
     }
 }
 
-/// There is none to tell of.
+/// Without metrics, no attempt is recorded.
 #[derive(Clone, Copy)]
 pub(super) enum Attempt {}
 

@@ -44,7 +44,7 @@ impl Observed {
         self.trace.begin(cell, attempt);
     }
 
-    /// The attempt did not end at once.
+    /// Records that the attempt did not end in its first poll.
     pub(super) fn waits(&mut self, now: Instant) {
         self.stopwatch.waits(now);
     }
@@ -70,7 +70,7 @@ impl Observed {
         self.trace.timed_out(cell, timeout);
     }
 
-    /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
+    /// Records the end of an attempt and its helpers. If the registration ends too, `ended` follows.
     #[inline]
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
         let stopped = self.stopwatch.stop();
@@ -108,7 +108,7 @@ impl Observed {
         self.trace.close();
     }
 
-    /// Notes the end of the registration, and of its attempt if there is one.
+    /// Records the end of the registration, and of its attempt if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         if let Some(stopped) = self.stopwatch.stop() {
             self.stopwatch.tell_end(cell, stopped, "aborted", None);
@@ -134,14 +134,14 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     }
 }
 
-/// Notes runs of a schedule that were missed.
+/// Records missed runs of a schedule.
 #[cfg(feature = "cron")]
 pub(super) fn runs_missed(cell: &Cell, count: u64, text: &str) {
     trace::runs_missed(cell, count, text);
     meter::runs_missed(cell, count);
 }
 
-/// Notes a change of a lease. `label` is that of its metrics.
+/// Records a change of a lease. `label` is the label of its metrics.
 #[cfg(feature = "fleet")]
 pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange<'_>) {
     trace::lease(path, key, change);
@@ -165,20 +165,20 @@ pub(super) enum LeaseChange<'a> {
     Overrun,
 }
 
-/// Notes that the store of the fleet does not answer, or answers again.
+/// Records that the store of the fleet does not answer, or answers again.
 #[cfg(feature = "fleet")]
 pub(super) fn fleet(name: &Arc<str>, failure: Option<&str>) {
     trace::fleet(name, failure);
 }
 
-/// Notes the end of a registration.
+/// Records the end of a registration.
 pub(super) fn removed(cell: &Cell) {
     trace::removed(cell);
     #[cfg(feature = "controller")]
     meter::slot(cell, -1.0);
 }
 
-/// Notes an accepted submission, which may be rejected later.
+/// Records an accepted submission, which may be rejected later.
 #[cfg(feature = "controller")]
 pub(super) fn submitted(cell: &Cell, waits: bool) {
     meter::slot(cell, 1.0);
@@ -187,25 +187,25 @@ pub(super) fn submitted(cell: &Cell, waits: bool) {
     }
 }
 
-/// Notes a submission that has ended without an attempt.
+/// Records a submission that has ended without an attempt.
 #[cfg(feature = "controller")]
 pub(super) fn not_run(cell: &Cell) {
     trace::not_run(cell);
     meter::slot(cell, -1.0);
 }
 
-/// Notes that submissions no longer wait.
+/// Records that submissions no longer wait.
 #[cfg(feature = "controller")]
 pub(super) fn wait_no_more(count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "there is no memory for so many")]
     meter::queued(-(count as f64));
 }
 
-/// A future that the runtime spawns beside the actors. Boxed, to avoid monomorphizing `spawn` for each future.
+/// A future that the library spawns besides the actors. Boxed, to avoid monomorphizing `spawn` for each future.
 pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Spawns a future, as a Tokio task of that name where Tokio has names. A runtime that accepts no more tasks drops the
-/// future. Returns `true` if the future is done or dropped by now.
+/// Spawns a future as a Tokio task, with that name if Tokio supports names. A runtime that accepts no more tasks drops
+/// the future. Returns `true` if the future is already completed or dropped.
 pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>) -> bool
 where
     F: Future<Output = ()> + Send + 'static,

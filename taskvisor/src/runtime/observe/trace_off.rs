@@ -13,7 +13,7 @@ use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
-/// Replaces the span of an attempt, the reference to it, and what is told of attempts.
+/// Replaces the span of an attempt, the reference to it, and the traces of attempts.
 #[derive(Clone, Default)]
 pub(crate) struct NoSpan;
 pub(crate) type AttemptSpan = NoSpan;

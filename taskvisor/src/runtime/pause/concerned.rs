@@ -1,4 +1,4 @@
-//! What a pause concerns, among what is registered.
+//! The registered tasks, groups and slots that a pause concerns.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::events::EventKind;
 use crate::inspect::TaskId;
 use crate::panics::drop_each;
 
-/// The tasks and groups that a change concerns.
+/// The tasks and groups that a change of a pause concerns.
 pub(super) struct Concerned {
     pub(super) cells: Vec<Arc<Cell>>,
     pub(super) groups: Vec<GroupRef>,
@@ -28,7 +28,7 @@ impl Registry {
         !self.pauses.is_empty()
     }
 
-    /// Returns `true` if the task, or what is above it, is paused.
+    /// Returns `true` if the task, or a group or slot above it, is paused.
     pub(in crate::runtime) fn is_paused(&self, cell: &Cell) -> bool {
         #[cfg(feature = "controller")]
         if let Some(slot) = cell.slot() {
@@ -42,13 +42,13 @@ impl Registry {
         self.pauses.include(path)
     }
 
-    /// A registration was entered: it is paused if its path, or what is above it, is.
+    /// Pauses a new registration, if its path or a group or slot above it is paused.
     #[cold]
     pub(in crate::runtime) fn tell_entered(&self, cell: &Cell) {
         cell.set_paused(self.is_paused(cell));
     }
 
-    /// A task was added that is declared as paused. Called after its registration is announced.
+    /// Pauses an added task that is declared as paused. Called after its registration is announced.
     #[cold]
     pub(in crate::runtime) fn pause_added(&mut self, cell: &Arc<Cell>) {
         if self.pauses.set(cell.name(), true) {
@@ -58,7 +58,7 @@ impl Registry {
         }
     }
 
-    /// Pauses tasks and groups, by path, that were registered for the first time and are declared as paused.
+    /// Pauses the tasks and groups at these paths, which were registered for the first time and are declared as paused.
     pub(in crate::runtime) fn pause_declared(&mut self, core: &Arc<Core>, paths: &[Arc<str>]) {
         for path in paths {
             if self.pauses.set(path, true) {
@@ -73,7 +73,7 @@ impl Registry {
         }
     }
 
-    /// The pause of a task without a declared place ends when its name is free. A task that its group registers again
+    /// Ends the pause of a task without a declared place when its name is free. A task that its group registers again
     /// keeps its name.
     #[cold]
     pub(in crate::runtime) fn end_pause_of(&mut self, path: &str) {
@@ -96,7 +96,7 @@ impl Registry {
         subject.path().is_some_and(|path| self.pauses.set(path, paused))
     }
 
-    /// Returns `true` if there is such a place, group, registration or slot. The root is there from the first on.
+    /// Returns `true` if there is such a place, group, registration or slot. The root always exists.
     pub(super) fn can_pause(&self, subject: Subject<'_>) -> bool {
         let places = self.places.as_ref();
         match subject {
@@ -114,7 +114,7 @@ impl Registry {
         }
     }
 
-    /// Returns `true` if an added task of that path comes back with the next run of its group.
+    /// Returns `true` if an added task of that path is registered again for the next run of its group.
     fn returns(&self, path: &str) -> bool {
         let group = path.rsplit_once('/').and_then(|(group, _)| self.groups.get(group));
         group.is_some_and(|group| group.has_returning(path))
@@ -159,7 +159,7 @@ impl Registry {
         Concerned { cells, groups }
     }
 
-    /// Returns the slots that the subject includes: all for the root, and those of its keys for a slot with keys.
+    /// Returns the slots that the subject includes: all slots for the root, the slots of all keys for a slot with keys.
     #[cfg(feature = "controller")]
     pub(super) fn slots_in(&self, core: &Core, subject: Subject<'_>) -> Vec<Arc<str>> {
         match subject {
@@ -171,7 +171,8 @@ impl Registry {
 }
 
 impl Concerned {
-    /// A cell can have the last reference to a user value, so it is dropped with no lock held.
+    /// Drops the tasks and groups. Called with no lock held, because a cell can hold the last reference to a user
+    /// value.
     pub(super) fn drop_each(self) {
         drop_each(self.cells);
         drop_each(self.groups);

@@ -1,8 +1,9 @@
 //! The pauses of tasks, groups and slots.
 //!
-//! What is paused by itself is a set of paths under the lock of the registry. A pause belongs to the path, so it
-//! survives the registrations there. Each cell has a copy of what follows for it, which is changed in the same step. A
-//! new registration gets its copy when its name is entered. So no attempt begins after the step that pauses it.
+//! The pauses are a set of paths under the lock of the registry. A pause belongs to the path, so it survives the
+//! registrations there. Each cell has a flag that is set if its task, or a group or slot above it, is paused. The flag
+//! changes under the same lock, and a new registration gets it when its name is entered. So no attempt begins after the
+//! task is paused.
 
 mod concerned;
 
@@ -18,12 +19,12 @@ use super::task::{Cell, Stage};
 use crate::events::{Event, EventKind};
 use crate::inspect::{NodeSnapshot, TaskId, now};
 
-/// The tasks and groups that are paused by themselves.
+/// The tasks and groups that are paused directly, not by a group above them.
 #[derive(Default)]
 pub(super) struct Pauses {
     /// By path, with the time of the pause. The path of the root is empty.
     paths: HashMap<Arc<str>, SystemTime>,
-    /// The number of pauses that the metrics know.
+    /// The number of pauses that was last recorded in the metrics.
     counted: usize,
 }
 
@@ -42,7 +43,7 @@ impl Pauses {
     }
 }
 
-/// Notes the time of a pause, or its end. Returns `false` if that changes nothing.
+/// Records the time of a pause, or its end. Returns `false` if that changes nothing.
 pub(super) fn set(times: &mut HashMap<Arc<str>, SystemTime>, name: &str, paused: bool) -> bool {
     if !paused {
         return times.remove(name).is_some();
@@ -100,7 +101,7 @@ impl Subject<'_> {
 
 impl Core {
     /// Pauses a task, a group or a slot. With `stops`, running attempts are requested to end. Returns `false` if that
-    /// changes nothing: it is paused by itself, or it does not exist.
+    /// changes nothing, because the subject is already paused directly or does not exist.
     pub(crate) fn pause(self: &Arc<Self>, subject: Subject<'_>, stops: bool) -> bool {
         let mut registry = self.registry();
         if registry.admission != Admission::Open || !registry.can_pause(subject) {
@@ -131,8 +132,8 @@ impl Core {
         is_new || requested
     }
 
-    /// Ends the pause of a task, a group or a slot. It stays paused if what is above it is. Returns `false` if it is not
-    /// paused by itself, or does not exist.
+    /// Ends the pause of a task, a group or a slot. It stays paused while a group or slot above it is paused. Returns
+    /// `false` if it is not paused directly, or does not exist.
     pub(crate) fn resume(self: &Arc<Self>, subject: Subject<'_>) -> bool {
         let mut registry = self.registry();
         if !registry.can_pause(subject) || !registry.set_pause(subject, false) {
@@ -165,7 +166,7 @@ impl Core {
         true
     }
 
-    /// Returns `true` if the task, group or slot, or what is above it, is paused.
+    /// Returns `true` if the subject, or a group or slot above it, is paused.
     pub(crate) fn is_paused(&self, subject: Subject<'_>) -> bool {
         let registry = self.registry();
         match subject {
@@ -180,7 +181,8 @@ impl Core {
         }
     }
 
-    /// Notes in the snapshots of a part of the tree since when each of its tasks and groups is paused by itself.
+    /// Adds the times of pauses to the snapshots of the tasks and groups in a part of the tree that are paused
+    /// directly.
     pub(super) fn date_pauses(&self, node: &mut NodeSnapshot) {
         let registry = self.registry();
         if registry.pauses.is_empty() {
@@ -193,7 +195,7 @@ impl Core {
         }
     }
 
-    /// Counts the pauses for the metrics. Called with no lock held, after they have changed.
+    /// Records the number of pauses in the metrics. Called with no lock held, after a change.
     #[cold]
     pub(super) fn count_pauses(&self) {
         let mut registry = self.registry();
@@ -207,7 +209,7 @@ impl Core {
         }
     }
 
-    /// The shutdown is over: nothing is paused any more.
+    /// Clears all pauses after the shutdown.
     pub(super) fn forget_pauses(&self) {
         let mut registry = self.registry();
         if registry.has_pauses() {
@@ -219,7 +221,7 @@ impl Core {
         }
     }
 
-    /// The drain of a shutdown begins: paused tasks and groups end, so that it does not wait for them.
+    /// Ends the paused tasks and groups at the begin of a drain, so that the drain does not wait for them.
     pub(super) fn end_pauses(self: &Arc<Self>) {
         let registry = self.registry();
         if !registry.has_pauses() {

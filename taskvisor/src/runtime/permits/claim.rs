@@ -14,7 +14,7 @@ use super::queue::{Permits, Wait};
 use super::{Claimed, PATIENCE, Shared};
 use crate::sync::{lock, wake_caught};
 
-/// The claims of a task. Dropping them gives them back.
+/// The claims of a task. Dropping them releases them.
 pub(in crate::runtime) trait Claims: Send {
     /// Returns `Ready` once the task has all its permits.
     fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()>;
@@ -22,7 +22,7 @@ pub(in crate::runtime) trait Claims: Send {
     /// Returns the name of the limit that the task waits for.
     fn awaits(&self) -> Option<Arc<str>>;
 
-    /// Gives the claims back. A released permit goes to the first waiting task.
+    /// Releases the claims. A released permit goes to the first waiting task.
     fn release(&mut self);
 }
 
@@ -138,7 +138,7 @@ impl Claims for Permit {
 }
 
 impl Drop for Permit {
-    /// Gives the claims back without recursion.
+    /// Releases the claims without recursion.
     fn drop(&mut self) {
         self.release_own();
         let mut outer = self.outer.take();

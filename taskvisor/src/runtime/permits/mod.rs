@@ -1,9 +1,9 @@
-//! Permits for attempts, where `max_concurrent` or a limit with a name bounds them. Each limit grants its permits in the
-//! order of requests.
+//! Permits for attempts that `max_concurrent` or a named limit bounds. Each limit grants its permits in the order of
+//! requests.
 //!
-//! An attempt gets its permits one after another: those of the groups around its task from the inside, then those of
-//! the limits with names in the order of their declaration, then that of the supervisor. All attempts follow this one
-//! order, so no two of them wait for each other.
+//! An attempt acquires its permits one after another: those of the groups around its task from the inner to the outer,
+//! then those of the named limits in the order of their declaration, then that of the supervisor. All attempts use this
+//! order, so no two of them deadlock.
 
 mod claim;
 mod queue;
@@ -29,10 +29,10 @@ use crate::inspect::{TaskId, TaskState};
 use crate::supervisor::{InvalidOption, UNDECLARED_LIMIT};
 use crate::sync::lock;
 
-/// The beginning of the name of a limit with a name.
+/// The prefix of the description of a named limit.
 const NAMED_LIMIT: &str = "limit ";
 
-/// A task that waits for longer causes a warning, and is not ready.
+/// The time after which a task that waits for a permit causes a warning, and is not ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The limits of a supervisor.
@@ -40,11 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Limits {
     /// The limit of all attempts.
     all: Option<Shared>,
-    /// The limits with names, in the order of their declaration.
+    /// The named limits, in the order of their declaration.
     named: Vec<(Arc<str>, Shared)>,
-    /// Makes the claims of a task. Set if there is any limit, also that of a group.
+    /// Creates the claims of a task. Set if there is any limit, including those of groups.
     claim: OnceLock<Claim>,
-    /// The limits with waiting tasks that no warning was published for.
+    /// The limits with waiting tasks for which no warning was published.
     ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     watched: Mutex<Watched>,
@@ -53,21 +53,20 @@ pub(crate) struct Limits {
 #[derive(Default)]
 struct Watched {
     limits: Vec<Shared>,
-    /// `true` while a [`Recheck`] finds the tasks that wait for long.
+    /// `true` while a [`Recheck`] runs that warns of tasks that wait for long.
     runs: bool,
 }
 
-/// Shared permits of one limit. Their type is hidden, so that a program without a limit does not have the code that
-/// drops them.
+/// Shared permits of one limit. The type is hidden, so that a program without a limit does not contain its drop glue.
 pub(super) type Shared = Arc<dyn AsRef<Permits> + Send + Sync>;
 
 /// Returns the claims of a task; `None` if no limit bounds it.
 type Claim = fn(&Cell) -> Option<Claimed>;
 
-/// The claims of a task, in one word, as each task has room for them.
+/// The claims of a task, in one word, because every actor has a field for them.
 pub(super) type Claimed = Box<Box<dyn Claims>>;
 
-/// Checks the limits with names.
+/// Checks the named limits.
 pub(super) fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
     for (position, (name, limit)) in limits.iter().enumerate() {
         let invalid =
@@ -86,7 +85,7 @@ pub(super) fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOp
 }
 
 impl Limits {
-    /// Creates the limits of a supervisor. Zero means no limit of all attempts.
+    /// Creates the limits of a supervisor. `max_concurrent` is the limit of all attempts; zero means none.
     pub(super) fn new(max_concurrent: usize, named: Vec<(Arc<str>, usize)>) -> Self {
         let all = (max_concurrent > 0).then(|| Permits::new(max_concurrent, "max_concurrent".into()));
         let permits = |(name, limit): (Arc<str>, usize)| {
@@ -146,7 +145,7 @@ impl Limits {
         self.find_awaited(cell, |permits, state, wait| permits.awaited(wait, state, Instant::now()))
     }
 
-    /// Returns the tasks that hold the permits for one of which the task waits, the longest first.
+    /// Returns the tasks that hold the permits of the limit that the task waits for, the longest holder first.
     pub(super) fn holders(&self, cell: &Cell) -> Vec<Arc<str>> {
         self.find_awaited(cell, |_, state, _| state.names_of_holders(usize::MAX)).unwrap_or_default()
     }
@@ -164,20 +163,20 @@ impl Limits {
         })
     }
 
-    /// Returns the permits of the supervisor, and those with names.
+    /// Returns the permits of the supervisor, and those of the named limits.
     fn own(&self) -> impl Iterator<Item = &Shared> {
         self.all.iter().chain(self.named.iter().map(|(_, permits)| permits))
     }
 
-    /// Watches a limit, for which a task waits. Returns `true` if the check must be spawned.
+    /// Adds a limit with a waiting task to the watched limits. Returns `true` if the check must be spawned.
     fn watch(&self, permits: &Shared) -> bool {
         let mut watched = lock(&self.watched);
         watched.limits.push(Arc::clone(permits));
         !mem::replace(&mut watched.runs, true)
     }
 
-    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
-    /// was not warned of.
+    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if there was a
+    /// warning for every waiting task.
     fn warn(&self) -> Option<Instant> {
         let limits = mem::take(&mut lock(&self.watched).limits);
         let mut next: Option<Instant> = None;
@@ -188,11 +187,11 @@ impl Limits {
         }
         let mut watched = lock(&self.watched);
         watched.runs = !watched.limits.is_empty();
-        // A limit that is watched since needs no warning before this.
+        // A limit that was added in the meantime needs no earlier warning.
         next.or_else(|| watched.runs.then(|| Instant::now() + PATIENCE))
     }
 
-    /// The check was lost. The next waiting task spawns another.
+    /// Records that the check was lost. The next waiting task spawns another.
     fn is_unwatched(&self) {
         let mut watched = lock(&self.watched);
         watched.runs = false;
@@ -204,7 +203,7 @@ impl Limits {
     }
 }
 
-/// Shows the limits with names.
+/// Shows the named limits.
 impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.named.iter().map(|(name, permits)| (name, (**permits).as_ref().limit))).finish()

@@ -1,4 +1,4 @@
-//! The permits of one limit: who holds them, and who waits for one.
+//! The permits of one limit: the tasks that hold them, and the tasks that wait.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,12 +14,13 @@ use super::{Limits, NAMED_LIMIT, PATIENCE, Shared};
 use crate::inspect::{Problem, WaitingFor, shortened};
 use crate::sync::lock;
 
-/// The number of holders that a warning names, and the number of characters of each path.
+/// The number of holders that a warning names.
 const NAMED: usize = 8;
 
+/// The number of characters of each path in a warning.
 const PATH: usize = 60;
 
-/// The number of tasks that are warned of at once. Further tasks are only counted.
+/// The number of tasks that get a warning at the same time. Further tasks are only counted.
 const WARNED: usize = 16;
 
 /// The permits of one limit.
@@ -30,7 +31,7 @@ pub(crate) struct Permits {
     pub(super) limit: usize,
     /// The limit in words, such as `max_concurrent of store`.
     pub(super) name: Arc<str>,
-    /// Its lock is the leaf above.
+    /// The state under the lock.
     pub(super) state: Mutex<State>,
 }
 
@@ -53,7 +54,7 @@ pub(in crate::runtime) struct Awaited {
     limit: usize,
     /// The limit in words.
     name: Arc<str>,
-    /// The tasks that hold the permits, if the task has waited for long: the longest first, and the first few only.
+    /// The first few tasks that hold the permits, the longest holder first. `None` if the task has not waited for long.
     overdue: Option<Vec<Arc<str>>>,
 }
 
@@ -85,7 +86,7 @@ pub(super) struct Wait {
 }
 
 impl Limits {
-    /// Returns the limits with names, in the order of their declaration.
+    /// Returns the named limits, in the order of their declaration.
     pub(in crate::runtime) fn named(&self) -> Vec<(Arc<str>, usize)> {
         self.named.iter().map(|(name, permits)| (Arc::clone(name), (**permits).as_ref().limit)).collect()
     }
@@ -98,7 +99,7 @@ impl AsRef<Self> for Permits {
 }
 
 impl State {
-    /// Returns the first tasks that hold a permit, the longest first.
+    /// Returns the first tasks that hold a permit, the longest holder first.
     pub(super) fn names_of_holders(&self, most: usize) -> Vec<Arc<str>> {
         self.holders.values().take(most).map(|cell| Arc::clone(cell.name())).collect()
     }
@@ -115,8 +116,8 @@ impl Permits {
         Awaited { limit, name, overdue: is_overdue.then(|| state.names_of_holders(NAMED)) }
     }
 
-    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
-    /// was not warned of.
+    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if there was a
+    /// warning for every waiting task.
     pub(super) fn warn(&self) -> Option<Instant> {
         let now = Instant::now();
         let (mut overdue, mut holders) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Tasks and groups that come back.
+//! The new registration of tasks and groups that start again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Core {
         let mut paused = Vec::new();
         let may_end_pauses = made.is_some() && registry.has_pauses();
         if let Some(made) = made {
-            // A child that the last run had too is paused as it is.
+            // A child that was also in the last run keeps its pause.
             let before = group.children();
             paused = admitted.paused();
             paused.retain(|path| before.place(last_segment(path)).is_none());
@@ -57,8 +57,8 @@ impl Core {
         Ok(registered)
     }
 
-    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if the
-    /// task is not kept.
+    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if
+    /// the task is not kept.
     pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
         let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
         let Some((admitted, member)) = self.admit_again(&before) else { return false };

@@ -1,4 +1,4 @@
-//! The place of a task in its group, and what an added task cannot have.
+//! The membership of a task in its group, and the checks of added tasks.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -41,8 +41,8 @@ pub(super) fn membership(group: &GroupRef, children: &Declared, place: usize) ->
     }
 }
 
-/// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
-/// can be critical or significant.
+/// Checks a task that is added beside the tree or submitted. It must not be after siblings, critical or significant,
+/// because it has neither siblings nor a group.
 #[inline]
 pub(in crate::runtime) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
@@ -59,7 +59,7 @@ fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     Err(InvalidOption::new(format!("task `{}`", spec.name()), option, "set", expected))
 }
 
-/// Checks a task that is added at run time: it has no siblings to be after.
+/// Checks a task that is added at run time: it must not be after siblings.
 pub(in crate::runtime) fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
     let expected = "no siblings: a task that is added at runtime starts at once";

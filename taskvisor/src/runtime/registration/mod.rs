@@ -31,7 +31,7 @@ pub(super) struct AdmittedTree {
 struct AdmittedGroup {
     declared: Arc<Declared>,
     path: Arc<str>,
-    /// The index of its parent, and its place there. `None` for the outermost.
+    /// The index of its parent, and its place there. `None` for the outermost group.
     position: Option<(usize, usize)>,
 }
 
@@ -45,12 +45,12 @@ struct AdmittedTask {
 impl Core {
     /// Registers and starts a tree.
     ///
-    /// `started` is of the tree. Once it is set, a further call starts nothing.
+    /// `started` belongs to the tree. Once it is set, a further call starts nothing.
     pub(crate) fn add_tree(self: &Arc<Self>, root: &Arc<Declared>, started: &AtomicBool) -> Result<(), RuntimeError> {
         let runtime = self.prepare()?;
         let is_started = || started.load(Ordering::Relaxed);
         if is_started() {
-            // After a shutdown the answer is the same, whether the tree was started or not. But if the tree has failed,
+            // After a shutdown the result is the same, whether or not the tree was started. But if the tree has failed,
             // or a signal stopped it, a `run` waits for the verdict.
             let goes_on = self.is_open() || (self.ends_by_itself() && self.registry().running);
             return if goes_on { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
@@ -98,7 +98,7 @@ impl Core {
             missing = registered.cells.iter().filter(|cell| cell.lock().machine().unready).count();
             self.readiness.missing.store(missing, Ordering::Relaxed);
         }
-        // Also slots can be declared as paused.
+        // Slots can be declared as paused as well.
         let has_pauses = registry.has_pauses();
         drop(registry);
         if has_pauses {
@@ -197,7 +197,7 @@ impl Core {
 }
 
 impl AdmittedTree {
-    /// Returns the path of the singleton that a group is, or is in.
+    /// Returns the path of the group if it is a singleton, or of the singleton around it.
     #[cfg(feature = "fleet")]
     fn singleton_around(&self, group: usize) -> Option<Arc<str>> {
         let mut next = Some(group);
@@ -217,7 +217,7 @@ impl AdmittedTree {
         groups.map(|group| &group.path).chain(tasks.map(|task| &task.task.name)).cloned().collect()
     }
 
-    /// Returns the paths of all tasks and groups in it.
+    /// Returns the paths of all tasks and groups in the tree.
     fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
         let groups = self.groups.iter().skip(1).map(|group| &group.path);
         self.tasks.iter().map(|task| &task.task.name).chain(groups)

@@ -1,4 +1,4 @@
-//! A tree that is registered, until its actors and drivers are spawned.
+//! A registered tree whose actors and drivers are not spawned yet.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -23,7 +23,7 @@ pub(in crate::runtime) struct Registered {
     groups: VecDeque<GroupRef>,
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Member>,
-    /// The added children of the outermost group that came back.
+    /// The returned children of the outermost group.
     pub(super) returned: Vec<(Key, Role)>,
     /// The children of the last run of a fresh group.
     made_before: Option<Arc<Declared>>,
@@ -45,7 +45,7 @@ impl Registered {
         mem::take(&mut self.returned)
     }
 
-    /// Registers a root with a driver, and what is in it.
+    /// Registers a root with a driver, and its contents.
     pub(in crate::runtime) fn enter_root(
         core: &Arc<Core>,
         registered: &mut Self,
@@ -82,7 +82,8 @@ impl Registered {
         }
     }
 
-    /// Sets the children of a fresh group for its next run. The places of earlier ones that are not made again go.
+    /// Sets the children of a fresh group for its next run. The places of earlier children that are not made again are
+    /// removed.
     pub(super) fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: &Arc<Declared>) {
         let before = group.set_made(Arc::clone(made));
         if let (Some(before), Some(places)) = (&before, &mut registry.places) {
@@ -101,7 +102,7 @@ impl Registered {
         self.made_before = before;
     }
 
-    /// Registers the added children of a group again that it has stopped. Returns their roles by their keys.
+    /// Registers the returning children of a group. Returns their roles by their keys.
     pub(super) fn bring_back(&mut self, registry: &mut Registry, group: &GroupRef) -> Vec<(Key, Role)> {
         let mut roles = Vec::new();
         for (key, before) in group.take_returning() {
@@ -131,7 +132,7 @@ impl Registered {
         unready: bool,
     ) {
         for AdmittedTask { task, .. } in root.tasks {
-            // A task that waits for its first start, or does not count for readiness, is not waited for.
+            // The batch does not wait for a task whose first start is delayed, or that does not count for readiness.
             let counts = task.policy.readiness && !task.policy.begins_later();
             #[cfg(feature = "fleet")]
             let counts = counts && task.policy.singleton.is_none();
@@ -189,7 +190,7 @@ impl Registered {
         true
     }
 
-    /// Spawns all like `drop`, but yields in between.
+    /// Spawns all actors and drivers as `drop` does, but yields in between.
     pub(in crate::runtime) async fn spawn_by_turns(mut self) {
         let mut spawned = 0;
         while self.spawn_next() {

@@ -1,7 +1,7 @@
 //! The one shutdown of a supervisor.
 //!
-//! `request` is the state that all callers share, `verdict` the result, which is given once. `stopper` is the Tokio
-//! task that stops the tree; `watch` is the thread that it moves to when workers may be blocked. `signals` requests a
+//! `request` has the state that all callers share, `verdict` the result, which is given once. `stopper` is the Tokio
+//! task that stops the tree; `watch` is the thread that it moves to if workers may be blocked. `signals` requests a
 //! shutdown on SIGTERM and SIGINT. Other modules use `Stop` and `Watch`.
 
 mod request;

@@ -28,14 +28,14 @@ use crate::tree::FailureChain;
 pub(in crate::runtime) struct Stuck {
     pub(in crate::runtime) id: TaskId,
     pub(in crate::runtime) path: Arc<str>,
-    /// The limit that it exceeded.
+    /// The limit that the task exceeded.
     pub(in crate::runtime) limit: StopLimit,
-    /// The number of helpers that it had after its function had returned.
+    /// The number of helpers that still ran after its function had returned.
     pub(in crate::runtime) helpers: usize,
 }
 
 impl Stuck {
-    /// The lock of the cell is taken.
+    /// Describes an aborted task. Locks the cell.
     pub(in crate::runtime) fn of(cell: &Cell, limit: StopLimit) -> Self {
         Self { id: cell.id(), path: Arc::clone(cell.name()), limit, helpers: cell.left_helpers() }
     }
@@ -52,9 +52,9 @@ pub(in crate::runtime) struct Stop {
     failure: OnceLock<Failure>,
     /// The time of the request, and the drain after it.
     requested: OnceLock<(Instant, Duration)>,
-    /// `true` if a signal requested it.
+    /// `true` if a signal requested the shutdown.
     pub(super) signaled: AtomicBool,
-    /// The time at which something ended the drain.
+    /// The time at which the drain was ended early.
     drain_ended: OnceLock<Instant>,
     /// `true` when only the delivery of the last events is left.
     pub(super) delivers: AtomicBool,
@@ -64,16 +64,16 @@ pub(in crate::runtime) struct Stop {
     pub(super) stopping: OnceLock<Stopping>,
     /// The last layer that is requested to stop.
     layer: AtomicU8,
-    /// `true` when the remaining tasks are no longer waited for.
+    /// `true` when the shutdown no longer waits for the remaining tasks.
     pub(super) gave_up: AtomicBool,
 }
 
 /// The part of a shutdown in which tasks stop.
 pub(super) struct Stopping {
     pub(super) began: Instant,
-    /// The end of the grace; `None` if it has no end.
+    /// The end of the grace; `None` if there is no limit.
     pub(super) deadline: Option<Instant>,
-    /// The number of tasks when it began.
+    /// The number of tasks at its begin.
     pub(super) tasks: usize,
 }
 
@@ -95,8 +95,8 @@ struct Failure {
     text: String,
 }
 
-/// A requested shutdown. It proceeds even if this future is dropped, and all callers get the same result. A task of the
-/// same supervisor cannot wait for it, because it would wait for itself: it gets
+/// A requested shutdown. The shutdown proceeds even if this future is dropped, and all callers get the same result. A
+/// task of the same supervisor cannot wait for it, because the task would wait for itself: it gets
 /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
 ///
 /// # Cancel safety
@@ -152,7 +152,7 @@ impl Core {
         if registry.admission != Admission::Open {
             return;
         }
-        // Without a drain, the drain ends when it begins.
+        // Without a drain, tasks are requested to stop at once.
         registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
         self.stopping.store(true, Ordering::SeqCst);
         let _ = self.stop.requested.set((Instant::now(), drain));
@@ -170,7 +170,7 @@ impl Core {
         #[cfg(feature = "controller")]
         aftermath.carry_out(self);
         self.forget_kept();
-        // From now on the service is not ready for probes.
+        // From now on, the service is not ready, and probes must observe it.
         self.readiness.changed.wake();
         if runtime.is_some() {
             observe::shutdown_requested(why);
@@ -179,12 +179,13 @@ impl Core {
         Stopper::start(self, here, home, drain, is_idle, is_run);
     }
 
-    /// The last owner was dropped: requests the shutdown without its drain.
+    /// Requests the shutdown without a drain, because the last owner was dropped.
     pub(crate) fn owner_dropped(self: &Arc<Self>) {
-        // A shutdown that was requested before has its own reason.
+        // A shutdown that was requested before keeps its reason.
         self.stop.dropped.store(!self.is_stopping(), Ordering::Relaxed);
         if self.home().is_none() && self.is_open() {
-            // Nothing has run, as after a refused configuration: there is nothing to stop, and nothing to tell.
+            // Nothing has run, for example after a refused configuration: there is nothing to stop, and no event to
+            // publish.
             return self.close(|| Ok(()));
         }
         self.shut_down("the supervisor was dropped", Duration::ZERO);
@@ -196,7 +197,7 @@ impl Core {
         self.is_stopping().then(kind)
     }
 
-    /// Returns the end of the grace of a shutdown that requests tasks to stop.
+    /// Returns the end of the grace, once tasks are requested to stop.
     pub(in crate::runtime) fn stop_deadline(&self) -> Option<Instant> {
         self.stop.stopping.get().and_then(|stopping| stopping.deadline)
     }
@@ -233,12 +234,12 @@ impl Core {
         self.shut_down(why, self.config.drain);
         let core = Arc::clone(self);
         Shutdown(Box::pin(async move {
-            // A task that waits for the shutdown would wait for itself.
+            // A task of the supervisor that waits for the shutdown would wait for itself.
             if ReentrancyGuard::is_of(&core) { Err(RuntimeError::ShuttingDown) } else { core.verdict().await }
         }))
     }
 
-    /// Stops the root, in failure or because a significant child completed.
+    /// Requests the shutdown because the root stops: in failure, or because a significant child completed.
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let drain = self.config.drain;
         let Some(chain) = failure else { return self.shut_down("a significant task completed", drain) };
@@ -250,12 +251,13 @@ impl Core {
         self.shut_down_because(&text, Some(&error), drain);
     }
 
-    /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
+    /// Records that the stop requests to the tasks of a layer follow. A task of the layer that gets the permit of a
+    /// stopped task then begins no attempt.
     pub(in crate::runtime) fn stops_layer(&self, layer: Layer) {
         self.stop.layer.fetch_max(layer as u8, Ordering::Release);
     }
 
-    /// Returns `true` if the tasks of its layer are requested to stop.
+    /// Returns `true` if the tasks of the layer of this task are requested to stop.
     pub(in crate::runtime) fn stops_layer_of(&self, cell: &Cell) -> bool {
         let stopping = self.stop.layer.load(Ordering::Acquire);
         if stopping == 0 {
@@ -279,7 +281,8 @@ impl Core {
         self.stop.gave_up.load(Ordering::Acquire)
     }
 
-    /// Gives a verdict at once, unless there is one or a judge exists. Called when the runtime of the tasks has ended.
+    /// Stops all tasks at once and gives the verdict, unless there is one or a judge exists. Called when the runtime of
+    /// the tasks has ended.
     pub(in crate::runtime) fn abandon(&self) {
         let cells = self.stop_at_once(StopLimit::Grace);
         let left = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
@@ -327,8 +330,8 @@ impl Core {
         }
     }
 
-    /// Returns the result. `stuck` are the tasks that were aborted at the deadline; if the shutdown was forced, `forced`
-    /// is the time from its request until then. Tasks that were aborted before are added.
+    /// Returns the result. `stuck` are the tasks that were aborted at the deadline. `forced` is the time from the
+    /// request until the shutdown was forced, if it was. Tasks that were aborted earlier are added.
     pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
         stuck.extend_from_slice(&self.registry().aborted);
         stuck.sort_unstable_by_key(|task| (task.id, task.limit));

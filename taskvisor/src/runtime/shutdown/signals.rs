@@ -32,27 +32,27 @@ pub(in crate::runtime) struct Signal {
     action: SignalAction,
 }
 
-/// The receiver of signals, and those that were received.
+/// The receiver of signals, and the state of those that were received.
 pub(in crate::runtime) struct Listener {
-    /// SIGINT and SIGTERM, or what stands for them.
+    /// SIGINT and SIGTERM, or their equivalents on Windows.
     receive: [(&'static str, Receive); 2],
     heard: Heard,
-    /// The task that listens between `start` and `run`. While it is set, only that task polls: a poll of another one would
-    /// take its wake-up, and the other way round.
+    /// The task that listens between `start` and `run`. While it is set, only this task polls, because a receiver wakes
+    /// only the last task that polled it.
     task: Option<AbortHandle>,
 }
 
 /// The signals that had an effect.
 #[derive(Debug, Default)]
 struct Heard {
-    /// The time of the last one.
+    /// The time of the last such signal.
     last: Option<Instant>,
 }
 
 /// The effect of a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Effect {
-    /// It belongs to the request before.
+    /// None: the signal belongs to the previous request.
     None,
     /// Requests the shutdown, with or without the drain.
     Request(SignalAction),
@@ -92,7 +92,7 @@ impl Listener {
         Ok([("Ctrl+C", c), ("Ctrl+Break", Box::new(move |cx| r#break.poll_recv(cx)))])
     }
 
-    /// Starts to listen. A runtime without IO has no signals, which shows only as a panic.
+    /// Starts to listen. A runtime without IO has no signals, which can only be detected by a panic.
     fn new() -> Result<Self, RuntimeError> {
         let receive = catch(Self::receive).unwrap_or_else(|panic| Err(io::Error::other(panic)));
         let receive = receive.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
@@ -119,7 +119,7 @@ impl Drop for Listener {
 }
 
 impl Core {
-    /// Starts to listen to signals, unless it listens already; returns `true` if it did not. The caller polls
+    /// Starts to listen to signals. Returns `false` if the supervisor already listens. The caller polls
     /// [`poll_signals`](Self::poll_signals).
     pub(in crate::runtime) fn listen(&self) -> Result<bool, RuntimeError> {
         if lock(&self.listener).is_some() {
@@ -150,7 +150,7 @@ impl Core {
         started
     }
 
-    /// Listens in a task until a `run` does, or until the supervisor has stopped.
+    /// Listens in a task until a `run` takes over, or until the supervisor has stopped.
     fn listen_on(self: &Arc<Self>, runtime: &Handle) {
         let core = Arc::downgrade(self);
         let listening: Background = Box::pin(poll_fn(move |cx| {
@@ -175,7 +175,7 @@ impl Core {
         }
     }
 
-    /// Ends to listen.
+    /// Stops listening.
     pub(in crate::runtime) fn stop_listening(&self) {
         let listener = lock(&self.listener).take();
         drop(listener);
@@ -203,7 +203,7 @@ impl Core {
         }
     }
 
-    /// Carries a signal out.
+    /// Carries out a signal.
     pub(in crate::runtime) fn heed(self: &Arc<Self>, Signal { name, action }: Signal) {
         let drains = self.registry().admission == Admission::Closing;
         let effect = match &mut *lock(&self.listener) {
@@ -245,7 +245,7 @@ mod tests {
         let request = || Effect::Request(SignalAction::Drain);
         let doubled = heard(&[(0, false), (0, false), (999, false), (1_000, false), (1_500, false)], AFTER);
         assert_eq!(doubled, [request(), Effect::None, Effect::None, Effect::Force, Effect::None]);
-        // Each signal of a doubled request counts once, also the one that ends the drain.
+        // A doubled signal counts once, even if it ends the drain.
         let drained = heard(&[(0, false), (3_000, true), (3_001, false), (4_100, false)], AFTER);
         assert_eq!(drained, [request(), Effect::EndDrain, Effect::None, Effect::Force]);
         let at_once = heard(&[(0, false), (0, false)], Duration::ZERO);

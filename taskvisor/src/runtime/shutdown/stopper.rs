@@ -1,8 +1,8 @@
 //! Carries out a shutdown: requests the stops, waits, aborts, and gives the verdict.
 //!
-//! On a current-thread runtime the stopper is a task of that runtime. On a multi-thread runtime it belongs on the
-//! [watch](Watch), which user code cannot block. A stop that ends in a few turns needs no thread, so the stopper first
-//! runs in place.
+//! On a current-thread runtime the stopper is a task of that runtime. On a multi-thread runtime it moves to the
+//! [watch](Watch), which user code cannot block. A stop that ends within a few polls needs no thread, so the stopper
+//! first runs in place.
 
 use std::future::{Future, pending, poll_fn};
 use std::mem;
@@ -30,16 +30,16 @@ use crate::inspect::TaskId;
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
 
-/// The period at which the stopper wakes the runtime of the tasks during a stop. If the worker that drives its timers
-/// is blocked, another worker then takes over.
+/// The period at which the stopper wakes the runtime of the tasks during a stop, so that another worker takes over if
+/// the worker that drives the timers is blocked.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// Carries out the shutdown. If it is dropped early, it gives the verdict that holds then.
+/// Carries out the shutdown. If it is dropped early, it gives a verdict for the state at that time.
 pub(in crate::runtime) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// `true` while it runs on the runtime of the tasks, and may have to leave for the watch.
+    /// `true` while it runs on the runtime of the tasks, and may have to move to the watch.
     trial: bool,
     route: Route,
     lifeline: Option<oneshot::Sender<()>>,
@@ -50,8 +50,8 @@ pub(in crate::runtime) struct Stopper {
 }
 
 impl Stopper {
-    /// Starts a shutdown that was requested on the runtime `here`, for tasks on the runtime `home`. `is_idle` if no task
-    /// is registered and no event is to be published; `is_run` if a `run` waits for the verdict.
+    /// Starts a shutdown that was requested on the runtime `here`, for tasks on the runtime `home`. `is_idle` is `true`
+    /// if no task is registered and no event is to be published, `is_run` if a `run` waits for the verdict.
     pub(in crate::runtime) fn start(
         core: &Arc<Core>,
         here: Option<Handle>,
@@ -62,7 +62,8 @@ impl Stopper {
     ) {
         let elsewhere = matches!((&here, &home), (Some(here), Some(home)) if here.id() != home.id());
         let Some(runtime) = here.or_else(|| home.clone()) else { return core.abandon() };
-        // A worker that continues with user code in this turn must not be the one that wakes `run`.
+        // A worker that continues with user code after this call must not wake `run` itself, because `run` would wait
+        // for that code.
         let is_held_up = try_id().is_some() && has_workers(&runtime);
         if is_idle && !(is_run && is_held_up) {
             return core.abandon();
@@ -128,7 +129,7 @@ impl Stopper {
             self.reports = None;
             self.release_relied();
             core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace });
-            // Aborted tasks get time to end, so that they are gone when `run` returns.
+            // Aborted tasks get time to end, so that they have terminated when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
             core.stop.gave_up.store(true, Ordering::Release);
             for cell in core.cells() {
@@ -136,7 +137,7 @@ impl Stopper {
                 let limit = cell.lock().machine().limit;
                 stuck.push(Stuck::of(&cell, limit));
             }
-            // A group that was requested to stop makes its children only if the function blocks the thread.
+            // A group that was requested to stop still makes its children only if the function blocks its thread.
             let limit = if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace };
             stuck.extend(core.making().into_iter().map(|path| Stuck { id: TaskId::next(), path, limit, helpers: 0 }));
         }
@@ -159,8 +160,8 @@ impl Stopper {
         core.close_with(judge, result);
     }
 
-    /// Waits until the leases are given back, so that other replicas have them at once. A store that does not answer is not
-    /// waited for.
+    /// Waits until the leases are released, so that other replicas can take them at once. The wait is limited, in case
+    /// the store does not answer.
     #[cfg(feature = "fleet")]
     async fn close_leases(&mut self) {
         let core = Arc::clone(&self.core);
@@ -192,9 +193,9 @@ impl Stopper {
         }
     }
 
-    /// Requests all tasks to stop, layer by layer, and waits for them within the grace. Tasks that were added at run time
-    /// stop before the declared tree, and slots that a task of the tree is after stop last. Each layer has its share of
-    /// the grace. Returns `true` if all have stopped.
+    /// Requests all tasks to stop, layer by layer, and waits for them within the grace. Tasks that were added at run
+    /// time stop before the declared tree, and slots that a task of the tree is after stop last. Each layer has its
+    /// share of the grace. Returns `true` if all tasks have stopped.
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
@@ -221,8 +222,8 @@ impl Stopper {
         self.wait(Registry::is_empty, deadline_from(began, grace), core.stop.verdict.interrupted()).await
     }
 
-    /// Requests the tasks of a layer to stop. If `below` layers stop after it, it has its share of the time, and this
-    /// waits until it is over.
+    /// Requests the tasks of a layer to stop. If `below` layers stop after it, the layer has its share of the time, and
+    /// the call waits until the layer is over.
     async fn stop_layer(&mut self, layer: Layer, by: StopBy, below: u32, is_over: fn(&Registry) -> bool) {
         let core = Arc::clone(&self.core);
         let (grace, now, mut longest) = (core.config.grace, Instant::now(), Duration::ZERO);
@@ -230,7 +231,7 @@ impl Stopper {
         let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
         let at = core.clock.at(now);
-        // Only the stopper changes that now.
+        // Only the stopper can change this now.
         let has_relied = core.registry().has_relied();
         for cell in core.cells() {
             let is_beside = cell.is_beside_tree();
@@ -264,7 +265,7 @@ impl Stopper {
         }
     }
 
-    /// Waits until `is_done`, but not past `end` or the deadline. Returns `true` if it is done.
+    /// Waits until `is_so` returns `true`, but not past `end` or the deadline `by`. Returns `true` if it has.
     async fn wait(&mut self, is_so: fn(&Registry) -> bool, by: Option<Instant>, end: impl Future<Output = ()>) -> bool {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
@@ -309,7 +310,7 @@ impl Drop for Stopper {
         if self.core.stop.verdict.is_given() {
             return;
         }
-        // If that runtime has ended, tasks can run on another.
+        // The runtime of the tasks has ended, but tasks can run on another.
         if self.watch.is_none() && self.core.registry().lives_elsewhere() {
             if let Some(watch) = Watch::get() {
                 return Self::new(&self.core, &self.home).spawn_on(watch, Duration::ZERO);
@@ -319,7 +320,7 @@ impl Drop for Stopper {
     }
 }
 
-/// Gives the verdict if it is not given at the end of its time.
+/// Gives the verdict if the stopper has not given it in time.
 fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     const SPARE: Duration = Duration::from_secs(1);
     if core.stop.verdict.is_given() {
@@ -340,7 +341,7 @@ fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     runtime.spawn(waiting);
 }
 
-/// Dropped when its runtime ends.
+/// A value that is dropped when its runtime ends.
 struct Sentinel(Weak<Core>);
 
 /// Spawns a task on the runtime of the tasks, which detects the end of that runtime, and ends with the returned sender.
@@ -365,7 +366,7 @@ impl Drop for Sentinel {
     }
 }
 
-/// Waits for either future. Returns `true` if it was the first.
+/// Waits for either future. Returns `true` if the first one completed.
 async fn either(mut done: Pin<&mut impl Future<Output = ()>>, mut end: Pin<&mut impl Future<Output = ()>>) -> bool {
     poll_fn(|cx| {
         if done.as_mut().poll(cx).is_ready() {

@@ -1,4 +1,4 @@
-//! Waits for a few turns of the scheduler before a timer or a thread is created.
+//! Waits for a few turns of the scheduler, to avoid a timer or a thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ pub(in crate::runtime) const TURNS: usize = 32;
 
 /// Polls the future for `turns` turns. Returns `None` if it is not done by then.
 ///
-/// Between two turns the task is at the end of a queue, and any worker can take it.
+/// Between two turns, the task is at the end of a queue from which any worker can take it.
 pub(in crate::runtime) async fn within<F: Future>(mut turns: usize, mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {

@@ -1,6 +1,6 @@
 //! The verdict of a shutdown. It is given once, and all waiters get the same.
 //!
-//! This file knows neither Tokio nor the registry: `models/` checks it with loom.
+//! This file depends neither on Tokio nor on the registry, so that `models/` can check it with loom.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ struct Stage<R> {
     forced: Option<Duration>,
 }
 
-/// The right to give the verdict. At most one exists at a time. Dropped without a verdict, it becomes available again.
+/// The right to give the verdict. At most one exists at a time. If it is dropped without a verdict, it becomes
+/// available again.
 pub(crate) struct Judge<'a, R> {
     verdict: &'a Verdict<R>,
 }
@@ -115,7 +116,7 @@ impl<R> Drop for Judge<'_, R> {
 }
 
 impl<R> Drop for Verdict<R> {
-    /// It holds user errors.
+    /// Drops the result inside `panics::catch`, because it holds user errors.
     fn drop(&mut self) {
         let _ = drop_caught(lock(&self.stage).result.take());
     }

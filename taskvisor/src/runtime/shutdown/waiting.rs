@@ -1,4 +1,4 @@
-//! Reports who a slow shutdown waits for.
+//! Reports the tasks that a slow shutdown waits for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::events::{Event, EventKind, millis};
 use crate::inspect::{TaskId, TaskState};
 use crate::supervisor::has_returned;
 
-/// The time after which a shutdown is reported for the first time. Each report is followed by one after twice the time.
+/// The time after which a shutdown is reported for the first time. Each further report comes after twice the time of
+/// the report before.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The times of the reports of one shutdown.
@@ -33,9 +34,9 @@ pub(crate) struct Waiting {
     pub(crate) since: Duration,
     /// The number of tasks that have not stopped.
     pub(crate) count: usize,
-    /// The number of tasks when the tasks were first requested to stop.
+    /// The number of tasks when they were first requested to stop.
     pub(crate) of: usize,
-    /// The time until the end of the grace, if it ends.
+    /// The time until the end of the grace, if there is a limit.
     pub(crate) left: Option<Duration>,
     /// The number of helpers that the task waits for, if its function has returned.
     pub(crate) helpers: usize,
@@ -50,7 +51,7 @@ impl Reports {
         self.began + self.due
     }
 
-    /// Reports who is waited for, if that is due.
+    /// Reports the task that the shutdown waits for, if a report is due.
     pub(super) fn report(&mut self, core: &Core) {
         let now = Instant::now();
         if now < self.next() {
@@ -74,7 +75,7 @@ impl Reports {
 }
 
 impl Core {
-    /// Returns who a shutdown waits for, once it has taken longer than a second.
+    /// Returns the task that the shutdown waits for, once it has taken longer than a second.
     pub(crate) fn waiting(&self) -> Option<Waiting> {
         let stopping = self.stop.stopping.get()?;
         let now = Instant::now();
@@ -83,7 +84,7 @@ impl Core {
         }
         let mut left: Vec<_> = self.cells();
         left.retain(|cell| cell.state() != TaskState::Ended);
-        // A task of a later layer is not yet requested to stop. Between two layers, none that is left is.
+        // A task of a later layer is not yet requested to stop. Between two layers, no remaining task is.
         let (asked, _, task) =
             left.iter().map(|cell| (cell.stops_since(), cell.id(), cell)).min_by_key(|(asked, id, _)| (*asked, *id))?;
         let since = if asked == Ticks::MAX { now } else { self.clock.instant(asked).min(now) };
@@ -111,7 +112,7 @@ impl Waiting {
         text + &self.cause()
     }
 
-    /// Returns what keeps the task from its end, if that is known.
+    /// Returns the reason why the task has not ended, if it is known.
     fn cause(&self) -> String {
         if self.helpers == 0 { String::new() } else { format!(": {}", has_returned(self.helpers)) }
     }

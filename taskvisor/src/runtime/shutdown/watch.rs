@@ -1,12 +1,12 @@
 //! The watch: a thread for deadlines and signals during a stop.
 //!
-//! A worker of a multi-thread runtime that is blocked by user code also blocks the task in its LIFO slot, and the
-//! timers and signals of the whole runtime if it drives them. The watch has its own runtime on its own thread, which
-//! runs no user tasks. Timers that are created there fire in time, signals arrive, and the tasks that they wake are
-//! queued where any free worker takes them.
+//! A worker of a multi-thread runtime that is blocked by user code also blocks the task in its LIFO slot. If the worker
+//! drives the timers and signals of the runtime, it blocks these as well. The watch has its own runtime on its own
+//! thread, which runs no user tasks. Timers that are created there fire in time, signals arrive, and the tasks that
+//! they wake are queued where any free worker takes them.
 //!
-//! All supervisors of the process share one watch. It exists while a guard is held and a moment longer, so that
-//! consecutive stops share one thread.
+//! All supervisors of the process share one watch. It exists while a guard is held and for a short time after that, so
+//! that consecutive stops share one thread.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,7 +38,7 @@ pub(in crate::runtime) struct Watch {
 }
 
 impl Watch {
-    /// Returns a guard, and starts the watch if there is none. `None` if no thread or runtime can be created.
+    /// Returns a guard, and starts the watch if there is none. Returns `None` if no thread or runtime can be created.
     pub(in crate::runtime) fn get() -> Option<Self> {
         let mut place = lock(&PRESENT);
         if let Some(present) = &mut *place {
@@ -57,7 +57,7 @@ impl Watch {
     }
 }
 
-/// Returns `true` if the runtime has other workers while one is blocked.
+/// Returns `true` for a multi-thread runtime, which can have other workers besides a blocked one.
 pub(in crate::runtime) fn has_workers(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::MultiThread
 }
@@ -86,7 +86,7 @@ fn start(unguarded: Arc<Notify>) -> Option<Handle> {
     Some(runtime)
 }
 
-/// Waits until no guard has existed for a moment, and ends the watch in the same step.
+/// Waits until no guard has existed for the time of [`LINGER`], and then ends the watch under the same lock.
 async fn stand(unguarded: &Notify) {
     loop {
         unguarded.notified().await;
@@ -99,7 +99,7 @@ async fn stand(unguarded: &Notify) {
     }
 }
 
-/// If no thread could be started, the runtime is dropped here, where a drop must not block.
+/// A runtime for a thread. If the thread cannot be started, it is dropped without blocking.
 struct Owned(Option<Runtime>);
 
 impl Drop for Owned {
@@ -120,7 +120,7 @@ mod tests {
         lock(&PRESENT).is_some()
     }
 
-    /// Other tests of this process use the watch too, so this checks only what they cannot change.
+    /// Other tests of this process also use the watch, so this test checks only what they cannot change.
     #[test]
     fn it_runs_while_it_is_held_and_ends_soon_after() {
         let watch = Watch::get().unwrap();

@@ -20,8 +20,8 @@ use crate::panics::{Fenced, drop_caught, drop_each};
 use crate::sync::wake_caught;
 use crate::task::StopKind;
 
-/// A submission that is not polled for this long after it was woken loses its turn, after twice this time at the
-/// latest.
+/// A submission that is not polled for this long after it was woken loses its turn, at the latest after twice this
+/// time.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The work to do after the registry's lock is released: it wakes tasks and drops user values.
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(in crate::runtime) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
-    /// The first rejected submission. Mostly there is only one.
+    /// The first rejected submission. There is rarely more than one.
     over: Option<Over>,
     pub(super) calls: Calls,
     /// The number of submissions that left the queues.
@@ -38,14 +38,14 @@ pub(in crate::runtime) struct Aftermath {
     rare: Option<Box<Rare>>,
 }
 
-/// What seldom follows. Boxed, because mostly there is none.
+/// The work that rarely follows. Boxed, because mostly there is none.
 #[derive(Default)]
 pub(super) struct Rare {
     /// The rejected submissions after the first.
     more_over: Vec<Over>,
-    /// The previously noted runtime of the tasks.
+    /// The previously recorded runtime of the tasks.
     pub(super) home: Option<Fenced<Handle>>,
-    /// The previous registration at the place in the tree that has the name of the submission.
+    /// The previous registration at the place of the tree with the name of the submission.
     pub(super) displaced: Option<Arc<Cell>>,
     /// The slots and pools that an alarm must be set for, each with the runtime for it.
     pub(super) alarms: Vec<(Arc<str>, Handle)>,
@@ -167,13 +167,13 @@ impl Over {
     fn carry_out(self) {
         observe::not_run(&self.job.cell);
         self.left.carry_out();
-        // This may be the last handle of the runtime, which is then freed here.
+        // This may be the last handle of the runtime, which is then dropped here.
         let _ = drop_caught(self.job);
     }
 }
 
-/// Spawns the actor of an owner. A runtime that has ended drops it at once, which hands the slot over to the next
-/// submission. They are spawned one after another, without recursion.
+/// Spawns the actor of an owner. A runtime that has ended drops the actor at once, which hands the slot over to the
+/// next submission. The actors are spawned in a loop, without recursion.
 fn spawn(job: Job) {
     thread_local! {
         static NEXT: RefCell<Option<Vec<Job>>> = const { RefCell::new(None) };

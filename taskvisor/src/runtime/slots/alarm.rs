@@ -12,11 +12,11 @@ use super::aftermath::Aftermath;
 use super::hand_over::Handed;
 use crate::slots::Slot;
 
-/// The longest sleep. A later time is awaited in several.
+/// The longest sleep. A longer wait takes several sleeps.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The alarm of a slot or pool: a Tokio task that sleeps until the next submission can start. There is one for each name
-/// at most. It does not keep the supervisor.
+/// The alarm of a slot or pool: a Tokio task that sleeps until the next submission can start. There is at most one for
+/// each name. It does not keep the supervisor alive.
 pub(super) struct Alarm {
     core: Weak<Core>,
     name: Arc<str>,
@@ -42,8 +42,8 @@ impl Alarm {
 }
 
 impl Drop for Alarm {
-    /// The runtime ends, or was shut down before. The submissions that wait on another runtime get another alarm; those
-    /// that cannot run start, and are aborted.
+    /// Handles the end of the runtime. If the first waiting submission is of another, live runtime, an alarm is spawned
+    /// there. Otherwise the submissions start at once, and are aborted.
     fn drop(&mut self) {
         let Some(core) = self.core.upgrade().filter(|_| !self.is_over) else { return };
         let Some(runtime) = core.runtime_of_waiting(&self.name) else { return };
@@ -57,7 +57,7 @@ impl Drop for Alarm {
 
 impl Core {
     /// Starts the submissions of a slot or pool whose time has come; with `force`, all that have a place. Returns the
-    /// instant of the next; `None` if the alarm is over.
+    /// instant of the next start; `None` if the alarm is over.
     fn ring(self: &Arc<Self>, name: &Arc<str>, force: bool) -> Option<Instant> {
         let terms = self.controller.terms(name);
         loop {
@@ -86,7 +86,7 @@ impl Core {
         }
     }
 
-    /// Returns the runtime of the first submission that waits in a slot or pool. Without one, the alarm is over.
+    /// Returns the runtime of the first submission that waits in a slot or pool. If there is none, the alarm is over.
     fn runtime_of_waiting(&self, name: &Arc<str>) -> Option<Handle> {
         let mut registry = self.registry();
         let slots = &mut registry.slots;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::super::by_name::KEPT;
 
-/// The number of slots that are compared one after another.
+/// The largest number of slots that are searched one by one.
 const FEW: usize = 8;
 
 /// The busy slots, and those in which submissions wait.
 ///
-/// Most programs have few. To compare their names takes fewer steps than to hash one, and mostly a name is the same
-/// `Arc`. So a hash map stores them only once there are more; it does until there are none.
+/// Most programs have few. A comparison of all names takes fewer steps than one hash, and most names are the same
+/// `Arc`. A hash map stores the slots only once there are more, and then until there are none.
 pub(super) struct Busy<S> {
     /// Empty while there are `many`.
     few: Vec<(Arc<str>, S)>,
@@ -58,7 +58,7 @@ impl<S> Busy<S> {
         self.few.iter_mut().find(|(other, _)| are_equal(other, name)).map(|(_, slot)| slot)
     }
 
-    /// Returns the slot of that name, which is made if it is not stored.
+    /// Returns the slot of that name. If it is not stored, it is created.
     pub(super) fn get_or_insert_with(&mut self, name: &Arc<str>, make: impl FnOnce() -> S) -> &mut S {
         if self.many.is_empty() {
             let known = self.position(name);
@@ -127,7 +127,7 @@ mod tests {
     fn slots_are_found_by_name_while_there_are_few_and_when_there_are_more() {
         let mut busy = Busy::default();
         let mut model = BTreeMap::new();
-        // Up beyond `few`, down to none, and up again; each count is passed with inserts and removals of any position.
+        // Up beyond `few`, down to none, and up again, with insertions and removals at any position.
         for (count, step) in [(3 * FEW, 1), (0, 5), (FEW, 3), (FEW - 1, 1), (FEW + 1, 7), (0, 1), (1, 1)] {
             while model.len() < count {
                 let number = model.len() * step % (4 * FEW + 1);
@@ -175,11 +175,11 @@ mod tests {
         for number in (40..300).rev() {
             let capacity = busy.many.capacity();
             busy.remove(&name(number));
-            // A removal can cost the map one place for good.
+            // A removal can cost the map one slot of capacity for good.
             assert!(number < capacity / 8 || busy.many.capacity() + 1 >= capacity, "{number} of {capacity}");
         }
         assert!(busy.many.capacity() < full / 2);
-        // There is room for as many again.
+        // The map can grow to the same number again.
         (0..300).for_each(|number| *busy.get_or_insert_with(&name(number), || 0) = number);
         busy.retain(|slot| *slot <= 20);
         busy.remove(&name(20));

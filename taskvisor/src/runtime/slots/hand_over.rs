@@ -1,4 +1,4 @@
-//! The hand-over of a slot: which submission starts when an owner has ended, or when a time has come.
+//! The hand-over of a slot: chooses the submission that starts when an owner has ended, or when a time has come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use super::manager::{Job, Slots, Terms, start};
 use crate::inspect::RejectReason;
 use crate::slots::{Room, Slot, SlotPhase};
 
-/// A submission that was taken from its slot, and is an owner of it from then on.
+/// A submission that was taken from the queue of its slot, and is now an owner of the slot.
 pub(super) struct Next {
     job: Job,
     /// The slot, if its pool chose it.
     key: Option<Arc<str>>,
-    /// The number of submissions that still wait in the slot, and of those that left its queue.
+    /// The number of submissions that still wait in the slot, and the number of those that left its queue.
     waiting: usize,
     freed: usize,
     /// The previous phase of the slot.
     from: SlotPhase,
 }
 
-/// What an owner that has left its slot hands to the next.
+/// The state of a slot that an owner has left.
 #[derive(Default)]
 pub(super) struct Handed {
     /// The phase of the slot before the owner left.
@@ -35,7 +35,7 @@ pub(super) struct Handed {
 }
 
 impl Core {
-    /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
+    /// Handles the termination of an owner, whose name is now free: starts the next submission that can start.
     pub(in crate::runtime) fn hand_over(
         &self,
         registry: &mut Registry,
@@ -53,7 +53,7 @@ impl Core {
         };
         let phase = slot.phase();
         let was_owner = slot.leave(|owner| owner.id() == cell.id());
-        // Without a pool, the next one is of this slot: it is taken under the same lookup.
+        // Without a pool, the next submission is from this slot, and is taken with the same lookup.
         let next = if terms.pool.is_none() { take_next(slot, open, || self.clock.elapsed()) } else { None };
         if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.give_back(false);
@@ -71,8 +71,8 @@ impl Core {
         self.settle_slot(registry, name, terms, phase, aftermath);
     }
 
-    /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, no submission
-    /// waits for its time.
+    /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, the times of
+    /// submissions are ignored.
     pub(super) fn start_next(
         &self,
         registry: &mut Registry,
@@ -155,13 +155,13 @@ impl Core {
             if let Some(next) = take_next(slot, open, now) {
                 return Some(Next { key: Some(key), ..next });
             }
-            // A newer submission has superseded the one that was due, and waits for its own time.
+            // A newer submission has superseded the due one, and waits for its own time.
             self.set_alarm(slots, &key, terms, aftermath);
         }
     }
 
-    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time. `before`
-    /// is its previous phase.
+    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time.
+    /// `before` is its previous phase.
     #[inline]
     pub(super) fn settle_slot(
         &self,
@@ -190,7 +190,7 @@ impl Core {
     /// Sets the alarm for the submissions of a slot that wait for their time.
     #[cold]
     pub(super) fn set_alarm(&self, slots: &mut Slots, name: &Arc<str>, terms: Terms<'_>, aftermath: &mut Aftermath) {
-        // Time passes between two looks at the clock. A time in the past still needs the alarm.
+        // The time may have passed since the clock was last read. A time in the past still needs the alarm.
         let terms = slots.open(name, terms, &self.controller);
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
@@ -211,8 +211,8 @@ impl Core {
         }
     }
 
-    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
-    /// past.
+    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in
+    /// the past.
     pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
         let slots = &mut registry.slots;
         let terms = slots.open(name, self.controller.terms(name), &self.controller);
@@ -229,8 +229,8 @@ impl Core {
     }
 }
 
-/// Makes the submission that starts next an owner of its slot. Returns `None` if none can start now. Each submission that
-/// has waited in a slot passes here.
+/// Makes the submission that starts next an owner of its slot. Returns `None` if none can start now. Each submission
+/// that has waited in a slot is taken here.
 #[inline]
 fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce() -> Duration) -> Option<Next> {
     if slot.running() >= terms.places {
@@ -253,7 +253,7 @@ impl Slots {
         }
     }
 
-    /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
+    /// Adds a slot to the queue of its pool, if one of its jobs can start and it is not in the queue.
     pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
         let terms = self.open(name, terms, &core.controller);
         let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };

@@ -1,9 +1,9 @@
 //! The slots of a running supervisor.
 //!
-//! `manager` carries out what `slots::Slot` decides, under the lock of the registry. `submission` admits a submission or
-//! refuses it, and `hand_over` starts one that waits. `busy` stores the slots. `pause` says which slots are paused. `wait_queue` holds callers for
-//! which a slot has no room; `aftermath` is the work that remains once the lock is released. Other modules use
-//! `Controller` and `Slots`.
+//! `manager` carries out the decisions of `slots::Slot`, under the lock of the registry. `submission` admits a
+//! submission or refuses it, and `hand_over` starts a waiting one. `busy` stores the slots. `pause` has the pauses of
+//! slots. `wait_queue` holds submissions for which no queue has room. `aftermath` is the work to do after the lock is
+//! released. Other modules use `Controller` and `Slots`.
 
 mod aftermath;
 mod alarm;

@@ -1,5 +1,5 @@
-//! The pauses of slots: a paused slot is as if all its places were taken. One that is paused in the line of its pool is
-//! passed over when its turn comes, and lines up again when it is resumed.
+//! The pauses of slots. A paused slot acts as if all its places were taken. A slot that is paused while it is in the
+//! queue of its pool is skipped in its turn, and is added to the queue again when it is resumed.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Slots {
         is_paused("") || is_paused(slot) || controller.keyed_slot_of(slot).is_some_and(is_paused)
     }
 
-    /// Notes that a slot, or with the empty name the root, is paused or not. Returns `false` if that changes nothing.
+    /// Sets whether a slot is paused; the empty name stands for the root. Returns `false` if that changes nothing.
     pub(in crate::runtime) fn set_pause(&mut self, slot: &str, paused: bool) -> bool {
         set(&mut self.paused, slot, paused)
     }
@@ -40,18 +40,18 @@ impl Slots {
         self.paused.keys().filter(|slot| !slot.is_empty()).count()
     }
 
-    /// The shutdown is over.
+    /// Clears all pauses after the shutdown.
     pub(in crate::runtime) fn forget_pauses(&mut self) {
         self.paused.clear();
     }
 
-    /// Returns the terms of a slot as they are now: without places while it is paused.
+    /// Returns the current terms of a slot: without places while it is paused.
     #[inline]
     pub(super) fn open<'a>(&self, slot: &str, terms: Terms<'a>, controller: &Controller) -> Terms<'a> {
         if self.is_paused(slot, controller) { Terms { places: 0, ..terms } } else { terms }
     }
 
-    /// Returns the names of the slots in which tasks run or wait, as far as they are stored.
+    /// Returns the names of the stored slots.
     pub(in crate::runtime) fn all_busy(&self) -> Vec<Arc<str>> {
         self.busy.names().cloned().collect()
     }
@@ -64,12 +64,12 @@ impl Slots {
 }
 
 impl Core {
-    /// Starts the submissions of slots that were resumed, as far as these have places.
+    /// Starts the submissions of resumed slots, as far as the slots have places.
     pub(in crate::runtime) fn resume_slots(self: &Arc<Self>, slots: &[Arc<str>]) {
         for name in slots {
             while self.start_resumed(name) {}
         }
-        // A submission that waits for room in a queue may find a free place now.
+        // A submission that waits for room in a queue may now find a free place.
         let mut aftermath = Aftermath::default();
         self.registry().slots.wait_queue.wake_all(&mut aftermath.calls);
         aftermath.carry_out(self);

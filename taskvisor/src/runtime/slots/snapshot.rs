@@ -10,7 +10,7 @@ use super::manager::Controller;
 use crate::panics::drop_each;
 use crate::slots::{Slot, SlotPhase, SlotSnapshot, SlotTask};
 
-/// A slot with its cells, which are read with no lock held.
+/// A slot with its cells. The cells are read with no lock held.
 struct Seen {
     name: Arc<str>,
     phase: SlotPhase,
@@ -45,7 +45,7 @@ impl Core {
         seen.into_iter().map(|seen| self.shown(seen)).collect()
     }
 
-    /// Returns the position of a submission that waits in its slot; 1 for the one that starts next.
+    /// Returns the position of a submission that waits in its slot; 1 for the submission that starts next.
     pub(crate) fn slot_position(&self, cell: &Cell) -> Option<usize> {
         let registry = self.registry();
         let slot = registry.slots.busy.get(cell.slot()?)?;
@@ -69,7 +69,7 @@ impl Core {
             paused,
             paused_since,
         };
-        // A cell can have the last reference to a user value.
+        // A cell can hold the last reference to a user value.
         drop_each(owners.into_iter().chain(next).chain(queue));
         snapshot
     }

@@ -1,7 +1,8 @@
 //! Submits tasks: a submission is checked, and then offered to its slot until it is accepted or refused.
 //!
 //! During the drain of a shutdown, all declared slots accept submissions. When tasks are requested to stop, only slots
-//! that a task of the tree is `after` do, and only from such a task. These slots outlive the tree and stop last.
+//! that a task of the tree is `after` accept them, and only from such a task. These slots outlive the tree and stop
+//! last.
 
 use std::mem::replace;
 use std::pin::Pin;
@@ -33,27 +34,26 @@ struct Submission {
     runtime: Handle,
 }
 
-/// A submission that waits for room, with its ticket in the wait queue. It leaves the wait queue before its task is
-/// dropped, which can submit others.
+/// A submission that waits for room, with its ticket in the wait queue. The ticket leaves the wait queue before the
+/// task is dropped, because the drop can submit other tasks.
 pub(crate) struct Offer<'a> {
     ticket: Ticket<'a>,
     submission: Submission,
 }
 
-/// The place of a submission in the wait queue, if it has one. Dropped before the submission was accepted, it leaves the
-/// wait queue.
+/// The place of a submission in the wait queue, if it has one. Dropping the ticket removes it from the wait queue.
 struct Ticket<'a> {
     core: &'a Arc<Core>,
     id: Option<u64>,
 }
 
-/// An accepted submission, or what waits for room.
+/// An accepted submission, or one that waits for room.
 type Offered<T> = Result<Result<Arc<Cell>, T>, ControllerError>;
 
 /// The future of a submission, which begins when it is first polled.
 pub(crate) enum Submitting<'a> {
     Checking(&'a Arc<Core>, ControllerSpec),
-    /// Boxed, because mostly no submission waits for room.
+    /// Boxed, because submissions rarely wait for room.
     Offering(Box<Offer<'a>>),
     Over,
 }
@@ -69,8 +69,8 @@ impl Future for Submitting<'_> {
             Self::Over => return Poll::Pending,
         };
         if let Err(offer) = offered {
-            // A waker is user code, and is cloned with no lock held: only for a submission that needs it, which is then
-            // offered again.
+            // A waker is user code, so it is cloned with no lock held, and only for a submission that has to wait. The
+            // submission is then offered again.
             offered = offer.again(Some(cx.waker().clone()))?;
         }
         match offered {
@@ -84,18 +84,18 @@ impl Future for Submitting<'_> {
 }
 
 impl Core {
-    /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
+    /// Submits a task. The call waits for room if the task must wait in a queue and the queues are full.
     pub(crate) fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Submitting<'_> {
         Submitting::Checking(self, spec)
     }
 
-    /// Submits a task, unless it would have to wait for room.
+    /// Submits a task. Returns an error if the call would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
         let taken = self.submit_at_once(spec)?;
         taken.map_err(|_| ControllerError::Full { capacity: self.controller.config.queue_capacity })
     }
 
-    /// Submits a task. One that has to wait for room is returned.
+    /// Submits a task. If the call would have to wait for room, returns the submission.
     pub(crate) fn submit_at_once(self: &Arc<Self>, spec: ControllerSpec) -> Offered<Box<Offer<'_>>> {
         let submission = self.check_submission(spec)?;
         let mut ticket = Ticket { core: self, id: None };
@@ -174,7 +174,7 @@ impl Core {
 }
 
 impl Registry {
-    /// Notes the slots that children of the root are after, as pairs of slot and child.
+    /// Records the slots that children of the root are after, as pairs of slot and child.
     pub(in crate::runtime) fn rely(&mut self, edges: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
         if self.is_empty() {
             self.relied.clear();
@@ -184,18 +184,18 @@ impl Registry {
         }
     }
 
-    /// Returns the number of tasks that run in such slots.
+    /// Returns the number of tasks that run in slots that a task of the tree is after.
     pub(in crate::runtime) fn relied_owners(&self) -> usize {
         self.relied.keys().map(|slot| self.owners_of(slot).count()).sum()
     }
 
-    /// Closes these slots and rejects their waiting submissions.
+    /// Closes the slots that tasks of the tree are after, and rejects their waiting submissions.
     pub(in crate::runtime) fn release_relied(&mut self) -> Aftermath {
         self.relied.clear();
         self.narrow_intake()
     }
 
-    /// Narrows the accepted submissions. Waiting submissions of closed slots are rejected in the order of submission;
+    /// Applies a change of the admission. Waiting submissions of closed slots are rejected in the order of submission;
     /// callers in the wait queue check again.
     pub(in crate::runtime) fn narrow_intake(&mut self) -> Aftermath {
         let mut aftermath = Aftermath::default();
@@ -230,8 +230,8 @@ impl Offer<'_> {
 }
 
 impl Ticket<'_> {
-    /// Decides on the submission, and accepts it unless it has to wait for room. With a waker, it then enters the wait
-    /// queue.
+    /// Decides on the submission, and accepts it unless it has to wait for room. If it has to wait and there is a
+    /// waker, it enters the wait queue.
     #[inline]
     fn offer(&mut self, submission: Submission, waker: Option<Waker>) -> Offered<Submission> {
         let Self { core, id: ticket } = self;
@@ -248,7 +248,7 @@ impl Ticket<'_> {
         let Registry { names, slots: Slots { busy, wait_queue, pools, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
-            // A busy slot that is not stored is stored now.
+            // A busy slot that is not stored must be stored for this submission.
             if let Some(owner) = own_slot(names, name) {
                 slot = Some(busy.get_or_insert_with(name, || Slot::of(Arc::clone(owner))));
             }
@@ -257,7 +257,7 @@ impl Ticket<'_> {
         let debounce = terms.debounce.filter(|_| *admission == AdmissionPolicy::Latest);
         let has_slot = slot.is_some();
         let decision = match &slot {
-            // It is as if it was busy.
+            // A paused slot acts like a busy one.
             None if is_paused => Slot::<Arc<Cell>, Job>::vacant().decide(*admission, false, false, capacity),
             Some(slot) if is_paused => slot.decide(*admission, false, false, capacity),
             _ if !terms.are_simple => {
@@ -302,7 +302,7 @@ impl Ticket<'_> {
             observe::not_run(&cell);
             let _ = drop_caught(task);
             calls.carry_out(core);
-            // With no lock held, because it may be the last handle of the runtime.
+            // Dropped with no lock held, because it may be the last handle of the runtime.
             drop(runtime);
             return Ok(Ok(cell));
         }
@@ -336,7 +336,7 @@ impl Ticket<'_> {
 }
 
 impl Ticket<'_> {
-    /// Leaves the wait queue, if it is in it.
+    /// Leaves the wait queue, if the submission is in it.
     fn leave(&mut self) {
         if let Some(id) = self.id.take() {
             let mut calls = Calls::default();

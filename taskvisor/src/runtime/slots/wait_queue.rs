@@ -7,9 +7,9 @@ use std::task::Waker;
 
 /// The number of submissions in the queues of all slots, and the submissions that wait for room there.
 ///
-/// Room that becomes free is reserved for the first submission, and its future is woken. A future that is not polled
-/// then loses its turn to the next (see [`pass_over`](Self::pass_over)), so that it blocks no other. It keeps its
-/// position for its next poll.
+/// Freed room is reserved for the first submission, and its future is woken. If the future is not polled then, it loses
+/// its turn to the next (see [`pass_over`](Self::pass_over)), so that it blocks no other. It keeps its position for its
+/// next poll.
 #[derive(Default)]
 pub(in crate::runtime) struct WaitQueue {
     capacity: usize,
@@ -21,26 +21,26 @@ pub(in crate::runtime) struct WaitQueue {
     tickets: BTreeMap<u64, Ticket>,
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
-    /// `true` while a check for them is spawned.
+    /// `true` while a check for such submissions is spawned.
     watched: bool,
-    /// `true` after its runtime has ended, until a submission waits.
+    /// `true` after the runtime of the check has ended, until a submission waits.
     is_check_lost: bool,
 }
 
 struct Ticket {
     slot: Arc<str>,
-    /// `true` if an entry is reserved for it.
+    /// `true` if an entry is reserved for the ticket.
     is_reserved: bool,
     turn: Turn,
 }
 
 /// The state of the future of a ticket.
 enum Turn {
-    /// It was polled, and waits. Without a waker, it was woken to check again.
+    /// The future was polled, and waits. Without a waker, it was woken to check again.
     Waits(Option<Waker>),
-    /// It was woken in this round because its turn has come, and was not polled since.
+    /// The future was woken in this round because its turn has come, and was not polled since.
     Called(u64),
-    /// It was not polled in its turn, and the others no longer wait for it.
+    /// The future was not polled in its turn, and others no longer wait for it.
     Late,
 }
 
@@ -113,15 +113,15 @@ impl WaitQueue {
         self.queued + self.kept < self.capacity || ticket.is_some_and(|id| self.reserved_for(id).is_some())
     }
 
-    /// Returns the ticket whose reserved entry this one takes: its own, or that of a later one of its slot, which got
-    /// it while this one was late.
+    /// Returns the ticket whose reserved entry this ticket takes: itself, or a later ticket of its slot, which got the
+    /// entry while this ticket was late.
     fn reserved_for(&self, id: u64) -> Option<u64> {
         let slot = &self.tickets.get(&id)?.slot;
         let mut own = self.tickets.range(id..).filter(|(_, other)| *other.slot == **slot);
         own.find(|(_, other)| other.is_reserved).map(|(id, _)| *id)
     }
 
-    /// Waits in the queue, from now on or still.
+    /// Enters the queue, or updates the waker of a ticket in it.
     pub(in crate::runtime) fn wait(
         &mut self,
         slot: &Arc<str>,
@@ -144,7 +144,7 @@ impl WaitQueue {
         id
     }
 
-    /// Removes a ticket, which was submitted or dropped.
+    /// Removes a ticket whose submission was accepted or dropped.
     pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
         let Some(gone) = self.tickets.remove(&ticket) else { return };
         self.kept -= usize::from(gone.is_reserved);
@@ -172,7 +172,7 @@ impl WaitQueue {
         self.let_in(calls);
     }
 
-    /// The slot is idle or its wait queue is shorter, so its first ticket may proceed.
+    /// Wakes the first ticket of a slot, which may now proceed.
     pub(in crate::runtime) fn call_first(&mut self, slot: &str, calls: &mut Calls) {
         let round = self.round;
         if let Some(first) = self.tickets.values_mut().find(|other| !other.is_late() && *other.slot == *slot) {
@@ -214,7 +214,8 @@ impl WaitQueue {
         self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)))
     }
 
-    /// The runtime of the check has ended. The next submission that waits begins another: those that wait look again.
+    /// Handles the end of the runtime of the check. All waiting submissions check again, and the next one that waits
+    /// spawns another check.
     pub(in crate::runtime) fn check_is_lost(&mut self, calls: &mut Calls) {
         (self.watched, self.is_check_lost) = (false, true);
         self.wake_all(calls);
@@ -245,12 +246,12 @@ mod tests {
         line.wait(&slot(name), ticket, Waker::noop().clone(), &mut Calls::default())
     }
 
-    /// The number of wakers to wake and to drop.
+    /// Returns the number of wakers to wake and to drop.
     fn counts(calls: &Calls) -> (usize, usize) {
         calls.0.as_ref().map_or((0, 0), |called| (called.woken.len(), called.dropped.len()))
     }
 
-    /// A wait queue with room for one submission, which is taken.
+    /// Returns a wait queue with room for one submission, which is taken.
     fn full() -> WaitQueue {
         let mut line = WaitQueue::new(1);
         assert!(line.has_room(None));

@@ -45,7 +45,7 @@ pub(in crate::runtime) struct Actor {
     step: Step,
     timer: Timer,
     permit: Option<Claimed>,
-    /// Valid from the first attempt on.
+    /// `true` if attempts take their context or token. Valid from the first attempt on.
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.
     at_once: u8,
@@ -63,7 +63,8 @@ struct Grid {
 }
 
 impl Actor {
-    /// Spawns the actor of a registered task. Returns `true` if it has ended by now, as one that its runtime refused.
+    /// Spawns the actor of a registered task. Returns `true` if the actor has already ended, for example because its
+    /// runtime refused it.
     pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) -> bool {
         observe::added(&cell);
         let actor = Self {
@@ -86,7 +87,7 @@ impl Actor {
         match turn {
             Turn::Over => self.finish(self.cell.canceled_for(why)),
             Turn::Parked => {
-                // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
+                // While its group holds the task, it leaves the queue of permits, and its start timeout does not run.
                 self.release();
                 #[cfg(feature = "fleet")]
                 self.cell.competes();
@@ -107,7 +108,7 @@ impl Actor {
         }
     }
 
-    /// Moves on to another step. A call drops the one before only if it has something to drop.
+    /// Moves on to another step. The drop of the previous step is called only if the step has something to drop.
     #[inline]
     fn enter(&mut self, step: Step) {
         let before = mem::replace(&mut self.step, step);
@@ -118,15 +119,15 @@ impl Actor {
     }
 
     fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        // Never ready while parked, because the timer is not set then.
+        // While the task is parked, the timer is not set, so this is never ready.
         ready!(self.timer.poll(cx));
         if self.schedule().is_some() {
             self.await_schedule(delay);
             return Poll::Ready(());
         }
         self.cell.waited();
-        // The attempt begins in another turn: this turn belongs to the timer driver of Tokio, and an attempt that
-        // blocks its thread would block timers and signals with it.
+        // The attempt begins in another turn, because this turn belongs to the timer driver of Tokio: an attempt that
+        // blocks its thread here would also block timers and signals.
         self.step = Step::Yield;
         Poll::Ready(())
     }
@@ -178,7 +179,7 @@ impl Actor {
         polled.unwrap_or_else(|panic| Poll::Ready(Err(panic)))
     }
 
-    /// Handles an attempt that is pending: its timeout, guards and deadlines.
+    /// Handles the timeout, guards and deadlines of an attempt that is pending.
     fn poll_pending(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         self.limit(limit);
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
@@ -258,7 +259,7 @@ impl Future for Actor {
 }
 
 impl Drop for Actor {
-    /// The runtime ends, and drops the attempt.
+    /// Ends the registration if the runtime drops the actor.
     fn drop(&mut self) {
         if matches!(self.step, Step::Over) {
             return;

@@ -1,6 +1,6 @@
-//! What prevents the attempts of a task, beside the gate of its group.
+//! The conditions that prevent attempts of a task, besides the gate of its group.
 
-/// A stop or hold because of which no attempt begins. A final attempt does all the same.
+/// A stop or hold that prevents attempts. A final attempt begins nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) enum Barred {
     /// A stop or hold that includes the task has begun, and its own request comes next.
@@ -9,9 +9,9 @@ pub(in crate::runtime) enum Barred {
     ForGood,
 }
 
-/// What prevents attempts beside the gate. A final attempt begins all the same.
+/// A set of conditions that prevent attempts, besides the gate. A final attempt begins nevertheless.
 ///
-/// The restart path compares it with [`Bars::NONE`] only, so what can hold a task back costs nothing where nothing does.
+/// The restart path only compares it with [`Bars::NONE`], so the check costs nothing if no condition is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Bars(u8);
 
@@ -21,11 +21,11 @@ impl Bars {
     pub(super) const FOR_NOW: u8 = 1;
     /// [`Barred::ForGood`].
     pub(super) const FOR_GOOD: u8 = 2;
-    /// The task, or what is above it, is paused.
+    /// The task, or a group or slot above it, is paused.
     pub(super) const PAUSED: u8 = 4;
-    /// It was triggered since: one attempt begins in spite of the pause.
+    /// The task was triggered during the pause: one attempt begins in spite of the pause.
     pub(super) const TRIGGERED: u8 = 8;
-    /// Its lease, or that of its group, is not held. Then no attempt is final.
+    /// The lease of the task or of its group is not held. No final attempt begins then.
     pub(super) const STANDBY: u8 = 16;
 
     pub(super) const fn has(self, bar: u8) -> bool {

@@ -1,4 +1,5 @@
-//! Where a task is in its schedule. Pure: the wall clock is passed in, in seconds since 1970-01-01T00:00:00Z.
+//! The progress of a task in its schedule. Pure: the wall-clock time is passed in, in seconds since
+//! 1970-01-01T00:00:00Z.
 
 use std::time::Duration;
 
@@ -6,30 +7,30 @@ use taskvisor_parse::cron::Occurrence;
 
 use crate::policy::{Missed, TimeZone, Times};
 
-/// A clock that is set back by less than this repeats no run. Beyond it, the schedule is computed anew, as by Vixie's
+/// If the clock is set back by less than this, no run repeats. Otherwise the schedule is computed anew, as in Vixie
 /// cron.
 const SET_BACK: i64 = 3 * 3_600;
 
-/// No more missed runs are counted.
+/// The largest number of missed runs that is counted.
 pub(in crate::runtime) const COUNTED: usize = 1_000;
 
-/// The place of a task in its schedule.
+/// The progress of a task in its schedule.
 #[derive(Debug)]
 pub(in crate::runtime) struct Calendar {
     pattern: Times,
     zone: TimeZone,
     missed: Missed,
-    /// The time that a missed run may be late.
+    /// The largest lateness of a missed run, in seconds.
     late: Option<i64>,
-    /// Runs up to this time are begun, made up for or told as missed.
+    /// Runs up to this time have begun, were made up for, or were reported as missed.
     settled: i64,
-    /// The time that was read last.
+    /// The last time that was read.
     last: i64,
     /// The latest time that the clock has shown.
     seen: i64,
-    /// When the last attempt began.
+    /// The time at which the last attempt began.
     begun: i64,
-    /// The latest run that is due, if it is no later than this, was due while an attempt ran.
+    /// The end of the last attempt during which a run became due. A run that was due up to this time is not on time.
     busy: i64,
     /// The first run after `settled`.
     next: Option<Occurrence>,
@@ -41,26 +42,26 @@ pub(in crate::runtime) struct Calendar {
 /// The run that the attempts are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Run {
-    /// There is none.
+    /// No run.
     Over,
-    /// One of its own, which was triggered.
+    /// A run outside the schedule, which was triggered.
     Beside,
-    /// The run of this time.
+    /// The run that was due at this time.
     Of(i64),
 }
 
-/// What comes of the runs that are due.
+/// The decision about the runs that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) struct Verdict {
-    /// The run that begins. `None` if all are skipped, or if none is due any more.
+    /// The run that begins. `None` if all are skipped, or if no run is due anymore.
     pub(in crate::runtime) run: Option<i64>,
     pub(in crate::runtime) missed: Option<MissedRuns>,
-    /// The latest run that is due, and the one after it. `None` if only an interrupted run is.
+    /// The latest run that is due, and the run after it. `None` if only an interrupted run is due.
     due: Option<(i64, Option<Occurrence>)>,
 }
 
 impl Verdict {
-    /// Returns `true` if the runs before are over, with their failures.
+    /// Returns `true` if a new run is due, so that earlier runs and their failures no longer count.
     pub(in crate::runtime) fn is_of_new_runs(&self) -> bool {
         self.due.is_some()
     }
@@ -69,7 +70,7 @@ impl Verdict {
 /// The runs that did not begin on time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) struct MissedRuns {
-    /// Their number; [`COUNTED`] stands for more.
+    /// Their number. [`COUNTED`] means that number or more.
     pub(in crate::runtime) count: usize,
     /// The time of the latest.
     pub(in crate::runtime) latest: i64,
@@ -78,7 +79,7 @@ pub(in crate::runtime) struct MissedRuns {
 }
 
 impl Calendar {
-    /// A task that waits for its first run after `last_run`, or after now.
+    /// Creates the calendar of a task that waits for its first run after `last_run`, or after now.
     pub(in crate::runtime) fn new(
         (pattern, zone): (Times, TimeZone),
         (missed, late): (Missed, Option<Duration>),
@@ -104,7 +105,7 @@ impl Calendar {
         }
     }
 
-    /// Returns the first run that has not begun, which can be due.
+    /// Returns the first run that has not begun. It may already be due.
     pub(in crate::runtime) fn next(&self) -> Option<Occurrence> {
         self.next
     }
@@ -115,16 +116,17 @@ impl Calendar {
         if next.at > now { Some(next) } else { self.pattern.next(now, &self.zone) }
     }
 
-    /// The task starts again, after an end by name: nothing that was due meanwhile is made up for.
+    /// Starts anew after the task was ended by name: runs that were due meanwhile are not made up for.
     pub(in crate::runtime) fn start_anew(&mut self, now: i64) {
         self.observe(now);
         self.settle(now.max(self.settled));
         (self.run, self.again) = (Run::Over, None);
     }
 
-    /// The task has become the owner in its fleet. The last run that any owner has begun was of `last`: what was due since
-    /// is missed. Without one, no owner has begun any, and nothing before the registration is due; the clock that this was
-    /// read from was `ahead` of that of the store.
+    /// Continues the schedule of the fleet when the task becomes the owner. `last` is the time of the last run that any
+    /// owner has begun; runs that were due since then are missed. If it is `None`, no owner has begun a run, and runs
+    /// before the registration are not due. `ahead` is the lead of the local clock over the clock of the store at the
+    /// registration.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn take_over(&mut self, last: Option<i64>, ahead: i64, now: i64) {
         let last = last.unwrap_or_else(|| self.settled.saturating_sub(ahead));
@@ -133,7 +135,7 @@ impl Calendar {
         (self.run, self.again, self.busy) = (Run::Over, None, i64::MIN);
     }
 
-    /// The runs that are due belong to another owner.
+    /// Skips the due runs, which belong to another owner.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn pass_over(&mut self, verdict: &Verdict, now: i64) {
         self.carry_out(&Verdict { run: None, ..*verdict }, now);
@@ -147,13 +149,13 @@ impl Calendar {
         &self.zone
     }
 
-    /// So many seconds have passed since the clock was read last.
+    /// Advances the clock by these seconds since the last reading.
     pub(in crate::runtime) fn pass(&mut self, seconds: i64) {
         self.last = self.last.saturating_add(seconds);
         self.seen = self.seen.max(self.last);
     }
 
-    /// Notes what the clock shows. Returns `true` if a run is due.
+    /// Records a reading of the clock. Returns `true` if a run is due.
     pub(in crate::runtime) fn observe(&mut self, now: i64) -> bool {
         if now <= self.seen.saturating_sub(SET_BACK) {
             self.settle(now);
@@ -165,7 +167,7 @@ impl Calendar {
         self.again.is_some() || self.next.is_some_and(|next| next.at <= now)
     }
 
-    /// Decides what comes of the runs that are due. Nothing changes until it is [carried out](Self::carry_out).
+    /// Decides about the runs that are due. Nothing changes until the decision is [carried out](Self::carry_out).
     pub(in crate::runtime) fn judge(&mut self, now: i64) -> Verdict {
         self.observe(now);
         let (due, next) = self.due(now);
@@ -177,14 +179,14 @@ impl Calendar {
             self.pattern.latest(self.settled, until, &self.zone).map(|run| run.at)
         };
         let Some(latest) = last_until(now) else {
-            // Without an interrupted run, the clock was set back since a run was due.
+            // Only an interrupted run can be due. If there is none, the clock was set back after a run was due.
             return Verdict { run: self.again, missed: None, due: None };
         };
         let lateness = now.saturating_sub(latest);
         let may_be_late = self.late.unwrap_or(i64::MAX);
         let is_on_time = lateness <= self.pattern.on_time().min(may_be_late) && latest > self.busy;
         let makes_up = self.missed == Missed::Once && lateness <= may_be_late;
-        // The latest takes the place of one that was interrupted.
+        // The latest run replaces an interrupted run, which counts as missed.
         let count = (due.len() + usize::from(self.again.is_some())).min(COUNTED);
         let missed = if is_on_time {
             let before = last_until(latest - 1).or(self.again);
@@ -197,7 +199,7 @@ impl Calendar {
         Verdict { run: (is_on_time || makes_up).then_some(latest), missed, due: Some((latest, next)) }
     }
 
-    /// The attempt of the run has begun, or the runs are skipped.
+    /// Carries out the decision: the attempt of the run has begun, or the runs are skipped.
     pub(in crate::runtime) fn carry_out(&mut self, verdict: &Verdict, now: i64) {
         if let Some((latest, next)) = verdict.due {
             (self.settled, self.next) = (latest, next);
@@ -207,7 +209,7 @@ impl Calendar {
         self.begun = now;
     }
 
-    /// An attempt has begun that no run of the schedule waits for: a retry, or one that was triggered.
+    /// Records the begin of an attempt that starts no run of the schedule: a retry, or a triggered attempt.
     pub(in crate::runtime) fn begin(&mut self, now: i64) {
         if self.run == Run::Over {
             self.run = Run::Beside;
@@ -215,7 +217,7 @@ impl Calendar {
         self.begun = now;
     }
 
-    /// An attempt has ended.
+    /// Records the end of an attempt.
     pub(in crate::runtime) fn ended(&mut self, now: i64) {
         self.observe(now);
         let is_due = |run: Option<Occurrence>| run.is_some_and(|run| run.at <= now);
@@ -224,12 +226,12 @@ impl Calendar {
         }
     }
 
-    /// No attempt follows for the run.
+    /// Ends the run: no attempt follows for it.
     pub(in crate::runtime) fn conclude(&mut self) {
         self.run = Run::Over;
     }
 
-    /// The attempt was interrupted, and its run is due again.
+    /// Interrupts the attempt: its run is due again.
     pub(in crate::runtime) fn interrupt(&mut self) {
         if let Run::Of(run) = self.run {
             self.again = Some(run);
@@ -242,7 +244,7 @@ impl Calendar {
         self.next = self.pattern.next(at, &self.zone);
     }
 
-    /// Returns the runs that are due, at most [`COUNTED`], and the one after them.
+    /// Returns the runs that are due, at most [`COUNTED`], and the run after them.
     fn due(&self, now: i64) -> (Vec<i64>, Option<Occurrence>) {
         let (mut due, mut next) = (Vec::new(), self.next);
         while let Some(run) = next.filter(|run| run.at <= now && due.len() < COUNTED) {

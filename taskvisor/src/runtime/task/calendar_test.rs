@@ -1,4 +1,4 @@
-//! The clock moves as clocks do, and each run of a schedule begins once or is told once.
+//! Tests that each run of a schedule begins once or is reported as missed once, however the clock moves.
 
 use taskvisor_parse::cron::Pattern;
 
@@ -18,7 +18,7 @@ fn hourly(missed: Missed, late: Option<Duration>) -> Calendar {
 }
 
 impl Calendar {
-    /// The attempt of the due runs begins at once, if one does.
+    /// Judges the due runs and carries the decision out at once. Returns whether a run begins, and the missed runs.
     fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
         let verdict = self.judge(now);
         self.carry_out(&verdict, now);
@@ -72,7 +72,7 @@ fn one_run_makes_up_for_all_that_were_missed_unless_it_is_too_late() {
     let late = |seconds| Some(Duration::from_secs(seconds));
     assert_eq!(hourly(Missed::Once, late(600)).take(now), (true, missed(5, DAY + 5 * HOUR, true)));
     assert_eq!(hourly(Missed::Once, late(599)).take(now), (false, missed(5, DAY + 5 * HOUR, false)));
-    // The latest is on time, and makes up for those before.
+    // The latest run is on time, and makes up for the runs before it.
     let now = DAY + 5 * HOUR + 10;
     assert_eq!(hourly(Missed::Once, None).take(now), (true, missed(4, DAY + 4 * HOUR, true)));
     assert_eq!(hourly(Missed::Skip, None).take(now), (true, missed(4, DAY + 4 * HOUR, false)));
@@ -101,7 +101,7 @@ fn a_clock_that_is_set_back_by_less_than_three_hours_repeats_no_run() {
         assert!(!calendar.observe(back));
     }
     assert_eq!(calendar.next().unwrap().at, DAY + 4 * HOUR);
-    // By 3 h: the schedule is that of the new time.
+    // Set back by 3 h: the schedule follows the new time.
     assert!(!calendar.observe(DAY));
     assert_eq!(calendar.next().unwrap().at, DAY + HOUR);
     assert_eq!(calendar.take(DAY + HOUR), (true, None));
@@ -130,7 +130,7 @@ fn an_interrupted_run_is_due_again_unless_a_later_one_is() {
     assert!(!verdict.is_of_new_runs(), "its failures still count");
     assert_eq!(calendar.take(DAY + HOUR + 100), (true, None));
     assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
-    // One of its own is not repeated.
+    // A triggered run is not repeated.
     calendar.conclude();
     calendar.begin(DAY + HOUR + 200);
     assert_eq!(calendar.run(), Run::Beside);
@@ -165,7 +165,7 @@ fn a_run_that_does_not_begin_after_all_is_due_as_before() {
         assert_eq!((verdict.run, verdict.missed), (Some(DAY + HOUR), told));
         assert!(calendar.observe(now) && calendar.run() == Run::Over);
     }
-    // In a pause of hours: one run makes up for all, and they are told once.
+    // After a pause of hours: one run makes up for all, and they are reported once.
     assert_eq!(calendar.take(DAY + 5 * HOUR + 100), (true, missed(5, DAY + 5 * HOUR, true)));
     assert!(!calendar.observe(DAY + 5 * HOUR + 101));
 }
@@ -176,7 +176,7 @@ fn an_interrupted_run_that_does_not_begin_after_all_is_not_lost() {
         let mut calendar = hourly(policy, None);
         calendar.take(DAY + HOUR);
         calendar.interrupt();
-        // Something bars the attempt, for that run or for the next.
+        // The attempt does not begin at once: it begins for that run, or for the next.
         assert_eq!(calendar.judge(DAY + HOUR + 100).run, Some(DAY + HOUR));
         assert_eq!(calendar.judge(DAY + 2 * HOUR).run, Some(DAY + 2 * HOUR));
         assert_eq!(calendar.take(DAY + 2 * HOUR + 1), (true, missed(1, DAY + HOUR, policy == Missed::Once)));
@@ -187,13 +187,13 @@ fn an_interrupted_run_that_does_not_begin_after_all_is_not_lost() {
 fn a_triggered_attempt_uses_up_nothing_that_is_due() {
     let mut calendar = hourly(Missed::Skip, None);
     assert!(calendar.observe(DAY + HOUR));
-    // In a pause, in which the run of that hour waits.
+    // A triggered attempt during a pause, in which the run of that hour waits.
     calendar.begin(DAY + HOUR + 10);
     assert_eq!(calendar.run(), Run::Beside);
     calendar.ended(DAY + HOUR + 20);
     calendar.conclude();
     assert_eq!(calendar.take(DAY + HOUR + 30), (true, None), "no attempt ran at its time");
-    // The same for one that was interrupted.
+    // The same for an interrupted run.
     calendar.interrupt();
     calendar.begin(DAY + HOUR + 40);
     calendar.ended(DAY + HOUR + 50);
@@ -213,7 +213,7 @@ fn what_is_due_is_not_to_come_and_is_forgotten_by_a_new_start() {
     assert_eq!(upcoming(&calendar, DAY + 3 * HOUR), 4 * HOUR);
     calendar.start_anew(DAY + 3 * HOUR + 1);
     assert!(!calendar.observe(DAY + 3 * HOUR + 1));
-    // A clock that was set back meanwhile repeats nothing.
+    // If the clock was set back meanwhile, no run repeats.
     calendar.start_anew(DAY + HOUR + 1);
     assert_eq!((upcoming(&calendar, DAY + HOUR + 1), calendar.next().unwrap().at - DAY), (4 * HOUR, 4 * HOUR));
 }
@@ -239,9 +239,8 @@ fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
 /// Miri takes 100 times as long.
 const SEEDS: u64 = if cfg!(miri) { 4 } else { 400 };
 
-/// The clock goes on, stands still, jumps ahead and is set back by less than three hours; attempts take their time, are
-/// interrupted, are triggered, or do not begin after all: each time of the schedule has one run, or is told as missed,
-/// once.
+/// The clock advances, stands still, jumps ahead and is set back by less than three hours. Attempts take time, are
+/// interrupted or triggered, or do not begin. Each time of the schedule has one run or is reported as missed, once.
 #[test]
 fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
     for seed in 0..SEEDS {
@@ -258,7 +257,7 @@ fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
                 1 => random.i64(0..40 * HOUR),
                 _ => random.i64(0..1_200),
             };
-            // No more than 3 h behind what was seen.
+            // Less than 3 h behind the latest time seen.
             now = now.max(calendar.seen - 3 * HOUR + 1);
             let is_due = calendar.observe(now);
             let is_triggered = random.u8(0..8) == 0;
@@ -279,7 +278,8 @@ fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
                 calendar.carry_out(&verdict, now);
                 if let Some(missed) = verdict.missed {
                     assert!(missed.count < COUNTED && missed.latest <= now);
-                    // The one that is made up for is told as well, and one that was interrupted has begun.
+                    // The run that makes up for the missed ones is counted among them, and an interrupted run has
+                    // already begun.
                     let is_told_and_runs = verdict.run == Some(missed.latest);
                     told += missed.count - usize::from(is_told_and_runs) - usize::from(again.is_some());
                 }
@@ -343,7 +343,7 @@ fn a_clock_that_was_read_late_is_set_back_from_what_has_passed() {
     let mut calendar = hourly(Missed::Once, None);
     calendar.take(DAY + HOUR);
     calendar.pass(4 * HOUR);
-    // It shows no more than three hours less than what has passed: the schedule is computed anew.
+    // The clock shows three hours less than it should: the schedule is computed anew.
     assert!(!calendar.observe(DAY + 2 * HOUR));
     assert_eq!(calendar.next().unwrap().at, DAY + 3 * HOUR);
     let mut calendar = hourly(Missed::Once, None);

@@ -23,7 +23,7 @@ pub(in crate::runtime) enum Request {
 pub(in crate::runtime) enum Ending {
     /// The attempt has a result: its own, a panic, or a timeout.
     Result(Result<(), TaskError>),
-    /// Its result is this failure, which says nothing of the next attempt. See [`share`](Self::share).
+    /// The attempt failed with this retryable error, without a delay of its own. See [`share`](Self::share).
     Failed(Arc<TaskError>),
     /// The attempt was dropped after a stop request, because it takes no context.
     Dropped,
@@ -40,8 +40,8 @@ impl Ending {
         }
     }
 
-    /// Puts a failure into the allocation of the last one, if nobody else has that: a task that fails again and again
-    /// needs no other. Returns the last failure, whose drop is user code.
+    /// Reuses the allocation of the last failure for this one, if it is not shared: a task that fails repeatedly needs
+    /// no other allocation. Returns the last failure, whose drop is user code.
     #[inline]
     pub(in crate::runtime) fn share(&mut self, last: &mut Option<Arc<TaskError>>) -> Option<TaskError> {
         let place = last.as_mut().and_then(Arc::get_mut)?;
@@ -68,7 +68,7 @@ pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) streak: u32,
     /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
-    /// The number of successes in a row that came in the first poll of their attempt, this one included.
+    /// The number of successes in a row in the first poll of their attempt, including this one.
     pub(in crate::runtime) at_once: u8,
     /// The ticks of a fixed rate.
     pub(in crate::runtime) ticks: Option<&'a Ticks>,
@@ -76,7 +76,7 @@ pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) stopped: Option<&'a StopReason>,
 }
 
-/// The decision.
+/// The decision about what follows an attempt.
 #[derive(Debug)]
 pub(in crate::runtime) enum Next {
     /// The registration ends.
@@ -94,12 +94,13 @@ pub(in crate::runtime) enum Next {
     Scheduled,
     /// The run of a schedule failed, and is not retried: the next attempt waits for its time.
     GiveUp { error: Arc<TaskError>, failures: u32 },
-    /// The attempt failed; the next one waits for this time. `is_told` if the error told it, and not the backoff.
+    /// The attempt failed; the next one waits for this time. `is_told` if the delay is from the error and not from the
+    /// backoff.
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32, is_told: bool },
 }
 
 impl Next {
-    /// Returns the time that the next attempt waits for; zero if it waits for none, or for its schedule.
+    /// Returns the delay of the next attempt; zero if there is none, or if the attempt waits for its schedule.
     pub(in crate::runtime) fn delay(&self) -> Duration {
         match self {
             Self::Repeat(delay) | Self::Throttle { pause: delay, .. } | Self::Retry { delay, .. } => *delay,
@@ -109,7 +110,7 @@ impl Next {
 }
 
 impl Facts<'_> {
-    /// Returns `true` if the task starts again with its siblings. A task that runs once does not.
+    /// Returns `true` if the task starts again with its siblings. A task with the restart policy `Never` does not.
     fn comes_back(&self) -> bool {
         self.request == Request::Hold && self.policy.restart != RestartPolicy::Never
     }
@@ -120,7 +121,7 @@ impl Facts<'_> {
         if healthy { 0 } else { self.streak }
     }
 
-    /// The task ends because it was requested to stop, or returned [`TaskError::Canceled`].
+    /// Ends the registration after a stop request or [`TaskError::Canceled`].
     fn canceled(&self, error: Option<Arc<TaskError>>, finished: bool) -> Next {
         let reason = self.stopped.cloned().unwrap_or(StopReason::Canceled);
         Next::End(TaskOutcome::Canceled { error, reason, finished })
@@ -140,8 +141,8 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     }
 }
 
-/// Decides as [`decide`] does, for the usual end of an attempt that was requested to stop before it ended: it is complete,
-/// or returned [`TaskError::Canceled`]. Returns `None` for any other end.
+/// Like [`decide`], for the usual end of an attempt that was requested to stop before it ended: it is complete, or
+/// returned [`TaskError::Canceled`]. Returns `None` for any other end.
 #[inline]
 pub(in crate::runtime) fn after_stop(ending: &Ending, stopped: impl FnOnce() -> StopReason) -> Option<Next> {
     let finished = match ending {
@@ -152,14 +153,14 @@ pub(in crate::runtime) fn after_stop(ending: &Ending, stopped: impl FnOnce() -> 
     Some(Next::End(TaskOutcome::Canceled { error: None, reason: stopped(), finished }))
 }
 
-/// Decides where something was requested, or the attempt was dropped.
+/// Decides after a request, or if the attempt was dropped.
 #[inline(never)]
 fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {
     if facts.request >= Request::Hold && facts.late {
-        // The result came before the request and stands; only the next attempt is dropped.
+        // The result came before the request and stands; only the next attempt does not begin.
         return match decide(&Facts { request: Request::Nothing, ..*facts }, ending) {
             Next::End(outcome) => Next::End(outcome),
-            // Its run is over, so none follows when the siblings start again.
+            // The run is over, so no attempt is due when the siblings start again.
             next @ (Next::Scheduled | Next::GiveUp { .. }) if facts.comes_back() => next,
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
@@ -225,11 +226,11 @@ fn after_success(facts: &Facts<'_>) -> Next {
     }
 }
 
-/// The number of successes in a row, each in the first poll of its attempt, from which on a task without an interval
-/// pauses.
+/// The number of successes in a row, each in the first poll of its attempt, from which on a task without an interval is
+/// throttled.
 const AT_ONCE: u8 = 10;
 
-/// Returns the pause after this many such successes: 1 ms, doubled with each, up to 100 ms.
+/// Returns the pause after this many such successes: 1 ms, doubled with each further success, up to 100 ms.
 fn pause_after(at_once: u8) -> Duration {
     const LONGEST: u64 = 100;
     let doublings = u32::from(at_once.saturating_sub(AT_ONCE));
@@ -256,7 +257,7 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     Next::Retry { error, delay: policy.backoff.next(before), streak, is_told: false }
 }
 
-/// Like `after_failure`, for an error that tells when to retry.
+/// Like `after_failure`, for an error with a delay of its own.
 #[cold]
 fn after_told(facts: &Facts<'_>, error: TaskError) -> Next {
     let (error, told) = error.split();
@@ -266,12 +267,12 @@ fn after_told(facts: &Facts<'_>, error: TaskError) -> Next {
     }
 }
 
-/// The number of failures in a row that told when to retry. The backoff makes no step for them.
+/// The number of failures in a row that had a delay of their own. The backoff does not grow with them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::runtime) struct Told(u32);
 
 impl Told {
-    /// Returns the count with the first of them.
+    /// Returns a count of one.
     pub(in crate::runtime) fn first() -> Self {
         Self(1)
     }
@@ -280,7 +281,7 @@ impl Told {
     pub(in crate::runtime) fn correct(&mut self, next: &mut Next, backoff: &BackoffPolicy) {
         let Next::Retry { delay, streak, is_told, .. } = next else { return };
         if *streak == 1 {
-            // However the failures before were forgotten.
+            // The failures before were reset.
             self.0 = 0;
         }
         if *is_told {
@@ -290,7 +291,7 @@ impl Told {
         }
     }
 
-    /// Returns the steps that the backoff has made before the last of so many failures.
+    /// Returns the number of steps of the backoff before the last of `streak` failures.
     pub(in crate::runtime) fn steps(self, streak: u32) -> u32 {
         streak.saturating_sub(1).saturating_sub(self.0)
     }

@@ -1,4 +1,4 @@
-//! What follows each end of an attempt.
+//! Tests what follows each end of an attempt.
 
 use super::*;
 use crate::policy::Overrides;
@@ -76,7 +76,8 @@ fn a_failure_takes_the_place_of_the_last_one_unless_somebody_has_that() {
     assert!(matches!(next(Request::Nothing), Next::Retry { streak: 1, .. }));
     assert!(matches!(next(Request::Restart), Next::Restart(Some(_))));
 
-    // Somebody has the last error, there is none, and an error that does not pass as it is.
+    // The allocation is not reused if the last error is shared, if there is none, and if the error has a delay or is
+    // fatal.
     last = Some(Arc::clone(&error));
     let stays = |mut ending: Ending, last: &mut Option<Arc<TaskError>>| {
         assert!(ending.share(last).is_none());

@@ -1,5 +1,5 @@
-//! The start timeout, the watchdog, the limit of failures, the told retries, the places for a start and the schedule of
-//! a task.
+//! The start timeout, the watchdog, the limit of failures, the count of failures with a delay of their own, the start
+//! permits and the schedule of a task.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use super::schedule::Schedule;
 use crate::inspect::TaskOutcome;
 use crate::policy::{BackoffPolicy, Ready, ResolvedPolicy};
 
-/// The timers of the start timeout and the watchdog, the failures that count for the limit or told when to retry, the
-/// places for a start, and the schedule.
+/// The optional parts of an actor: the timers of the start timeout and the watchdog, the counts of failures, the start
+/// permits, and the schedule.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
-    /// `true` if the start timeout was granted once more, because its timer fired late.
+    /// `true` if the start timeout was granted a second time, because its timer fired late.
     start_granted: bool,
     watch: Timer,
     limit: Option<Limit>,
@@ -40,7 +40,7 @@ pub(in crate::runtime) struct Guards {
 #[cfg(feature = "fleet")]
 pub(in crate::runtime) struct Lease {
     seat: Arc<Seat>,
-    /// That of the current or last attempt.
+    /// The lease of the current or last attempt.
     hold: Option<Arc<Hold>>,
 }
 
@@ -48,7 +48,7 @@ pub(in crate::runtime) struct Lease {
 impl Lease {
     fn of(cell: &Arc<Cell>) -> Option<Self> {
         let seat = Arc::clone(cell.seat()?);
-        // It can have been granted since the registration.
+        // The lease can have been granted since the registration.
         cell.follow_lease(None);
         Some(Self { seat, hold: None })
     }
@@ -63,7 +63,7 @@ impl Lease {
         false
     }
 
-    /// Returns the lease of the attempt, if it is over.
+    /// Returns the lease of the attempt, if it has ended.
     pub(in crate::runtime) fn over(&self) -> Option<&Hold> {
         self.hold.as_deref().filter(|hold| hold.is_over())
     }
@@ -81,7 +81,7 @@ struct Limit {
 }
 
 impl Limit {
-    /// Counts the failure in a decision to retry. One that exceeds the limit ends the registration.
+    /// Counts the failure of a decision to retry. A failure that exceeds the limit ends the registration.
     fn judge(&mut self, next: Next) -> Next {
         match next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } if self.window.hit(self.start.elapsed()) => {
@@ -92,12 +92,12 @@ impl Limit {
     }
 }
 
-/// The places of `max_starting` that an attempt holds from its begin until it is ready: one in each group around the
-/// task that has a limit. They are taken from the inside out, so that no two tasks wait for each other.
+/// The permits of `max_starting` that an attempt holds from its begin until it is ready: one of each group around the
+/// task that has a limit. They are acquired from the inner group to the outer, so that no two tasks deadlock.
 struct Starting {
     limits: Vec<Arc<Semaphore>>,
     held: Vec<OwnedSemaphorePermit>,
-    /// The wait for the next place.
+    /// The wait for the next permit.
     next: Option<Acquire>,
 }
 
@@ -111,7 +111,7 @@ impl Starting {
         Some(Self { limits, held: Vec::new(), next: None })
     }
 
-    /// Returns `Ready` when the task has all places.
+    /// Returns `Ready` when the task has all permits.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(limit) = self.limits.get(self.held.len()) {
             let next = self.next.get_or_insert_with(|| Box::pin(Arc::clone(limit).acquire_owned()));
@@ -119,7 +119,7 @@ impl Starting {
             self.next = None;
             match place {
                 Ok(place) => self.held.push(place),
-                // A limit is never closed.
+                // The semaphore is never closed.
                 Err(_) => break,
             }
         }
@@ -133,7 +133,7 @@ impl Starting {
 }
 
 impl Guards {
-    /// Returns `None` if the task has none of them.
+    /// Returns `None` if the task needs no guard.
     #[inline]
     pub(in crate::runtime) fn of(cell: &Arc<Cell>) -> Option<Box<Self>> {
         let policy = cell.policy();
@@ -160,13 +160,13 @@ impl Guards {
         })
     }
 
-    /// Returns those of a task without any, whose failure told when to retry.
+    /// Returns the guards for a task without any, after a failure with a delay of its own.
     #[cold]
     pub(in crate::runtime) fn telling() -> Box<Self> {
         Box::new(Self { told: Told::first(), ..Self::default() })
     }
 
-    /// Counts the failure in a decision to retry.
+    /// Counts the failure of a decision to retry.
     pub(in crate::runtime) fn judge(&mut self, mut next: Next, backoff: &BackoffPolicy) -> Next {
         self.told.correct(&mut next, backoff);
         match &mut self.limit {
@@ -175,7 +175,7 @@ impl Guards {
         }
     }
 
-    /// The attempt has begun.
+    /// Called when the attempt has begun.
     #[inline]
     pub(in crate::runtime) fn attempt_begins(&mut self, cell: &Cell) {
         if let Some(schedule) = &mut self.schedule {
@@ -184,7 +184,7 @@ impl Guards {
         self.heed_ready(cell);
     }
 
-    /// Notes that the attempt takes longer than one poll.
+    /// Starts the watchdog of an attempt that takes longer than one poll.
     pub(in crate::runtime) fn attempt_goes_on(&mut self, cell: &Cell) {
         if let Some(silence) = cell.policy().watchdog {
             cell.beat_first();
@@ -192,12 +192,12 @@ impl Guards {
         }
     }
 
-    /// Returns `Ready` when the attempt may begin. The wait is no part of the start.
+    /// Returns `Ready` when the attempt has its start permits. The start timeout does not include this wait.
     pub(in crate::runtime) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.starting.as_mut().map_or(Poll::Ready(()), |starting| starting.poll(cx))
     }
 
-    /// Gives the places for the start back if the attempt is ready.
+    /// Releases the start permits if the attempt is ready.
     pub(in crate::runtime) fn heed_ready(&mut self, cell: &Cell) {
         if let Some(starting) = &mut self.starting {
             if cell.lock().machine().ready {
@@ -206,7 +206,7 @@ impl Guards {
         }
     }
 
-    /// The attempt has ended, and what follows is not decided.
+    /// Called when the attempt has ended, before it is decided what follows.
     pub(in crate::runtime) fn attempt_ended(&mut self, cell: &Cell) {
         if let Some(schedule) = &mut self.schedule {
             schedule.ended(cell);
@@ -263,7 +263,7 @@ impl Guards {
     }
 }
 
-/// Returns the start timeout, if siblings wait for the task to be ready, or its begin does not make it ready.
+/// Returns the start timeout, if siblings wait for the task to be ready, or if its condition is not [`Ready::Start`].
 fn start_timeout(cell: &Cell) -> Option<Duration> {
     let ResolvedPolicy { ready, start_timeout, .. } = **cell.policy();
     let applies = ready != Ready::Start || cell.member().is_some_and(|member| member.awaited);

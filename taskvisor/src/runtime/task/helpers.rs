@@ -30,7 +30,7 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) left: usize,
     /// The abort handles of the helpers.
     pub(in crate::runtime) abort: Option<CancellationToken>,
-    /// Those who wait until the attempt is canceled, with other wakers than that of its actor.
+    /// The waits for the cancellation of the attempt, with other wakers than that of its actor.
     pub(in crate::runtime) waiting: Option<Box<WaitList>>,
     /// The deadline of the final attempt that follows, after a stop request while the helpers are joined.
     pub(in crate::runtime) last_by: Option<Instant>,
@@ -43,18 +43,18 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) hold: Option<Arc<Hold>>,
 }
 
-/// A heartbeat, and what is known about the silence since.
+/// A heartbeat, and the state of the watchdog since.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::runtime) struct Beat {
     pub(in crate::runtime) at: Instant,
-    /// `true` if the watchdog was granted once more, because its timer fired late.
+    /// `true` if the time of the watchdog was granted a second time, because its timer fired late.
     pub(in crate::runtime) granted: bool,
     /// `true` if the probe of the heartbeat failed since.
     pub(in crate::runtime) probe_failed: bool,
 }
 
 impl Aside {
-    /// Returns the number of helpers that run, or ran until they were aborted, after the function has returned.
+    /// Returns the number of helpers that still run or were aborted after the function had returned.
     pub(in crate::runtime) fn left_helpers(&self) -> usize {
         if self.returned { self.left.max(self.running) } else { self.left }
     }
@@ -69,18 +69,18 @@ impl Beat {
 /// A helper. It counts as running until its future is dropped.
 pub(in crate::runtime) struct Helper {
     future: Option<Background>,
-    // Dropped in this order: when the helper no longer counts, the actor closes the span.
+    // Dropped in this order: the actor closes the span when the last helper no longer counts as running.
     span: AttemptSpan,
     running: Running,
 }
 
-/// The end of the attempt waits until this value is dropped.
+/// Counts a helper as running until it is dropped. The end of the attempt waits for that.
 pub(in crate::runtime) struct Running(pub(super) Arc<Cell>, #[cfg(feature = "fleet")] pub(super) Option<Arc<Hold>>);
 
 impl Running {
     /// Runs a blocking closure as a part of the task.
     pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
-        // It can have waited for a thread.
+        // The lease can have ended while the job waited for a thread.
         #[cfg(feature = "fleet")]
         if self.1.as_ref().is_some_and(|hold| hold.is_over()) {
             return drop_caught(work).and(Err(TaskError::Canceled));

@@ -40,8 +40,8 @@ impl Exceeded {
     }
 }
 
-/// Returns `true` if a timer fires so late that the time of its limit did not pass for the attempt: the host or the
-/// process was paused, or the runtime was blocked. The limit is then granted once more before it is judged.
+/// Returns `true` if a timer fires so late that the attempt could not use its time: the host or the process was
+/// suspended, or the runtime was blocked. The limit is then granted a second time.
 pub(in crate::runtime) fn is_late(lateness: Duration, limit: Duration) -> bool {
     lateness > limit / 2
 }

@@ -3,10 +3,10 @@
 //! ```text
 //! Queued -> Waiting -> Running -> Joining -> Waiting | Over -> Ended
 //!              ^          '--------------------^
-//!              '-- Delay, Backoff, Interval, Scheduled, Due
+//!              '-- Delay, Backoff, Interval, Throttle, Scheduled, Due
 //! ```
-//! Commands from outside and the reports of the actor are inputs; the effects are returned. The machine reads no clock
-//! and knows no runtime: the actor keeps delays and deadlines, and reports when one has elapsed. The machine lives in
+//! Commands from outside and the reports of the actor are inputs; the effects are returned. The machine is independent
+//! of clock and runtime: the actor keeps delays and deadlines, and reports when one has elapsed. The machine lives in
 //! the cell of the registration, under its lock.
 
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(in crate::runtime) enum Wait {
     Delay,
     Backoff,
     Interval,
-    /// The pause of a task that succeeds at once, again and again.
+    /// The pause of a task that repeatedly succeeds at once.
     Throttle,
     /// The time of the schedule.
     Scheduled,
@@ -81,7 +81,7 @@ pub(in crate::runtime) enum Gate {
 pub(in crate::runtime) enum Last {
     /// There is none.
     No,
-    /// It follows the current attempt, which has not heard of the request: it was neither polled nor told since.
+    /// It follows the current attempt, which was neither polled since the request nor has queried it.
     Follows,
     /// It is the current or next attempt.
     Is,
@@ -95,7 +95,7 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) request: Request,
     gate: Gate,
     pub(in crate::runtime) ready: bool,
-    /// `true` if the readiness of its batch waits for it: it counts, and no attempt has begun.
+    /// `true` if the readiness of its batch waits for the task: the task counts, and no attempt has begun.
     pub(in crate::runtime) unready: bool,
     /// `true` if the token of the current attempt is canceled.
     pub(in crate::runtime) canceled: bool,
@@ -124,7 +124,7 @@ pub(in crate::runtime) struct Effects {
     pub(in crate::runtime) note: Option<Note>,
 }
 
-/// The facts about an attempt that its actor knows.
+/// The facts about an attempt that only its actor has.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::runtime) struct Ran {
     /// The run time; `None` if it ended in its first poll, or does not count.
@@ -184,13 +184,13 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if the task waits for a time of its own, which is not that of its schedule, and its gate is open.
+    /// Returns `true` if the task waits for a delay other than its schedule, and its gate is open.
     pub(in crate::runtime) fn awaits_its_delay(&self) -> bool {
         let waits = matches!(self.stage, Stage::Waiting(wait) if !matches!(wait, Wait::Due | Wait::Scheduled));
         waits && self.gate != Gate::Shut && !self.is_standing_by()
     }
 
-    /// Notes the reason of a stop request. The reason with the highest rank stands.
+    /// Records the reason of a stop request. The reason with the highest rank stands.
     pub(in crate::runtime) fn because(&mut self, why: StopKind) {
         self.why = self.why.max(Some(why));
     }
@@ -207,12 +207,12 @@ impl Machine {
         self.last == Last::Follows
     }
 
-    /// No time is left for the final attempt that would follow.
+    /// Cancels the final attempt that would follow, because no time is left or none is needed.
     pub(in crate::runtime) fn gives_up_last(&mut self) {
         self.last = Last::No;
     }
 
-    /// The running attempt was told of the request, so no other follows.
+    /// Cancels the final attempt, because the running attempt has observed the request.
     #[cold]
     pub(in crate::runtime) fn hears(&mut self, attempt: u64) {
         if self.has_last() && self.is_running(attempt) {
@@ -220,7 +220,7 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if the result of the attempt ends the registration, without a request as well.
+    /// Returns `true` if the result of the attempt would end the registration even without a request.
     pub(in crate::runtime) fn ends_with(
         &self,
         policy: &ResolvedPolicy,
@@ -230,7 +230,7 @@ impl Machine {
         is_final(&self.facts(policy, Ran { lived, at_once: 0 }, None, None), ending)
     }
 
-    /// The attempt before the final one is concluded: the final one is due, unless the result ended the registration.
+    /// Makes the final attempt due after the attempt before it, unless the result ended the registration.
     pub(in crate::runtime) fn comes_to_last(&mut self) {
         match self.stage {
             Stage::Waiting(_) => self.takes_last(),
@@ -279,14 +279,14 @@ impl Machine {
 
     // Commands.
 
-    /// A submission leaves its slot and starts.
+    /// Starts a submission, which leaves its slot.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn leave_slot(&mut self, policy: &ResolvedPolicy) {
         self.stage = first_stage(policy);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. `request` shows whether a stop was requested
-    /// before.
+    /// Requests the task to stop for good; `at_once` leaves it no time. A final attempt can follow the first request
+    /// only.
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
@@ -294,7 +294,7 @@ impl Machine {
         } else if before != Request::Stop && policy.final_attempt && !self.bars.has(Bars::PAUSED | Bars::STANDBY) {
             match self.stage {
                 Stage::Waiting(Wait::Backoff) => self.takes_last(),
-                // The siblings that it would start with are down.
+                // The gate is shut: the siblings of the task do not run.
                 _ if self.gate == Gate::Shut => {}
                 Stage::Waiting(_) => self.takes_last(),
                 Stage::Running(_) | Stage::Joining { .. } => self.last = Last::Follows,
@@ -305,20 +305,20 @@ impl Machine {
         self.interrupt(before, at_once)
     }
 
-    /// The final attempt is due.
+    /// Makes the final attempt due.
     fn takes_last(&mut self) {
         self.stage = Stage::Waiting(Wait::Due);
         self.last = Last::Is;
     }
 
-    /// No final attempt begins any more. One that runs goes on.
+    /// Prevents a final attempt. A running final attempt continues.
     fn drops_last(&mut self) {
         if self.has_last() || !self.is_alive() {
             self.last = Last::No;
         }
     }
 
-    /// Restarts: ends a wait or the running attempt. Returns `None` if no attempt can follow.
+    /// Restarts the task: ends a wait or the running attempt. Returns `None` if no attempt can follow.
     pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
@@ -333,13 +333,12 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// Ends a wait for a time. A paused task begins one attempt, once its gate is open. A scheduled task that is due may
-    /// still be found to have missed its time, and begins all the same after this. Returns `None` if there is no such
-    /// wait.
+    /// Ends a wait for a time. A paused task begins one attempt, once its gate is open. A scheduled task that is due
+    /// begins even if its run was missed. Returns `None` if there is no such wait.
     pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
         let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
         let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held || policy.is_scheduled());
-        // What stands by has its next attempt in the replica that has the lease.
+        // The next attempt of a task that stands by is in the replica that has the lease.
         if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD | Bars::STANDBY) {
             return None;
         }
@@ -347,8 +346,8 @@ impl Machine {
         Some(self.skip_wait())
     }
 
-    /// The task, or what is above it, was paused or resumed. An attempt that was triggered before does not begin for
-    /// that. Returns `false` if this changes nothing.
+    /// Sets whether the task, or a group or slot above it, is paused. An earlier trigger is forgotten. Returns `false`
+    /// if this changes nothing.
     pub(in crate::runtime) fn set_paused(&mut self, paused: bool) -> bool {
         if self.stage == Stage::Ended {
             return false;
@@ -359,8 +358,8 @@ impl Machine {
         self.bars != before
     }
 
-    /// The lease is not held: no attempt begins. With `ends`, a running attempt is requested to end, as by a restart.
-    /// Returns `None` if nothing follows any more.
+    /// Prevents attempts while the lease is not held. With `ends`, a running attempt is requested to end, as by a
+    /// restart. Returns `None` if no attempt can follow.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn stands_by(&mut self, ends: bool) -> Option<Effects> {
         if matches!(self.stage, Stage::Over | Stage::Ended) {
@@ -370,7 +369,7 @@ impl Machine {
         self.drops_last();
         if let Stage::Waiting(wait) = &mut self.stage {
             self.streak = 0;
-            // The next owner does not wait for what has happened to this one.
+            // The next owner does not wait for the delays of this one.
             if matches!(wait, Wait::Backoff | Wait::Interval | Wait::Throttle) {
                 *wait = Wait::Due;
             }
@@ -385,10 +384,10 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// The lease is held. Returns `false` if this changes nothing.
+    /// Allows attempts when the lease is held. Returns `false` if this changes nothing.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn takes_lease(&mut self, policy: &ResolvedPolicy) -> bool {
-        // The store says which run of a schedule is due.
+        // The store decides which run of a schedule is due.
         if policy.is_scheduled() && self.stage == Stage::Waiting(Wait::Due) && !self.owed && self.is_standing_by() {
             self.stage = Stage::Waiting(Wait::Scheduled);
         }
@@ -397,12 +396,12 @@ impl Machine {
         self.bars != before
     }
 
-    /// Returns `true` if it lacks its lease.
+    /// Returns `true` if the task needs a lease that is not held.
     pub(in crate::runtime) fn is_standing_by(&self) -> bool {
         self.bars.has(Bars::STANDBY)
     }
 
-    /// Returns `true` if it stands by, and nothing else holds it back.
+    /// Returns `true` if the task waits for its lease, with an open gate and without a stop request.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn competes(&self) -> bool {
         let waits = matches!(self.stage, Stage::Waiting(_)) && self.gate != Gate::Shut;
@@ -419,14 +418,14 @@ impl Machine {
         self.bars.has(Bars::TRIGGERED)
     }
 
-    /// Returns `true` if only a pause prevents the next attempt, which is due.
+    /// Returns `true` if the next attempt is due, and only a pause or a missing lease prevents it.
     pub(in crate::runtime) fn is_held_back(&self) -> bool {
         let is_due = self.stage == Stage::Waiting(Wait::Due) && self.gate != Gate::Shut;
         is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
-    /// Returns the number of restarts. A further run of a periodic task is none: only attempts after a failure are, since
-    /// its last success.
+    /// Returns the number of restarts. For a periodic task, these are the attempts after a failure since its last
+    /// success.
     pub(in crate::runtime) fn restarts(&self, policy: &ResolvedPolicy) -> u64 {
         if policy.is_periodic() {
             let is_to_come = matches!(self.stage, Stage::Waiting(_));
@@ -436,20 +435,20 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
+    /// Returns `true` if no attempt runs, and a pause or a missing lease prevents the next one.
     #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
         self.bars.has(Bars::PAUSED | Bars::STANDBY) && matches!(self.stage, Stage::Waiting(_)) && self.is_barred()
     }
 
-    /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if
-    /// none runs, or it ends anyway.
+    /// Requests a running attempt to end because of the pause, as a restart does. The next attempt is due. Returns
+    /// `None` if no attempt runs, or if it ends anyway.
     pub(in crate::runtime) fn stop_in_pause(&mut self) -> Option<Effects> {
         if self.is_alive() && self.is_paused() { self.restart() } else { None }
     }
 
-    /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
-    /// none runs, or no other attempt follows.
+    /// Makes one more run of a running periodic task due, which begins when this run has succeeded. Returns `false` if
+    /// no attempt runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
         let owes = policy.is_periodic()
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
@@ -462,7 +461,7 @@ impl Machine {
         owes
     }
 
-    /// Removes the wait before an owed run.
+    /// Removes the wait before a run that [`owe`](Self::owe) has made due.
     pub(in crate::runtime) fn remove_wait(&self, next: &mut Next) {
         match next {
             Next::Repeat(delay) if self.owed => *delay = Duration::ZERO,
@@ -491,7 +490,7 @@ impl Machine {
             return Effects { note: self.pass(), ..Effects::default() };
         }
         if matches!(self.stage, Stage::Waiting(_)) {
-            // A start with the siblings or the group begins anew.
+            // After a start with the siblings or the group, the task is not ready.
             self.ready = false;
         }
         let is_delayed = (self.stage == Stage::Waiting(Wait::Delay)
@@ -529,13 +528,13 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if an attempt that is due must not begin, whatever the gate says.
+    /// Returns `true` if an attempt that is due must not begin, even if the gate is open.
     #[inline]
     fn is_barred(&self) -> bool {
         self.bars != Bars::NONE && !self.is_last() && (self.is_held_off() || !self.bars.has(Bars::TRIGGERED))
     }
 
-    /// The attempt that is due begins, unless it is barred: a trigger in a pause is used up.
+    /// Returns `true` if the attempt that is due is not barred, and uses up a trigger in a pause.
     #[cold]
     fn passes_bars(&mut self) -> bool {
         let passes = !self.is_barred();
@@ -545,7 +544,7 @@ impl Machine {
         passes
     }
 
-    /// Returns `true` if no attempt begins, also if the task was triggered.
+    /// Returns `true` if no attempt begins, even if the task was triggered.
     fn is_held_off(&self) -> bool {
         self.bars.has(Bars::FOR_NOW | Bars::FOR_GOOD | Bars::STANDBY)
     }
@@ -554,7 +553,7 @@ impl Machine {
         self.bars.has(Bars::FOR_NOW | Bars::FOR_GOOD)
     }
 
-    /// The running attempt reports that it is ready. Returns `None` if that changes nothing.
+    /// Records that the running attempt is ready. Returns `None` if that changes nothing.
     pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Option<Effects> {
         if policy.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
             return None;
@@ -563,14 +562,14 @@ impl Machine {
         Some(Effects { note: self.pass(), ..Effects::default() })
     }
 
-    /// The attempt reports progress: the failures before it no longer count.
+    /// Records progress of the attempt: the failures before it no longer count.
     pub(in crate::runtime) fn progress(&mut self, attempt: u64) {
         if self.is_running(attempt) {
             self.streak = 0;
         }
     }
 
-    /// A helper of the attempt panicked.
+    /// Records that a helper of the attempt panicked.
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
         self.canceled = true;
         self.because(StopKind::HelperPanicked);
@@ -594,7 +593,7 @@ impl Machine {
 
     // The actor's inputs while no attempt runs.
 
-    /// The registration ends in a wait. As after any end, what is left are the failures before the last attempt.
+    /// Ends the registration in a wait. The count of failures is then that before the last attempt, as after any end.
     fn over(&mut self) -> Turn {
         let counted = u32::from(self.stage == Stage::Waiting(Wait::Backoff));
         self.streak = self.streak.saturating_sub(counted);
@@ -613,7 +612,7 @@ impl Machine {
             Request::Hold if policy.restart == RestartPolicy::Never => return (self.over(), None),
             Request::Hold => {
                 self.request = Request::Nothing;
-                // A wait for a backoff stays, so that a trigger ends the wait of the siblings.
+                // A wait for a backoff stays, so that a trigger can end the wait of the siblings.
                 if !matches!(wait, Wait::Delay | Wait::Scheduled | Wait::Backoff) {
                     *wait = Wait::Due;
                 }
@@ -632,14 +631,14 @@ impl Machine {
         (turn, note)
     }
 
-    /// The delay of the wait has elapsed.
+    /// Records that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&mut self) {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
         }
     }
 
-    /// A scheduled task waits for its time, and is ready. Returns whether its batch waits for it.
+    /// Makes a scheduled task ready while it waits for its time. Returns whether its batch waits for it.
     pub(in crate::runtime) fn rest(&mut self) -> (bool, Option<Note>) {
         if self.stage != Stage::Waiting(Wait::Scheduled) || self.gate == Gate::Shut || self.request == Request::Stop {
             return (false, None);
@@ -648,7 +647,7 @@ impl Machine {
         (std::mem::take(&mut self.unready), self.pass())
     }
 
-    /// The next time of the schedule has come, which ends a backoff with its failures.
+    /// Records that the next time of the schedule has come. It ends a backoff, and resets the failures.
     pub(in crate::runtime) fn come(&mut self) {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
@@ -656,14 +655,14 @@ impl Machine {
         }
     }
 
-    /// A new run of the schedule is due: the failures were those of another.
+    /// Resets the count of failures for a new run of the schedule.
     #[cfg(feature = "cron")]
     pub(in crate::runtime) fn forget_failures(&mut self) {
         self.streak = 0;
     }
 
-    /// The runs for which an attempt was due are skipped: the task [rests](Self::rest). Returns `None` if the attempt
-    /// begins all the same, because it was triggered, or because its end is requested.
+    /// Skips the runs for which an attempt was due: the task [rests](Self::rest). Returns `None` if the attempt begins
+    /// nevertheless, because it was triggered or is final.
     pub(in crate::runtime) fn reschedule(&mut self) -> Option<(bool, Option<Note>)> {
         if self.stage != Stage::Waiting(Wait::Due) || self.owed || self.is_last() {
             return None;
@@ -672,8 +671,8 @@ impl Machine {
         Some(self.rest())
     }
 
-    /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
-    /// next action. Returns whether this is the first attempt of a task that its batch waits for.
+    /// Begins an attempt. Returns `None` if something else was requested in the meantime; [`turn`](Self::turn) then
+    /// returns the next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
         let is_last = self.is_last();
@@ -698,7 +697,7 @@ impl Machine {
 
     // The actor's inputs while an attempt runs.
 
-    /// The attempt is polled after the request, so it knows.
+    /// Cancels the final attempt, because the running attempt is polled after the request.
     pub(in crate::runtime) fn knows(&mut self) {
         if self.has_last() {
             self.last = Last::No;
@@ -724,7 +723,7 @@ impl Machine {
         Heed::CleanUp(*cut)
     }
 
-    /// The attempt exceeds a limit. Returns `false` if something was requested of it before.
+    /// Records that the attempt exceeded a limit. Returns `false` if another request came first.
     pub(in crate::runtime) fn exceed(&mut self, why: StopKind) -> bool {
         let is_last = self.is_last();
         match &mut self.stage {
@@ -738,7 +737,8 @@ impl Machine {
         }
     }
 
-    /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
+    /// Begins to join the helpers of an attempt whose future is dropped. It is concluded with this ending when they
+    /// have ended.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
         let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
@@ -748,8 +748,8 @@ impl Machine {
         self.stage = Stage::Joining { unasked: facts.late, ends: !panicked && is_final(&facts, ending) };
     }
 
-    /// Decides what follows an attempt: its future is dropped and its helpers have ended, or its start failed before it
-    /// began. Then [`conclude`](Self::conclude) carries the decision out.
+    /// Decides what follows an attempt whose future is dropped and whose helpers have ended, or whose start failed
+    /// before it began. [`conclude`](Self::conclude) carries the decision out.
     pub(in crate::runtime) fn decide(
         &self,
         policy: &ResolvedPolicy,
@@ -770,13 +770,13 @@ impl Machine {
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        // As if the stop request came after the attempt, in the wait for the next one.
+        // As if the stop request had come after the attempt, during the wait for the next one.
         let request = if self.has_last() { Request::Nothing } else { self.request };
         Facts { policy, request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
-    /// Ends the registration with its attempt, as [`conclude`](Self::conclude) does, if the attempt was requested to stop
-    /// before it ended and neither a helper nor a pause is left. Returns `false` and changes nothing otherwise.
+    /// Like [`conclude`](Self::conclude), for an attempt that was requested to stop before it ended, without helpers,
+    /// pause or final attempt. Returns `false` and changes nothing in any other case.
     #[inline]
     pub(in crate::runtime) fn conclude_stop(&mut self) -> bool {
         let is_stopped = self.request == Request::Stop && self.stage == Stage::Running(Cut::Requested);
@@ -789,7 +789,7 @@ impl Machine {
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to
-    /// the group, if there is one beside those of the actor.
+    /// the group, if there is one besides those of the actor.
     #[inline]
     pub(in crate::runtime) fn conclude(&mut self, policy: &ResolvedPolicy, next: &Next, managed: bool) -> Option<Note> {
         self.canceled = true;
@@ -836,7 +836,7 @@ impl Machine {
         None
     }
 
-    /// The attempt succeeded, and another follows.
+    /// Records the success of an attempt that another follows.
     #[inline]
     fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
         self.streak = 0;
@@ -847,7 +847,7 @@ impl Machine {
         self.pass()
     }
 
-    /// The registration ends. Returns `true` if it still counted as not ready.
+    /// Ends the registration. Returns `true` if it still counted as not ready.
     pub(in crate::runtime) fn end(&mut self) -> bool {
         self.stage = Stage::Ended;
         self.canceled = true;
@@ -855,7 +855,7 @@ impl Machine {
     }
 }
 
-/// Returns `true` if a task that was ready by its first success still is.
+/// Returns `true` if a task that was ready by its first success is still ready.
 fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
     match next {
         Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),

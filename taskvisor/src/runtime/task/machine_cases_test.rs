@@ -1,4 +1,4 @@
-//! Each question to the machine and each input, in the states that make a difference.
+//! Tests each query and each input of the machine, in the states that make a difference.
 
 use super::*;
 use crate::policy::Overrides;
@@ -34,14 +34,14 @@ fn at(stage: Stage) -> Machine {
     Machine { stage, ..Machine::new(&plain(), false, Gate::Open, true) }
 }
 
-/// The same with these bars.
+/// Returns the machine with these bars set.
 fn barred(machine: Machine, bars: u8) -> Machine {
     let mut machine = machine;
     machine.bars.set(bars, true);
     machine
 }
 
-/// The waits for which this holds.
+/// Returns the waits for which `holds` is true.
 fn waits(holds: impl Fn(Machine) -> bool) -> Vec<Wait> {
     WAITS.into_iter().filter(|wait| holds(at(Stage::Waiting(*wait)))).collect()
 }
@@ -133,7 +133,7 @@ fn a_final_attempt_begins_if_one_could_begin_and_has_time() {
         assert_eq!(stop(barred(waiting, bars), &final_attempt(), false), not);
     }
     assert_eq!(stop(at(RUNNING), &final_attempt(), false), (false, RUNNING));
-    // One that has begun goes on, and one that has not does not begin without time.
+    // A final attempt that has begun continues. One that has not begun does not begin without time.
     let last = |stage| Machine { last: Last::Is, ..stopped(at(stage)) };
     assert_eq!(stop(last(RUNNING), &final_attempt(), true), (true, RUNNING));
     assert_eq!(stop(last(RUNNING), &final_attempt(), false), (true, RUNNING));
@@ -165,7 +165,7 @@ fn a_final_attempt_follows_one_that_could_not_hear_of_the_stop() {
         let facts = soon(stage).facts(&final_attempt(), Ran::default(), None, None).request;
         assert_eq!(facts, Request::Nothing, "its result stands");
     }
-    // What is polled knows of the request.
+    // An attempt that is polled after the request observes it.
     for stage in [RUNNING, Stage::Running(Cut::TimedOut)] {
         let mut polled = soon(stage);
         polled.heed(true, false, false);
@@ -345,7 +345,7 @@ fn restarts_of_a_periodic_task_are_its_failures() {
     assert_eq!([restarts(DUE, 0, 0, &plain()), restarts(RUNNING, 5, 0, &plain())], [0, 4]);
     assert_eq!([restarts(DUE, 5, 3, &periodic), restarts(RUNNING, 5, 3, &periodic)], [2, 3]);
     assert_eq!(restarts(DUE, 5, 0, &periodic), 0);
-    // The last of four failures was that of the last attempt. One that was interrupted had none.
+    // In a backoff, the last of four failures is that of the last attempt. An interrupted attempt has no failure.
     for (wait, left) in [(Wait::Backoff, 3), (Wait::Due, 4)] {
         let mut ended = Machine { streak: 4, attempt: 9, ..stopped(at(Stage::Waiting(wait))) };
         assert_eq!(ended.turn(&periodic).0, Turn::Over);

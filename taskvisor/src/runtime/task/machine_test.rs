@@ -1,4 +1,4 @@
-//! Every input in every reachable state, for every combination of policies.
+//! Tests every input in every reachable state, for every combination of policies.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ use crate::task::{Panic, StopReason, TaskError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Node {
     machine: Machine,
-    /// How many attempts began after a stop was requested.
+    /// The number of attempts that began after a stop was requested.
     begun_after_stop: u8,
-    /// Whether the group waits for a `Held`.
+    /// `true` if the group waits for a `Held`.
     owes_held: bool,
-    /// Whether the result that was taken ends the registration in any case.
+    /// `true` if the result of the joined attempt ends the registration in any case.
     must_end: bool,
 }
 
@@ -141,7 +141,7 @@ impl Play<'_> {
                 assert!(effects.is_none() || !machine.rests() || machine.is_stopping_soon(), "{before:?}");
                 effects.unwrap_or_default()
             }
-            // A group opens the gate of a child only after the child has reported that it holds.
+            // A group opens the gate of a child only after the child has reported `Held`.
             Command::Release | Command::Resume if before.owes_held => return,
             Command::Release => machine.release(),
             Command::Resume => {
@@ -218,7 +218,7 @@ impl Play<'_> {
             }
             Turn::Parked => assert!(machine.gate == Gate::Shut || machine.is_barred(), "{before:?}"),
             Turn::Waits | Turn::Due => {
-                // A backoff or an interval runs on in a pause.
+                // A backoff or an interval continues during a pause.
                 let barred = if turn == Turn::Due { machine.is_barred() } else { machine.is_stopping_soon() };
                 assert!(machine.is_last() || (machine.gate != Gate::Shut && !barred), "{before:?}");
                 assert!(machine.request != Request::Stop || machine.is_last(), "{before:?}");
@@ -257,7 +257,7 @@ impl Play<'_> {
         self.reach(begun);
     }
 
-    /// The actor of a scheduled task begins to wait, and finds that the run for which it is due is skipped.
+    /// Lets the actor of a scheduled task begin to wait, and skip the run for which it is due.
     fn keeps_its_schedule(&mut self, before: Node) {
         if !self.policy.is_scheduled() {
             return;
@@ -330,7 +330,7 @@ impl Play<'_> {
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.concludes(self.policy, &next, self.managed);
             if let Some(usual) = usual {
-                // The short way to the end makes no difference.
+                // The fast path has the same result.
                 assert_eq!(stopped, after.machine);
                 assert!(is_same_end(&usual, &next) && note.is_none(), "{usual:?} {next:?}");
             }
@@ -368,7 +368,7 @@ impl Play<'_> {
         self.reach(after);
     }
 
-    /// After a stop request the actor alone reaches the end, and begins at most one attempt.
+    /// Asserts that after a stop request the actor alone reaches the end, and begins at most one attempt.
     fn comes_to_an_end(&self, mut node: Node) {
         for _ in 0..6 {
             let machine = &mut node.machine;
@@ -417,7 +417,7 @@ impl Play<'_> {
                         self.reach(late);
                     }
                     for ending in endings() {
-                        // Only the results that match the one it joined with.
+                        // Only the results that match the one that the attempt joined with.
                         let mut machine = node.machine;
                         machine.request = if unasked { Request::Nothing } else { machine.request };
                         let facts = Facts {
@@ -473,13 +473,13 @@ impl Machine {
         note
     }
 
-    /// Returns `true` if an attempt that is due would begin, other than a final one.
+    /// Returns `true` if an attempt that is due would begin. A final attempt does not count.
     fn may_begin(mut self, policy: &ResolvedPolicy) -> bool {
         !self.is_last() && self.begin(policy).is_some()
     }
 }
 
-/// All policies that make a difference.
+/// Returns all combinations of options that make a difference.
 fn all_policies() -> Vec<ResolvedPolicy> {
     let mut all = Vec::new();
     for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {

@@ -2,8 +2,8 @@
 //!
 //! `machine` and `decision` are pure: every state of a task and what may follow it. `cell` is the shared state, behind
 //! one lock, that commands are written to. `actor` is the Tokio task that drives one cell; `guards`, `limit` and
-//! `helpers` belong to its attempts. `calendar` is pure as well: where a task is in its schedule; `schedule` drives it.
-//! Other modules use `Cell` and spawn an `Actor`.
+//! `helpers` belong to its attempts. `calendar` is pure as well: it has the progress of a task in its schedule, and
+//! `schedule` drives it. Other modules use `Cell` and spawn an `Actor`.
 
 mod actor;
 mod bars;

@@ -1,8 +1,8 @@
-//! The flag that tells an actor about a change of its cell.
+//! The flag that notifies an actor of a change of its cell.
 //!
 //! A command changes the cell under its lock, raises the flag before it releases the lock, and then wakes the actor.
-//! The actor checks the flag before each poll, without the lock if there is no news, and lowers it under the lock. So a
-//! change is seen by this poll, or by the poll of the wake-up.
+//! The actor checks the flag before each poll without the lock, and clears it under the lock. So this poll or the poll
+//! after the wake-up observes the change.
 
 use crate::sync::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! Drives the schedule of a task: what its actor waits for, and what begins then.
+//! Drives the schedule of a task: the waits of its actor, and the runs that begin.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, now};
 use crate::task::StopKind;
 
-/// The clock is read at least this often, because it can be set, and a suspended host stops timers. In a test the
-/// functions that set the clock wake the tasks that wait, so that a year passes in few steps.
+/// The clock is read at least this often, because it can be set, and a suspended host stops timers. In a test, the
+/// functions that set the clock wake the waiting tasks, so that a year passes in few steps.
 const LOOK: Duration = Duration::from_secs(if cfg!(feature = "test-util") { 30 * 24 * 60 * 60 } else { 30 });
 
 /// The schedule of a task, for its actor.
@@ -25,9 +25,9 @@ pub(in crate::runtime) struct Schedule {
     until: Option<Instant>,
     /// `true` if a run is due and its attempt has not begun.
     is_due: bool,
-    /// What comes of the runs that are due, once the attempt has begun.
+    /// The decision about the due runs, which is carried out when the attempt has begun.
     verdict: Option<Verdict>,
-    /// The same, while the store of the fleet is asked for the run.
+    /// The decision about the due runs, while the store of the fleet has not confirmed the run.
     #[cfg(feature = "fleet")]
     asked: Option<Verdict>,
     /// Wakes the task when a test sets the clock.
@@ -35,18 +35,18 @@ pub(in crate::runtime) struct Schedule {
     _watch: Option<crate::test::Watch>,
 }
 
-/// What the clock says to a task that waits.
+/// The result of reading the clock for a waiting task.
 pub(in crate::runtime) enum Look {
     /// A run is due.
     Come,
     /// The backoff is over.
     Elapsed,
-    /// Look again after this time.
+    /// The clock must be read again after this time.
     Later(Duration),
 }
 
 impl Schedule {
-    /// Returns `None` if the task has none.
+    /// Returns `None` if the task has no schedule.
     pub(in crate::runtime) fn of(cell: &Arc<Cell>) -> Option<Self> {
         if !cell.policy().is_scheduled() {
             return None;
@@ -65,7 +65,7 @@ impl Schedule {
         })
     }
 
-    /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.
+    /// Reads the clock for a task that waits for the next run, and at most for `delay` from the first call on.
     pub(in crate::runtime) fn look(&mut self, delay: Duration) -> Look {
         if self.line.with(Calendar::observe) {
             (self.is_due, self.until) = (true, None);
@@ -90,13 +90,13 @@ impl Schedule {
         self.line.next_run().map_or(Duration::MAX, |next| next.duration_since(now()).unwrap_or_default())
     }
 
-    /// An attempt is about to begin. Returns `false` if it was due for runs that are skipped.
+    /// Checks the due runs before an attempt begins. Returns `false` if the attempt was due for runs that are skipped.
     pub(in crate::runtime) fn may_begin(&mut self, cell: &Cell) -> bool {
         self.until = None;
         self.verdict = None;
-        // The next time may have come while a retry, or a run that was interrupted, could not begin.
+        // The next time may have come while a retry or an interrupted run could not begin.
         self.is_due |= self.line.with(Calendar::observe);
-        // What is due in a pause stays due when an attempt is triggered.
+        // An attempt that is triggered in a pause does not use up the runs that are due.
         if !self.is_due || cell.is_triggered_in_pause() {
             return true;
         }
@@ -112,7 +112,7 @@ impl Schedule {
         false
     }
 
-    /// Decides what comes of the runs that are due, unless the store of the fleet was asked for them.
+    /// Decides about the due runs, or returns the decision that the store of the fleet has confirmed.
     fn take_verdict(&mut self) -> Verdict {
         #[cfg(feature = "fleet")]
         if let Some(asked) = self.asked.take() {
@@ -121,7 +121,7 @@ impl Schedule {
         self.line.with(Calendar::judge)
     }
 
-    /// Returns the run that an attempt would begin now, which has to be marked in the store of the fleet before.
+    /// Returns the run that an attempt would begin now. It must be marked in the store of the fleet first.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn due_run(&mut self, cell: &Cell) -> Option<i64> {
         self.is_due |= self.line.with(Calendar::observe);
@@ -130,7 +130,7 @@ impl Schedule {
         self.asked.as_ref()?.run
     }
 
-    /// The runs that are due belong to another owner.
+    /// Skips the due runs, which belong to another owner.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn pass_over(&mut self) {
         let Some(verdict) = self.asked.take() else { return };
@@ -147,7 +147,7 @@ impl Schedule {
         }
     }
 
-    /// The attempt has begun.
+    /// Records that the attempt has begun.
     pub(in crate::runtime) fn begun(&mut self, cell: &Cell) {
         match self.verdict.take() {
             Some(verdict) => self.carry_out(cell, &verdict),
@@ -155,7 +155,7 @@ impl Schedule {
         }
     }
 
-    /// The attempt has ended, or its start has failed.
+    /// Records that the attempt has ended, or that its start has failed.
     pub(in crate::runtime) fn ended(&mut self, cell: &Cell) {
         if let Some(verdict) = self.verdict.take() {
             self.carry_out(cell, &verdict);
@@ -172,19 +172,20 @@ impl Schedule {
         }
     }
 
-    /// The attempt was interrupted: its run is due again.
+    /// Records that the attempt was interrupted: its run is due again.
     pub(in crate::runtime) fn interrupted(&self) {
         self.line.with(|calendar, _| calendar.interrupt());
     }
 
-    /// No attempt follows for the run.
+    /// Ends the run: no attempt follows for it.
     pub(in crate::runtime) fn run_is_over(&self) {
         self.line.with(|calendar, _| calendar.conclude());
     }
 
-    /// The registration has ended. If its group can start again, the schedule goes on where it was.
+    /// Handles the end of the registration. The schedule is kept if the task can start again, for example with its
+    /// group.
     pub(in crate::runtime) fn over(&self, cell: &Cell, outcome: &TaskOutcome) {
-        // An added task is kept if it comes back with its group.
+        // An added task is kept if it starts again with its group.
         let is_kept = (!cell.was_added() || cell.has_task()) && !cell.core().is_stopping();
         if !is_kept {
             return cell.core().schedules.leave(cell);
@@ -212,7 +213,7 @@ impl Schedule {
     }
 }
 
-/// Says what was missed, and what comes of it.
+/// Describes the missed runs, and whether they are made up for.
 fn text_of(missed: &MissedRuns, latest: &str) -> String {
     let (count, at_least) = (missed.count, if missed.count < COUNTED { "" } else { "at least " });
     let (runs, comes) = match (count, missed.made_up) {

@@ -1,4 +1,4 @@
-//! The engine while it runs: it turns reports and answers of the store into orders, and carries them out.
+//! The running engine: it hands reports of seats and answers of the store to the machine, and carries out its orders.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ struct Live {
     engine: Arc<Engine>,
     /// The runtime on which the store is called.
     store: Handle,
-    /// The seats that the machine knows, by their keys.
+    /// The seats that were reported to the machine, by their keys.
     seats: BTreeMap<LeaseKey, Arc<Seat>>,
     clock: LeaseClock,
     machine: Machine,
@@ -36,11 +36,12 @@ struct Live {
     store_clock: Option<Arc<StoreClock>>,
     /// The text of the last failure of a call.
     failure: String,
-    /// The paths and labels of the units that had leases, which can be gone when these are released.
+    /// The paths and labels of the units that had leases. A unit can be gone when its lease is released.
     paths: BTreeMap<LeaseKey, (Arc<str>, Arc<str>)>,
 }
 
-/// Drives the engine. The store is called on that runtime: a call that blocks its thread must not keep work from being told.
+/// Drives the engine. The store is called on the runtime `store`, so that a call that blocks its thread does not delay
+/// the orders to units.
 pub(super) async fn drive(engine: Arc<Engine>, store: Handle) {
     let _ended = Ended(Arc::clone(&engine));
     let clock = *engine.clock.get_or_init(LeaseClock::new);
@@ -64,7 +65,7 @@ pub(super) async fn drive(engine: Arc<Engine>, store: Handle) {
     }
 }
 
-/// Hands the hints of the store on.
+/// Passes the hints of the store to the engine.
 async fn hear(engine: Arc<Engine>) {
     /// A store whose hints never end must not keep the thread busy.
     const PAUSE: Duration = Duration::from_millis(10);
@@ -85,7 +86,7 @@ async fn hear(engine: Arc<Engine>) {
 }
 
 impl Live {
-    /// Handles what was said and what is due. Returns `false` at the end.
+    /// Handles the inputs and the deadlines that have passed. Returns `false` at the end.
     fn turn(&mut self) -> bool {
         let inputs = std::mem::take(&mut lock(&self.engine.shared).inputs);
         let now = self.clock.now();
@@ -109,9 +110,9 @@ impl Live {
         goes_on
     }
 
-    /// Hands on what the seat that has its key says.
+    /// Passes a report to the machine, from the seat that has its key.
     fn hear(&mut self, seat: &Arc<Seat>, say: Say, now: Duration) {
-        // It said that before it passed the key on.
+        // The report is from before the seat passed the key on.
         if say != Say::Leaves && self.engine.is_behind(seat) {
             return;
         }
@@ -125,7 +126,7 @@ impl Live {
         }
     }
 
-    /// Lets another seat have the key of one that does not work, and is paused or has handed its lease over.
+    /// Passes the key of an idle seat to another seat, if the first is paused or has handed over its lease.
     fn pass_on(&mut self, seat: &Arc<Seat>, now: Duration) {
         if !self.machine.is_for_others(&seat.key) {
             return;
@@ -138,7 +139,7 @@ impl Live {
         }
     }
 
-    /// A seat is the first of its key, and wants to work.
+    /// Reports a seat to the machine that has become the first of its key and wants to work.
     fn begin(&mut self, seat: Arc<Seat>, now: Duration) {
         if let Some(grants) = seat.grants_before() {
             self.machine.say(&seat.key, Say::Wants(grants), now);
@@ -146,13 +147,13 @@ impl Live {
         }
     }
 
-    /// Returns the seat that had the key when the machine was told last. An order is for that one, also if it has left in the
-    /// meantime.
+    /// Returns the seat whose report the machine got last for this key. An order is for this seat, even if it has left
+    /// in the meantime.
     pub(super) fn seat(&self, key: &LeaseKey) -> Option<Arc<Seat>> {
         self.seats.get(key).cloned()
     }
 
-    /// Lets the work of the session know how long it is valid.
+    /// Updates the end of the session for its work.
     fn follow_session(&mut self) {
         let current = self.machine.session_until();
         if let Some((_, validity)) = self.session.take_if(|(id, _)| current.is_none_or(|(current, _)| current != *id)) {
@@ -246,7 +247,7 @@ impl Live {
         }
     }
 
-    /// Notes a change of the lease of a unit, with no lock held.
+    /// Records a change of the lease of a unit, with no lock held.
     fn observe(&mut self, seat: &Seat, change: LeaseChange<'_>) {
         let path = seat.path().unwrap_or_else(|| seat.key.as_str().into());
         let label = seat.label();
@@ -254,7 +255,7 @@ impl Live {
         self.paths.insert(seat.key.clone(), (path, label));
     }
 
-    /// Sets the clock of the store by its last answer.
+    /// Sets the clock of the store from its last answer.
     fn set_store_clock(&mut self) {
         let Some(read) = self.machine.store_time() else { return };
         match &self.store_clock {
@@ -263,7 +264,7 @@ impl Live {
         }
     }
 
-    /// Waits for a word, a reply, or the next time at which something is due.
+    /// Waits for an input, a reply, or the next deadline.
     pub(super) async fn wait(&mut self) {
         let mut due =
             pin!(self.machine.wakes_at(self.clock.now()).and_then(|at| self.clock.instant(at)).map(sleep_until));

@@ -1,6 +1,6 @@
-//! Drives the machine of the leases: one loop, on a thread of its own, so that neither blocked workers nor the pool of the
-//! application hold a renewal up, and the store is called on another. On a runtime with paused time, both are tasks of that
-//! runtime.
+//! Drives the machine of the leases in one loop. The loop has a thread of its own, so that neither blocked workers nor
+//! the pool of the application delay a renewal, and the store is called on another thread. On a runtime with paused
+//! time, both are tasks of that runtime.
 
 mod live;
 mod seats;
@@ -25,9 +25,9 @@ pub(in crate::runtime) struct Engine {
     fleet: Fleet,
     label: Arc<str>,
     core: Weak<Core>,
-    /// A leaf: no other lock is taken, and no user code runs, under it.
+    /// The lock is a leaf: no other lock is taken, and no user code runs, under it.
     shared: Mutex<Shared>,
-    /// Its only waiter is the driver.
+    /// Notified when there are inputs. Its only waiter is the driver.
     bell: Notify,
     clock: OnceLock<LeaseClock>,
     over: Waiters,
@@ -36,7 +36,8 @@ pub(in crate::runtime) struct Engine {
 #[derive(Default)]
 struct Shared {
     inputs: Vec<Input>,
-    /// The seats of each key. The first one has the key in this process; the others are in the order in which they came.
+    /// The seats of each key. The first seat has the key in this process; the others wait in the order of their
+    /// arrival.
     seats: BTreeMap<LeaseKey, Vec<Waiting>>,
     driver: Driver,
     /// The last failure of the store, while it cannot be reached.
@@ -59,9 +60,9 @@ enum Driver {
 
 enum Input {
     Say(Arc<Seat>, Say),
-    /// The seat is the first of its key now, and wants to work.
+    /// The seat has become the first of its key, and wants to work.
     First(Arc<Seat>),
-    /// The seat is the first of its key, and another one wants it.
+    /// The seat is the first of its key, and another seat wants the key.
     Yields(Arc<Seat>),
     Hint,
     ShutDown,
@@ -80,12 +81,12 @@ impl Engine {
         })
     }
 
-    /// Returns the time that work has to clean up when its lease is about to end.
+    /// Returns the time that work has to clean up before its lease ends.
     pub(in crate::runtime) fn clean_up(&self) -> Duration {
         self.fleet.times().clean_up()
     }
 
-    /// A seat says something.
+    /// Handles a report of a seat.
     pub(super) fn say(self: &Arc<Self>, seat: &Arc<Seat>, say: Say) {
         let mut shared = lock(&self.shared);
         let key = &seat.key;
@@ -94,7 +95,7 @@ impl Engine {
         }
         let seats = shared.seats.entry(key.clone()).or_default();
         let place = seats.iter().position(|waiting| Arc::ptr_eq(&waiting.seat, seat));
-        // A seat that waits behind another says so here only.
+        // The reports of a seat that waits behind another are only recorded here.
         let wants = matches!(say, Say::Wants(_));
         if let Some(waiting) = place.and_then(|place| seats.get_mut(place)) {
             waiting.wants = wants || (waiting.wants && !matches!(say, Say::Withdraws(_)));
@@ -140,7 +141,7 @@ impl Engine {
         seats.iter().skip(1).any(|waiting| Arc::ptr_eq(&waiting.seat, seat))
     }
 
-    /// The first seat of a key puts itself at the end, if another one wants the key. Returns that one.
+    /// Moves the first seat of a key to the end, if another seat wants the key. Returns that seat.
     fn pass_on(&self, seat: &Arc<Seat>) -> Option<Arc<Seat>> {
         let mut shared = lock(&self.shared);
         let seats = shared.seats.get_mut(&seat.key)?;
@@ -159,8 +160,8 @@ impl Engine {
         self.bell.notify_one();
     }
 
-    /// Nothing more is asked for, and the session is closed once all work has ended. Returns `false` if nothing is to be
-    /// waited for.
+    /// Stops to compete for leases, and closes the session once all work has ended. Returns `false` if there is nothing
+    /// to wait for.
     pub(in crate::runtime) fn shut_down(&self) -> bool {
         let mut shared = lock(&self.shared);
         let was = shared.driver;
@@ -174,7 +175,7 @@ impl Engine {
         was == Driver::Running
     }
 
-    /// Waits until the session is closed, or the store has not answered that.
+    /// Waits until the session is closed, or the call to close it has timed out.
     pub(in crate::runtime) async fn closed(&self) {
         self.over.wait(|| (lock(&self.shared).driver == Driver::Over).then_some(())).await;
     }
@@ -205,7 +206,7 @@ impl Engine {
     }
 }
 
-/// Puts the first seat that wants to work before the others.
+/// Moves the first seat that wants to work to the front. Returns it.
 fn first_that_wants(seats: &mut Vec<Waiting>) -> Option<Arc<Seat>> {
     let place = seats.iter().position(|waiting| waiting.wants)?;
     let next = seats.remove(place);
@@ -215,7 +216,7 @@ fn first_that_wants(seats: &mut Vec<Waiting>) -> Option<Arc<Seat>> {
 }
 
 impl Engine {
-    /// Returns what the jitter of the machine is drawn from.
+    /// Returns the random number generator for the jitter of the machine.
     #[cfg_attr(not(feature = "test-util"), expect(clippy::unused_self, reason = "only tests have a seed"))]
     fn random(&self) -> fastrand::Rng {
         #[cfg(feature = "test-util")]

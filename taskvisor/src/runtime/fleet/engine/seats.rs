@@ -1,4 +1,4 @@
-//! What a unit is told of its lease.
+//! The notifications to a unit about its lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::super::clock::StoreClock;
 use super::super::seat::{Seat, Unit};
 use crate::events::{Event, EventKind};
 
-/// The unit of a seat, as the engine speaks to it.
+/// The calls of the engine to the unit of a seat.
 impl Seat {
     pub(in crate::runtime::fleet) fn path(&self) -> Option<Arc<str>> {
         match self.unit.get()? {
@@ -16,7 +16,7 @@ impl Seat {
         }
     }
 
-    /// Returns the label of its series of metrics: like that of a task, it is bounded by the declaration.
+    /// Returns the label of the unit in metrics. As for tasks, the number of labels is bounded by the declaration.
     pub(super) fn label(&self) -> Arc<str> {
         const DYNAMIC: &str = "dynamic";
         let Some(Unit::Task(cell)) = self.unit.get() else { return self.path().unwrap_or_else(|| DYNAMIC.into()) };

@@ -1,4 +1,4 @@
-//! The threads on which the engine and the calls of the store run.
+//! The threads on which the engine runs and the store is called.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) fn start(engine: &Arc<Engine>) {
     let store = on_thread("taskvisor-store");
     let driver = on_thread("taskvisor-fleet");
     let (Some((store, store_lives)), Some((driver, driver_lives))) = (store, driver) else {
-        // Without threads it has to share the runtime of the tasks.
+        // If no thread can be created, the engine shares the runtime of the tasks.
         if let Some(here) = here {
             here.spawn(drive(Arc::clone(engine), here.clone()));
         }
@@ -41,14 +41,14 @@ fn on_thread(name: &str) -> Option<(Handle, oneshot::Sender<()>)> {
     let thread = std::thread::Builder::new().name(name.into());
     let spawned = thread.spawn(move || {
         let _ = runtime.block_on(over);
-        // What a store has left, such as its connection, ends with its runtime.
+        // The remaining tasks of a store, such as its connection, end with its runtime.
         runtime.shutdown_background();
     });
     spawned.ok()?;
     Some((handle, lives))
 }
 
-/// Returns `true` if the clock of Tokio stands still here, as in a test.
+/// Returns `true` if the clock of Tokio is paused, as in a test.
 fn is_time_paused() -> bool {
     #[cfg(feature = "test-util")]
     {
@@ -60,14 +60,14 @@ fn is_time_paused() -> bool {
     false
 }
 
-/// Ends the driver for those who wait for it, also if it is dropped.
+/// Marks the driver as ended and wakes the waiters, even if the driver is dropped.
 pub(super) struct Ended(pub(super) Arc<Engine>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         let mut shared = lock(&self.0.shared);
         shared.driver = Driver::Over;
-        // Seats keep the engine, and it keeps them while they have a place.
+        // Breaks the cycle of references between the engine and its seats.
         let gone = (std::mem::take(&mut shared.seats), std::mem::take(&mut shared.inputs));
         drop(shared);
         drop(gone);

@@ -31,7 +31,7 @@ impl GroupCell {
     pub(crate) async fn cancel(&self, group: &GroupRef) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
         let first = self.stop_for_good(None, StopBy::within(grace));
-        // A task of the group, or a task that the group waits for, would wait for itself.
+        // A call from a task of the group, or from a task that the group waits for, must not wait for itself.
         let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
         match self.core.timeout(grace.saturating_add(ABORT), ended).await {
@@ -50,14 +50,14 @@ impl GroupCell {
         restarts
     }
 
-    /// Restarts the group, and waits until a run after that is ready. Returns `false` if it was refused, or the group
-    /// has ended before.
+    /// Restarts the group, and waits until a run after that is ready. Returns `false` if the restart was refused, or
+    /// the group has ended before.
     pub(crate) async fn restart_and_wait(&self, group: &GroupRef) -> bool {
         let runs = self.lock().runs;
         if !self.restart() {
             return false;
         }
-        // A task of the group would wait for its own end.
+        // A call from a task of the group must not wait for its own end.
         let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return true };
         let look = || {
             let inbox = self.lock();
@@ -67,7 +67,7 @@ impl GroupCell {
         self.core.await_ready(look).await
     }
 
-    /// Returns `true` if its parent stopped the group, and decides whether it comes back.
+    /// Returns `true` if its parent stopped the group. The parent decides whether it starts again.
     pub(in crate::runtime) fn is_stopped_by_parent(&self) -> bool {
         self.lock().stopped_by_parent
     }

@@ -1,4 +1,4 @@
-//! The children of a group: which there are, and which come and go at run time.
+//! The children of a group: lookup, and additions and removals at run time.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -25,8 +25,8 @@ pub(in crate::runtime) struct Adoption<'a> {
 }
 
 impl GroupCell {
-    /// Returns the paths of the siblings that a child waits for; if there are none, those that a group around it waits
-    /// for.
+    /// Returns the paths of the siblings that a child waits for. If there are none, returns the siblings that a group
+    /// around it waits for.
     pub(in crate::runtime) fn awaited_by(&self, key: Key) -> Vec<String> {
         let of_groups = self.with_parents().filter_map(|group| group.position.as_ref());
         let of_groups = of_groups.map(|Position { parent, key }| parent.unmet_by(*key));
@@ -38,8 +38,8 @@ impl GroupCell {
         self.position.as_ref().map_or_else(Vec::new, |Position { parent, key }| parent.awaited_by(*key))
     }
 
-    /// Returns the paths of the children that a declared child is after and that are not ready, in order. Children that
-    /// have ended pass the order on.
+    /// Returns the paths of the children that a declared child is after and that are not ready, in order. A child that
+    /// has ended is replaced by the children that it is after.
     fn unmet_by(&self, key: Key) -> Vec<String> {
         let place = usize::try_from(key).unwrap_or(usize::MAX);
         let (mut unmet, mut seen) = (BTreeSet::new(), BTreeSet::new());
@@ -64,7 +64,7 @@ impl GroupCell {
         self.declared.dynamic == Dynamic::Keep && self.position.is_some()
     }
 
-    /// Returns the group with its declared children; of a fresh group, those of the current or last run.
+    /// Returns the declared children; for a fresh group, those of the current or last run.
     pub(in crate::runtime) fn children(&self) -> Arc<Declared> {
         if !self.declared.is_fresh {
             return Arc::clone(&self.declared);
@@ -94,8 +94,8 @@ impl GroupCell {
         self.lock().reserved = true;
     }
 
-    /// Closes the group for new children and restarts. With `if_idle`, this fails if there are some that the driver does
-    /// not know yet.
+    /// Closes the group for new children and restarts. With `if_idle`, returns `false` if the driver has not yet
+    /// received one of them.
     pub(in crate::runtime::group) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
         if if_idle && inbox.messages.iter().any(|message| message.input.goes_on()) {
@@ -117,7 +117,7 @@ impl GroupCell {
     /// be dropped with no lock held.
     pub(in crate::runtime) fn set_members(&self, members: Vec<Member>) -> Vec<Member> {
         let mut inbox = self.lock();
-        // The names of the last run are taken until the children of the next are known.
+        // For a fresh group, the names of the last run stay reserved until the children of the next run are made.
         inbox.reserved = self.declared.is_fresh && inbox.reserved;
         let first_added = self.declared.first_added();
         inbox.messages.retain(|message| !message.input.is_of_declared(first_added));
@@ -126,7 +126,7 @@ impl GroupCell {
         gone
     }
 
-    /// Removes an added child that has ended. It is kept if it comes back with the next run.
+    /// Removes an added child that has ended. It is kept if the group registers it again for the next run.
     pub(in crate::runtime::group) fn forget(&self, key: Key) {
         let mut inbox = self.lock();
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
@@ -140,8 +140,8 @@ impl GroupCell {
         drop(gone);
     }
 
-    /// Checks that a child of that name can be added. A later [`adopt`](Self::adopt) can fail all the same, if the group
-    /// stops for good in the meantime.
+    /// Checks that a child of that name can be added. A later [`adopt`](Self::adopt) can still fail if the group stops
+    /// for good in the meantime.
     pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
         self.check_runs()?;
         self.check_is_open()?;
@@ -170,7 +170,7 @@ impl GroupCell {
         Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() })
     }
 
-    /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
+    /// Returns the right to add a child of that name at the end. The caller holds the registry's lock, and runs no user
     /// code until the child is entered.
     pub(in crate::runtime) fn adopt(&self, name: &str) -> Result<Adoption<'_>, RuntimeError> {
         let mut inbox = self.lock();
@@ -186,8 +186,8 @@ impl GroupCell {
         Ok(Adoption { group: self, inbox, key, takes_place })
     }
 
-    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or waits
-    /// for its next run, which registers the child.
+    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or
+    /// waits for its next run, which registers the child.
     pub(in crate::runtime) fn readopt(&self, key: Key) -> Option<Adoption<'_>> {
         let inbox = self.lock();
         let runs = inbox.open && !inbox.reserved && inbox.orphans.is_none() && inbox.state != TaskState::Ended;
@@ -202,7 +202,7 @@ impl GroupCell {
         member.map(|member| member.failure(is_lost))
     }
 
-    /// The driver has handled the new registration of a child.
+    /// Drops the previous registration of a child when the driver has handled the new one.
     pub(in crate::runtime::group) fn forget_before(&self, key: Key) {
         let gone = self.lock().before.remove(&key);
         drop(gone);
@@ -218,19 +218,19 @@ impl GroupCell {
 }
 
 impl Inbox {
-    /// Returns the group with its declared children, of which this is the declaration.
+    /// Returns the declared children: those that were made, or `declared`.
     fn children<'a>(&'a self, declared: &'a Arc<Declared>) -> &'a Arc<Declared> {
         self.made.as_ref().unwrap_or(declared)
     }
 
-    /// Returns `true` if an added child of that name comes back with the next run.
+    /// Returns `true` if an added child of that name is registered again for the next run.
     fn returns(&self, name: &str) -> bool {
         self.returning.values().any(|cell| last_segment(cell.name()) == name)
     }
 }
 
 impl Role {
-    /// The role of a child that was added.
+    /// Returns the role of a child that was added.
     pub(in crate::runtime) fn of_added(cell: &Cell) -> Self {
         let policy = cell.policy();
         Self {
@@ -244,7 +244,7 @@ impl Role {
 }
 
 impl Adoption<'_> {
-    /// Registers the child again, which runs on this runtime. `end` is the end of its previous registration.
+    /// Registers the child again, on this runtime. `end` is the end of its previous registration.
     pub(in crate::runtime) fn enter_again(self, cell: &Arc<Cell>, runtime: &Handle, end: End) {
         let Self { group, mut inbox, key, .. } = self;
         let is_elsewhere = inbox.home != runtime.id();
@@ -253,7 +253,8 @@ impl Adoption<'_> {
         }
         if let Some(member) = inbox.members.get_mut(key) {
             let before = mem::replace(member, Member::Task(Arc::clone(cell)));
-            // Of two, the first can be the failure of the group; the caller keeps the second.
+            // If there are two previous registrations, the first can be the failure of the group; the caller keeps the
+            // second.
             inbox.before.entry(key).or_insert(before);
         }
         group.ring(inbox, Input::Again { key, end }, None);
@@ -262,7 +263,7 @@ impl Adoption<'_> {
         }
     }
 
-    /// Adds the child, which runs on this runtime.
+    /// Adds the child, on this runtime.
     pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
         let Self { group, mut inbox, key, takes_place } = self;
         inbox.members.added.insert(key, Member::Task(Arc::clone(cell)));

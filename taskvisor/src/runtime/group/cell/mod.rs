@@ -49,10 +49,10 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) position: Option<Position>,
     /// The permits of its `max_concurrent`.
     pub(in crate::runtime) permits: Option<Shared>,
-    /// [`Inbox`] says when its lock is taken.
+    /// The module docs have the lock order.
     inbox: Mutex<Inbox>,
-    /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
-    /// to all its tasks, so a task that finds `true` is woken by its own request.
+    /// `true` from the request of a stop, hold or restart until the next run begins. Requests to all tasks of the group
+    /// follow, so a task that reads `true` is woken by its own request.
     stopping: AtomicBool,
     /// `true` if the group has been ready since its parent started it.
     passed: AtomicBool,
@@ -63,16 +63,16 @@ pub(crate) struct GroupCell {
     ///
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
     first_failed: Mutex<Arc<String>>,
-    /// The places of `max_starting`.
+    /// The permits of `max_starting`.
     pub(in crate::runtime) starting: Option<Arc<Semaphore>>,
     /// `true` if the group or one around it has `max_starting`.
     pub(in crate::runtime) limits_starts: bool,
-    /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
+    /// The failure because of which the current run stops. The lock is a leaf, like that of `first_failed`.
     failing: Mutex<Option<Arc<FailureChain>>>,
-    /// Its own place in the fleet.
+    /// The group's own seat in the fleet.
     #[cfg(feature = "fleet")]
     pub(super) seat: Option<Arc<Seat>>,
-    /// The number of grants since which nothing of it has run, when it was last to compete.
+    /// The number of grants of the seat when the group last became idle and began to compete.
     #[cfg(feature = "fleet")]
     pub(super) idle_since: AtomicU64,
 }
@@ -97,9 +97,9 @@ pub(super) struct Inbox {
     /// The key of the next added child.
     next_key: Key,
     state: TaskState,
-    /// The start of the state, unless the group runs.
+    /// The start of the state. Not set while the group runs.
     since: Ticks,
-    /// The time at which the driver starts the group or its children again, for snapshots; zero while it waits for none.
+    /// The time at which the driver starts the group or its children again, for snapshots. Zero if there is none.
     due: Ticks,
     /// The number of runs.
     runs: u32,
@@ -111,7 +111,7 @@ pub(super) struct Inbox {
     open: bool,
     /// `true` if the group was requested to stop for good.
     stopped: bool,
-    /// `true` if its parent requested that first. The parent decides whether the group comes back.
+    /// `true` if its parent requested the stop first. The parent decides whether the group starts again.
     stopped_by_parent: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
@@ -122,8 +122,8 @@ pub(super) struct Inbox {
     /// The last failure, and its text.
     failure: Option<FailureChain>,
     outcome: Option<Fenced<TaskOutcome>>,
-    /// The previous registrations of children that were registered again, until the driver has handled that. One of
-    /// them can be the failure of the group.
+    /// The previous registrations of children that were registered again, until the driver has handled the new ones.
+    /// One of them can be the failure of the group.
     before: BTreeMap<Key, Member>,
     /// The added children that the group has stopped, and registers again at its next run, by their keys.
     returning: BTreeMap<Key, Arc<Cell>>,
@@ -131,7 +131,7 @@ pub(super) struct Inbox {
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
     elsewhere: BTreeMap<Key, Handle>,
-    /// The members that are waited for after the driver is gone.
+    /// The members whose ends are awaited after the driver is gone.
     pub(super) orphans: Option<Orphans>,
 }
 
@@ -228,7 +228,7 @@ impl GroupCell {
         self.ring(self.lock(), input, by);
     }
 
-    /// Takes all messages. Frees the memory of a burst that is handled.
+    /// Takes all messages, and frees the memory of a handled burst.
     pub(super) fn receive(&self, into: &mut VecDeque<Message>) {
         const KEPT: usize = 4;
         debug_assert!(into.is_empty(), "what was received before is handled first");
@@ -243,8 +243,8 @@ impl GroupCell {
         }
     }
 
-    /// Sends a note of a nested group. Returns the outcome with which this group must end, if it has no driver and that
-    /// was the end of its last member.
+    /// Sends a note of a nested group. If this group has no driver and the note is the end of its last member, returns
+    /// the outcome with which this group must end.
     #[must_use = "the end of a group is not told within that of another: groups nest deeply"]
     pub(super) fn note_of_group(&self, group: &GroupRef, key: Key, epoch: Epoch, note: Note) -> Option<TaskOutcome> {
         let is_it = |member: &Member| matches!(member, Member::Group(other) if other.ptr_eq(group));
@@ -269,12 +269,12 @@ impl GroupCell {
         self.send(Input::Release(epoch), None);
     }
 
-    /// A stop of the group has begun: no attempt begins in it until its next run.
+    /// Records that a stop of the group has begun: no attempt begins in it until its next run.
     pub(super) fn mark_stopping(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Notes that the group is ready.
+    /// Records that the group is ready.
     pub(super) fn passes(&self) {
         self.passed.store(true, Ordering::Release);
     }
@@ -289,12 +289,12 @@ impl GroupCell {
         successors(Some(self), |group| Some(&*group.position.as_ref()?.parent))
     }
 
-    /// Wakes the driver, which looks again at what it waits for.
+    /// Wakes the driver, which checks its messages and waits again.
     pub(in crate::runtime) fn ring_bell(&self) {
         self.bell.notify_one();
     }
 
-    /// The groups above can move to that runtime too, if their own ends.
+    /// Adds this runtime to the groups above, so that they can move to it if their own runtime ends.
     fn tell_above(&self, runtime: &Handle) {
         let mut position = self.position.as_ref();
         while let Some(Position { parent, key, .. }) = position {

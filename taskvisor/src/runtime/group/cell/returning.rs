@@ -1,4 +1,4 @@
-//! Added children that come back with the next run of their group.
+//! Returning children: added children that are registered again for the next run of their group.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -14,27 +14,27 @@ use crate::runtime::task::Cell;
 use crate::tree::Role;
 
 impl GroupCell {
-    /// Takes the children that come back with the next run.
+    /// Takes the returning children.
     pub(in crate::runtime) fn take_returning(&self) -> BTreeMap<Key, Arc<Cell>> {
         mem::take(&mut self.lock().returning)
     }
 
-    /// Returns the child of that name that comes back with the next run.
+    /// Returns the returning child of that path.
     pub(in crate::runtime) fn returning(&self, path: &str) -> Option<Arc<Cell>> {
         self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
     }
 
-    /// Returns the children that come back with the next run, in the order in which they were added.
+    /// Returns the returning children, in the order in which they were added.
     pub(in crate::runtime) fn all_returning(&self) -> Vec<Arc<Cell>> {
         self.lock().returning.values().cloned().collect()
     }
 
-    /// Returns `true` if a child of that path comes back with the next run.
+    /// Returns `true` if there is a returning child of that path.
     pub(in crate::runtime) fn has_returning(&self, path: &str) -> bool {
         self.lock().returning.values().any(|cell| **cell.name() == *path)
     }
 
-    /// Returns the names of the children that come back with the next run.
+    /// Returns the paths of the returning children.
     pub(in crate::runtime) fn returning_names(&self) -> Vec<Arc<str>> {
         self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
     }
@@ -46,7 +46,7 @@ impl GroupCell {
         self.lock().returning.values().map(policy).collect()
     }
 
-    /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
+    /// Removes a returning child, which is then not registered again. Returns it, to be dropped with no lock held.
     pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
         let mut inbox = self.lock();
         let (key, _) = inbox.returning.iter().find(|(_, cell)| **cell.name() == *path)?;
@@ -54,12 +54,12 @@ impl GroupCell {
         inbox.returning.remove(&key)
     }
 
-    /// Enters a child that comes back, under its key from before. The caller hands its role to the driver.
+    /// Enters a returned child under its previous key. The caller hands its role to the driver.
     pub(in crate::runtime) fn enter_returned(&self, key: Key, cell: &Arc<Cell>) {
         self.lock().members.added.insert(key, Member::Task(Arc::clone(cell)));
     }
 
-    /// Takes over the children of the previous registration of the group that come back.
+    /// Takes over the returning children of the previous registration of the group.
     pub(in crate::runtime) fn inherit(&self, before: &Self) {
         let (returning, next_key, made) = {
             let mut inbox = before.lock();
@@ -70,7 +70,7 @@ impl GroupCell {
         inbox.made = made;
     }
 
-    /// Hands a child that came back to the driver, before the first run.
+    /// Hands a returned child to the driver, before the first run.
     pub(in crate::runtime) fn add_returned(&self, key: Key, child: Role) {
         self.send(Input::Add { key, child, takes_place: false }, None);
     }

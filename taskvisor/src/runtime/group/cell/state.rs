@@ -1,4 +1,4 @@
-//! What a group is and has come to, as others see it: its state, its failures and its outcome.
+//! The observable state of a group: its state, its failures and its outcome.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -22,19 +22,19 @@ use crate::sync::lock;
 use crate::task::{StopKind, StopReason, TaskError};
 use crate::tree::FailureChain;
 
-/// What a group has left when it has ended, to be dropped with no lock held.
+/// The contents of a group that has ended, to be dropped with no lock held.
 pub(in crate::runtime) struct Gone {
     #[expect(dead_code, reason = "it is only dropped")]
     members: (ByKey<Member>, BTreeMap<Key, Member>),
     #[expect(dead_code, reason = "it is only dropped")]
     runtimes: BTreeMap<Key, Handle>,
-    /// The children that came too late.
+    /// The children that were added too late to run.
     late: Vec<Member>,
     #[expect(dead_code, reason = "it is only dropped")]
     spare: Option<Fenced<TaskOutcome>>,
 }
 
-/// A group at one moment.
+/// The state of a group at one moment.
 pub(in crate::runtime) struct SeenGroup {
     pub(in crate::runtime) state: TaskState,
     pub(in crate::runtime) restarts: u32,
@@ -49,18 +49,18 @@ pub(in crate::runtime) struct SeenGroup {
 }
 
 impl GroupCell {
-    /// Returns `true` if other starts take all places of `max_starting`, of the group or one around it.
+    /// Returns `true` if other starts hold all permits of `max_starting` of the group, or of a group around it.
     pub(in crate::runtime) fn has_no_place(&self) -> bool {
         let is_full = |group: &Self| group.starting.as_ref().is_some_and(|places| places.available_permits() == 0);
         self.limits_starts && self.with_parents().any(is_full)
     }
 
-    /// Returns `true` if the parent decides on the failures of the group.
+    /// Returns `true` if the parent decides what follows a failure of the group.
     pub(in crate::runtime::group) fn is_managed(&self) -> bool {
         self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
     }
 
-    /// The current run is ready.
+    /// Records that the current run is ready.
     pub(in crate::runtime::group) fn set_ready(&self) {
         self.lock().ready = true;
         self.core.tell_ready();
@@ -71,7 +71,7 @@ impl GroupCell {
         self.shown(state)
     }
 
-    /// Returns the public state, of this one of its own.
+    /// Returns the public state for its own state.
     #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there are no leases"))]
     pub(in crate::runtime) fn shown(&self, state: TaskState) -> TaskState {
         #[cfg(feature = "fleet")]
@@ -81,7 +81,7 @@ impl GroupCell {
         state
     }
 
-    /// Returns what a snapshot has of it, as of one moment.
+    /// Returns the state that a snapshot shows, as of one moment.
     pub(in crate::runtime) fn seen(&self) -> SeenGroup {
         let inbox = self.lock();
         let is_ready = inbox.ready && inbox.state == TaskState::Running;
@@ -97,14 +97,14 @@ impl GroupCell {
         }
     }
 
-    /// Returns the time at which the driver starts the group or its children again, if it waits for one.
+    /// Returns the time at which the driver starts the group or its children again, if there is one.
     pub(in crate::runtime) fn due(&self) -> Option<Ticks> {
         let due = self.lock().due;
         (due > 0).then_some(due)
     }
 
-    /// The group failed, so many times in a row, and starts again after this time. `due` is that time, if no parent decides
-    /// when it begins.
+    /// Records the failure of a group that starts again after `delay`. `failures` is the number of failures in a row.
+    /// `due` is the time of the start, unless the parent decides when it begins.
     pub(in crate::runtime::group) fn fails(
         &self,
         error: &Arc<TaskError>,
@@ -118,13 +118,13 @@ impl GroupCell {
         self.rests_as(&mut inbox, TaskState::Backoff, due);
     }
 
-    /// The group failed, and does not start again.
+    /// Records the failure of a group that does not start again.
     pub(in crate::runtime::group) fn fails_for_good(&self, error: &Arc<TaskError>, failures: u32) {
         let _in_order = self.lock();
         self.publish_failure(error, failures, None);
     }
 
-    /// Publishes a failure, and what follows. Called under the lock of the mailbox.
+    /// Publishes a failure, and the delay that follows. Called under the lock of the mailbox.
     fn publish_failure(&self, error: &Arc<TaskError>, failures: u32, delay: Option<Duration>) {
         if self.core.bus.is_active() {
             let (count, delay_ms) = (Some(u64::from(failures)), delay.map(millis));
@@ -148,7 +148,7 @@ impl GroupCell {
         Event::about(kind, &self.path)
     }
 
-    /// Notes the time at which the driver starts the group or its children again.
+    /// Records the time at which the driver starts the group or its children again.
     pub(in crate::runtime::group) fn is_due_at(&self, at: Option<Instant>) {
         self.lock().due = at.map_or(0, |at| self.core.clock.at(at).max(1));
     }
@@ -172,7 +172,7 @@ impl GroupCell {
         matches!(self.lock().outcome.as_deref(), Some(TaskOutcome::Completed))
     }
 
-    /// Returns the end with this outcome, for its parent.
+    /// Returns the kind of end with this outcome, for the parent.
     pub(in crate::runtime::group) fn end_of(&self, outcome: &TaskOutcome) -> End {
         let must_not_end = self.declared.overrides.critical == Some(Critical::AnyEnd);
         let is_undue = must_not_end && outcome.is_completed() && !self.core.is_stopping() && !self.is_stopping();
@@ -189,7 +189,7 @@ impl GroupCell {
         drop(before);
     }
 
-    /// Returns the failure because of which the group stops, or a group around it.
+    /// Returns the failure because of which the group, or a group around it, stops.
     pub(in crate::runtime) fn failing(&self) -> Option<Arc<FailureChain>> {
         self.with_parents().find_map(|group| lock(&group.failing).clone())
     }
@@ -214,8 +214,8 @@ impl GroupCell {
         drop(mem::replace(&mut *lock(&self.first_failed), path));
     }
 
-    /// Returns the outcome of a group that was requested to stop. The stop of a root that has failed can be that of its
-    /// supervisor, at the end of its grace: it has failed all the same.
+    /// Returns the outcome of a group that was requested to stop. If the supervisor stops because of a failure of the
+    /// tree, the outcome of the root is that failure.
     pub(in crate::runtime::group) fn stopped(&self) -> TaskOutcome {
         if let (None, Some(chain)) = (&self.position, self.core.stop.failure_chain()) {
             return TaskOutcome::Failed { error: Arc::new(TaskError::error(chain.clone())) };
@@ -232,7 +232,7 @@ impl GroupCell {
         TaskOutcome::Canceled { error: None, reason, finished: false }
     }
 
-    /// A run begins.
+    /// Records the begin of a run.
     pub(in crate::runtime::group) fn begins(&self) {
         self.set_failing(None);
         let mut inbox = self.lock();
@@ -240,7 +240,7 @@ impl GroupCell {
         if restarts > 0 && self.core.bus.is_active() {
             self.core.bus.publish(Event { count: Some(restarts), ..self.event(EventKind::GroupRestarted) });
         }
-        // Another request can have come since: the driver handles it next.
+        // Another request can have come in the meantime: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
@@ -251,7 +251,7 @@ impl GroupCell {
         self.rests(state, None);
     }
 
-    /// The group is in this state, and waits for this time if it is known.
+    /// Records the state of a group that does not run, and the delay until its next run, if it is known.
     pub(in crate::runtime::group) fn rests(&self, state: TaskState, delay: Option<Duration>) {
         self.rests_as(&mut self.lock(), state, delay);
     }
@@ -262,7 +262,7 @@ impl GroupCell {
         inbox.making = false;
     }
 
-    /// The function of a fresh group is called.
+    /// Records that the function of a fresh group is called.
     pub(in crate::runtime::group) fn set_making(&self) {
         let mut inbox = self.lock();
         (inbox.state, inbox.since) = (TaskState::Running, self.core.clock.now());
@@ -289,7 +289,8 @@ impl GroupCell {
         is_down && inbox.runs > 0 && inbox.open && !inbox.stopped && !self.core.is_stopping()
     }
 
-    /// Returns the problem of a group that waits for its next run, and since when. Its tasks are not registered then.
+    /// Returns the problem of a group that waits for its next run, and the start of the wait. Its tasks are not
+    /// registered then.
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(Problem, Ticks)> {
         let inbox = self.lock();
         let has_none = inbox.runs > 0 || self.declared.is_fresh;
@@ -316,7 +317,7 @@ impl GroupCell {
         }
     }
 
-    /// Does the remaining work after the end: wakes its waiters. Called with no lock held.
+    /// Does the remaining work after the end, such as waking the waiters. Called with no lock held.
     pub(in crate::runtime) fn has_finished(&self, gone: Gone) {
         for member in &gone.late {
             member.turn_away(self.core.config.grace);

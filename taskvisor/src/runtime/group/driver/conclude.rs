@@ -1,4 +1,4 @@
-//! What a group does when a run of it is over: it starts again, waits, or ends with an outcome.
+//! The decision about what follows a run of a group: it starts again, waits, or ends with an outcome.
 
 use std::mem;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Live {
         if note == Note::Ready {
             self.group.passes();
         }
-        // Only the last end in a group can end it.
+        // Only the end of the last member can end a group.
         drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
 
@@ -49,9 +49,9 @@ impl Live {
         self.step(Input::Follow(follow));
     }
 
-    /// Closes the group, which ends. With `if_idle`, this fails if something came since that goes on with it.
+    /// Closes the group before its end. With `if_idle`, returns `false` if a message came that continues the group.
     pub(super) fn close(&self, if_idle: bool) -> bool {
-        // What came right after the last end was received together with that.
+        // Messages that came right after the last end were received together with it.
         let goes_on = self.messages.iter().any(|message| message.input.goes_on());
         !(if_idle && goes_on) && self.group.close(if_idle)
     }
@@ -66,7 +66,7 @@ impl Live {
             }));
             return Follow::End;
         }
-        // No run began.
+        // No run began if the children could not be made.
         let lived = (why != Why::Unmade).then(|| self.began.elapsed());
         let facts = Facts {
             policy: &self.policy,
@@ -117,7 +117,7 @@ impl Live {
                 }
                 if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
-            // A group has no schedule, and these requests are not among its facts.
+            // A group has no schedule, and its facts contain no such requests.
             Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),
         }
     }
@@ -131,7 +131,7 @@ impl Live {
     /// Returns the failure of the group, from the leaf to this group.
     pub(super) fn failure(&self, why: Why) -> Option<FailureChain> {
         if let (Why::Limit(_), Some(failing)) = (why, self.group.own_failing()) {
-            // The child may have had its final attempt since.
+            // The child may have had its final attempt in the meantime, so the stored failure is used.
             return Some((*failing).clone());
         }
         let (key, limit) = match why {

@@ -1,4 +1,4 @@
-//! Drivers that die.
+//! Tests of drivers that panic or are dropped.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::super::machine::Input;
 use super::super::plan::{Note, RetryIn};
 use crate::{Group, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree};
 
-/// A task that counts its running attempts, and takes a second to stop.
+/// Returns a task that counts its running attempts, and takes a second to stop.
 fn counted(name: &str, running: &Arc<AtomicUsize>) -> TaskSpec {
     let running = Arc::clone(running);
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -127,7 +127,7 @@ async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), Runtim
     let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
     tree.start().await?;
     sleep(Duration::from_secs(1)).await;
-    // This failure belongs to the first start. The child does not back off, since it runs again by now.
+    // This failure belongs to the first start. The child does not wait for a backoff, because it runs again.
     let failed = Note::Failed(RetryIn::Backoff(Duration::from_secs(3600)));
     tree.supervisor().core.group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
     sleep(Duration::from_secs(10)).await;

@@ -1,4 +1,4 @@
-//! The children of a run: made anew where the group says so, and registered.
+//! Makes the children of a run of a fresh group, and registers the children of a run.
 
 use std::mem;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use crate::tree::{Declared, last_segment};
 /// The start of a fresh group.
 pub(super) enum Making {
     No,
-    /// The function is called when the group, or what is above it, is no longer paused.
+    /// The group, or a group above it, is paused. The function is called after the pause.
     Paused,
     Called(Box<Call>),
     Made(Arc<Declared>),
-    /// It failed, and may have told when to retry.
+    /// The call failed, with a delay before the retry if the error has one.
     Failed(Arc<TaskError>, Option<Duration>),
 }
 
 impl Live {
     /// Calls the function that makes the children, or waits for the end of a pause.
     pub(super) fn make(&mut self) {
-        // What the previous children own is dropped before.
+        // The previous children are dropped before the call.
         self.forget_made();
         if self.is_paused() {
             self.making = Making::Paused;
@@ -60,8 +60,8 @@ impl Live {
         self.group.core.is_paused(Subject::Group(self.group.path()))
     }
 
-    /// Calls the function if its pause has ended; a shutdown that waits for the group ends the group instead. Returns
-    /// `true` for either.
+    /// Calls the function if the pause has ended, or ends the group if a shutdown waits for it. Returns `true` in both
+    /// cases.
     pub(super) fn ends_pause(&mut self) -> bool {
         let Making::Paused = self.making else { return false };
         if !self.is_paused() {
@@ -71,7 +71,7 @@ impl Live {
         self.group.core.is_stopping() && self.group.stop(None, StopBy::within(self.group.core.config.grace))
     }
 
-    /// The call has ended.
+    /// Handles the result of the call.
     pub(super) fn made(&mut self, made: Result<Vec<TaskSpec>, TaskError>) {
         match made {
             Ok(specs) => {
@@ -89,13 +89,13 @@ impl Live {
         }
     }
 
-    /// Drops what was made for a run, and the future of a call.
+    /// Drops the children that were made for a run, and the future of a call.
     pub(super) fn forget_made(&mut self) {
         let _ = drop_caught(mem::replace(&mut self.making, Making::No));
         self.group.forget_made();
     }
 
-    /// The runtime ends: drops the future of a call, and calls the function again on the next runtime.
+    /// Handles the end of the runtime: drops the future of a call, and calls the function again on the next runtime.
     pub(super) fn call_again(&mut self) {
         if let Making::Called(_) | Making::Paused = self.making {
             self.making = Making::No;
@@ -107,8 +107,8 @@ impl Live {
     pub(super) async fn register(&mut self) {
         let made = if let Making::Made(made) = &self.making { Some(Arc::clone(made)) } else { None };
         let is_fresh = made.is_some();
-        // Registered again or added in place of a declared child, in the moment in which the run ended. What is added to a
-        // fresh group stays: a child of its name that is made is refused.
+        // These children were registered again, or added in place of a declared child, at the moment at which the run
+        // ended. A child that is added to a fresh group stays: a made child of the same name is refused.
         let children = self.group.children();
         let has_place = move |cell: &Cell| children.place(last_segment(cell.name())).is_some();
         turn_away(self.group.clone(), move |cell| !cell.was_added() || (!is_fresh && has_place(cell))).await;
@@ -126,7 +126,7 @@ impl Live {
                 }
             }
         }
-        // From here on the run moves with the driver.
+        // From here on, the run moves to another runtime with the driver.
         self.actions.pop_front();
         // The registration has freed the names. The next steps must not reserve them again before the run begins.
         self.reserved = true;

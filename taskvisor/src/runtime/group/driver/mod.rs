@@ -35,7 +35,7 @@ const ACTIONS: usize = 256;
 
 const TURN: Duration = Duration::from_millis(1);
 
-/// Returns the driver of a group, to be spawned. If it is dropped before its first turn, the group ends as well.
+/// Returns the driver of a group, to be spawned. If it is dropped before its first poll, the group ends as well.
 pub(super) fn drive(group: GroupRef) -> Background {
     go_on(Box::new(Live::new(group)))
 }
@@ -60,13 +60,13 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
-    /// The time at which the group or its children start again, as the cell has it.
+    /// The time at which the group or its children start again, as recorded in the cell.
     due: Option<Duration>,
-    /// Those of them that told when to retry.
+    /// The number of these failures that had a delay of their own.
     told: Told,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
-    /// The times at which stopping children are no longer waited for, in order.
+    /// The times from which on stopping children are no longer waited for, in order.
     given_up: VecDeque<(Instant, Vec<(Key, Epoch)>)>,
     messages: VecDeque<Message>,
     actions: VecDeque<Action>,
@@ -74,7 +74,7 @@ struct Live {
     outcome: Option<TaskOutcome>,
     /// `true` if the names of the declared children are kept for the next run.
     reserved: bool,
-    /// The child whose failure is handled.
+    /// The child whose failure is being handled.
     failed: Option<Key>,
     /// The start of a fresh group, until its children are registered.
     making: Making,
@@ -101,7 +101,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The runtime ends.
+    /// Handles the end of the runtime.
     fn drop(&mut self) {
         let Some(mut live) = self.live.take() else { return };
         let group = live.group.clone();
@@ -115,8 +115,8 @@ impl Drop for Driver {
     }
 }
 
-/// Requests these children to stop that came when the run was over, and waits for their ends: until then they have their
-/// names.
+/// Requests the children that came after the end of the run to stop, and waits until they have ended, so that their
+/// names are free.
 async fn turn_away(group: GroupRef, is_one: impl Fn(&Cell) -> bool) {
     let mut late = Vec::new();
     for (_, member) in group.members() {
@@ -131,7 +131,7 @@ async fn turn_away(group: GroupRef, is_one: impl Fn(&Cell) -> bool) {
     }
 }
 
-/// The driver has panicked: the group fails with that panic.
+/// Handles a panic of the driver: the group fails with that panic.
 fn fail(group: &GroupRef, panic: TaskError) {
     let error = Arc::new(panic);
     let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), Leaf::Failed);
@@ -176,7 +176,7 @@ impl Live {
     }
 
     async fn run(&mut self) {
-        // The clock is first read after some actions: most turns have few.
+        // Most turns have few actions, so the clock is read only after some.
         let (mut done, mut turn) = (0, None);
         loop {
             done += 1;
@@ -225,7 +225,8 @@ impl Live {
         }
     }
 
-    /// A task that is stopped gives its permit to a waiting task, which must not be one that is stopped next.
+    /// Prevents attempts of the children that are stopped next. A task that is stopped releases its permit, which would
+    /// otherwise start one of them.
     fn freeze(&self, actions: &[Action]) {
         if !self.group.core.limits.are_any() {
             return;
@@ -246,7 +247,7 @@ impl Live {
         match &mut input {
             Input::Note { key, note: Note::Failed(retry), .. } => {
                 self.failed = Some(*key);
-                // A later action may have removed the wait.
+                // The backoff may have been skipped in the meantime.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
                     *retry = RetryIn::Backoff(Duration::ZERO);
@@ -257,7 +258,7 @@ impl Live {
         }
         self.step(input);
         match input {
-            // Later the failure of the child that made the group fail is read.
+            // The failure of this child is read later, so it is kept.
             Input::Note { key, note: Note::Ended(_), .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
             Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
             Input::Again { key, .. } => self.group.forget_before(key),
@@ -282,7 +283,7 @@ impl Live {
                 self.group.begins();
                 #[cfg(feature = "fleet")]
                 if self.group.competes() {
-                    // It counts as ready while it stands by.
+                    // The group counts as ready while it stands by.
                     self.report(Note::Delayed);
                 }
             }
@@ -346,7 +347,7 @@ impl Live {
             if for_good { member.stop(Some(epoch), by, now) } else { member.hold(epoch, by, now) }
         };
         let given_up_at = self.with(key, request).flatten();
-        // The last layer of a root needs no time limit here.
+        // The last layer of the root has no time limit here.
         if let (Some(at), true) = (given_up_at, below > 0 || self.group.position.is_some()) {
             let place = self.given_up.partition_point(|(time, _)| *time <= at);
             match place.checked_sub(1).and_then(|place| self.given_up.get_mut(place)) {

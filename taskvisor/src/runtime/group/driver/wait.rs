@@ -1,4 +1,4 @@
-//! What a driver waits for.
+//! The waits of a driver.
 
 use std::future::poll_fn;
 use std::mem;
@@ -35,7 +35,7 @@ impl Live {
         self.wake(Instant::now());
     }
 
-    /// Waits as [`wait`](Self::wait) does, and for the children that are being made.
+    /// Like [`wait`](Self::wait), and also waits for the children that are being made.
     async fn wait_for_children(&mut self, until: Option<Instant>) {
         let Making::Called(call) = &mut self.making else { return };
         let until = until.into_iter().chain(call.until).min();
@@ -61,7 +61,7 @@ impl Live {
         self.wake(now);
     }
 
-    /// Handles what is due.
+    /// Handles the deadlines that have passed, and wakes the machine.
     fn wake(&mut self, now: Instant) {
         while self.given_up.front().is_some_and(|(at, _)| *at <= now) {
             for (key, epoch) in self.given_up.pop_front().into_iter().flat_map(|(_, children)| children) {

@@ -41,7 +41,8 @@ impl Plan {
         self.restart(first, Cause { key, at: now, retry });
     }
 
-    /// A child that is part of a restart has failed as well, and told when to retry: the restart waits for that too.
+    /// Records the failure of a child that is part of a restart, with a delay of its own: the restart also waits for
+    /// that.
     pub(super) fn tells(&mut self, key: Key, delay: Duration, now: Duration) {
         match &mut self.mode {
             Mode::Restarting(restart) if key >= restart.first => {
@@ -74,7 +75,8 @@ impl Plan {
         self.mode = Mode::Restarting(restart);
     }
 
-    /// Counts the layers of a stop of the children from `first` up to `end`. From `end` on they are counted already.
+    /// Counts the layers of a stop of the children from `first` up to `end`. The layers from `end` on are already
+    /// counted.
     pub(super) fn survey(&mut self, first: Key, end: Key) {
         if end == Key::MAX {
             self.base = 0;
@@ -91,8 +93,8 @@ impl Plan {
             }
             return;
         }
-        // In the order of declaration, so that the children that a child is after come first. The order passes through
-        // children that do not run.
+        // In the order of declaration, so that the children that a child is after come first. Children that do not run
+        // count, with no layer of their own.
         for index in 0..self.roster.declared.len() {
             let declared = &self.roster.declared;
             let below = self.rules.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
@@ -109,12 +111,12 @@ impl Plan {
         }
         let requested = matches!(entry.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
         let failed = matches!(end, End::Failed | End::Undue) || (end == End::Aborted && !requested);
-        // An added child is after all earlier children but depends on none: only declared children count as waiting.
+        // An added child is after all earlier children but does not need them: only declared children count as waiting.
         let needed = entry.role.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
         let significant = entry.role.significant && end == End::Completed;
         self.set(key, Phase::Ended);
         if self.roster.declared(key).is_none() {
-            // The order passes through it now, so that nothing changes for the others.
+            // An ended child no longer affects the others, so it can be removed.
             self.roster.added.remove(&key);
         }
         if let Mode::Restarting(restart) = &mut self.mode {
@@ -175,13 +177,13 @@ impl Plan {
         }
         self.retired = true;
     }
-    /// Returns `true` if the group stops, and this child has a final attempt if it is down by itself.
+    /// Returns `true` if the group stops, and this child has a final attempt if it is down because of its own failure.
     pub(super) fn awaits_last(&self, key: Key) -> bool {
         matches!(self.mode, Mode::Stopping(_)) && self.roster.get(key).is_some_and(|entry| entry.role.has_last)
     }
 
-    /// A stop begins: children that were started and are down may have failed, and have their final attempt. What they
-    /// are after stops after it.
+    /// Called at the begin of a stop. Children that were started and are down may have failed, and may have their final
+    /// attempt. The children that they are after stop after it.
     fn await_failed(&mut self) {
         let is_failed = |entry: &Entry| entry.phase == Phase::Down && entry.role.has_last && entry.epoch != 0;
         let failed: Vec<_> = self.roster.from(0).filter(|(_, entry)| is_failed(entry)).map(|(key, _)| key).collect();

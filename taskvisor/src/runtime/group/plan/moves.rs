@@ -6,7 +6,7 @@ use super::super::children::{Entry, Key, Phase};
 use super::{Action, Mode, Plan};
 
 impl Plan {
-    /// Starts the children that can start. During a restart, those before it continue.
+    /// Starts the children that can start. During a restart, only the children before its first child.
     pub(super) fn start_due(&mut self) {
         let end = if let Mode::Asking(_) = self.mode { 0 } else { self.unknown_from() };
         let mut due = std::mem::take(&mut self.startable);
@@ -61,7 +61,7 @@ impl Plan {
         self.startable.extend(down.map(|(key, _)| key));
     }
 
-    /// Returns the child from which on nothing starts. The counters of these children are not updated, because each
+    /// Returns the child from which on no child starts. The counters of these children are not updated, because each
     /// would change with every sibling that stops.
     pub(super) fn unknown_from(&self) -> Key {
         match &self.mode {
@@ -186,7 +186,7 @@ impl Plan {
         }
     }
 
-    /// Notes that neither a declared child nor the children after it wait for earlier children any more.
+    /// Records that neither a declared child nor the children after it need earlier children anymore.
     pub(super) fn waits_no_more(&mut self, key: Key) {
         self.changed.push(key);
         while let Some(key) = self.changed.pop() {
@@ -202,7 +202,7 @@ impl Plan {
         }
     }
 
-    /// Notes that a declared child, or a child after it, waits for earlier children again.
+    /// Records that a declared child, or a child after it, needs earlier children again.
     fn waits_again(&mut self, key: Key) {
         self.changed.push(key);
         while let Some(key) = self.changed.pop() {

@@ -1,4 +1,4 @@
-//! The lines about what is no attempt: registrations, groups, leases, pauses and the shutdown.
+//! The log events about registrations, groups, leases, pauses and the shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;

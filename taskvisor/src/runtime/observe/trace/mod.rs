@@ -1,7 +1,7 @@
 //! Spans and log events for `tracing`.
 //!
-//! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated. The span of
-//! an attempt is entered for its code, and where something is logged.
+//! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated. The span
+//! of an attempt is entered for its code, and for the log events about it.
 
 use std::borrow::Cow;
 use std::mem;
@@ -25,14 +25,14 @@ const TARGET: &str = "taskvisor";
 /// The number of consecutive failures that are logged as warnings. Later failures are logged as errors.
 const WARNED: u32 = 3;
 
-/// What a subscriber is told of the attempts of one actor.
+/// The traces of the attempts of one actor.
 #[derive(Default)]
 pub(super) struct Trace {
     span: AttemptSpan,
     failures: Repeated,
 }
 
-/// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper has it.
+/// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper holds it.
 #[derive(Default)]
 pub(crate) struct AttemptSpan(Option<Arc<Span>>);
 
@@ -44,13 +44,13 @@ pub(crate) struct SpanRef(Weak<Span>);
 pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
 
 impl AttemptSpan {
-    /// Enters the span on this thread until the returned guard is dropped. Never held across an await. It enters
-    /// nothing if there is no span, or if the subscriber panics.
+    /// Enters the span on this thread until the returned guard is dropped. The guard is never held across an await.
+    /// Enters nothing if there is no span, or if the subscriber panics.
     pub(crate) fn enter(&self) -> InSpan<'_> {
         InSpan(self.0.as_deref().and_then(|span| catch(|| span.enter()).ok()))
     }
 
-    /// Calls `f` in the span. An attempt without one takes only a comparison for it.
+    /// Calls `f` in the span. Without a span, this costs one comparison.
     #[inline]
     fn in_span<T>(&self, f: impl FnOnce() -> T) -> T {
         if self.0.is_none() { f() } else { self.entered(f) }
@@ -73,7 +73,8 @@ impl AttemptSpan {
         }
     }
 
-    /// Closes the span, unless a helper has it. If nothing refers to it, its place in memory is kept for the next one.
+    /// Closes the span, unless a helper holds it. If nothing else refers to it, its allocation is kept for the next
+    /// span.
     fn close(&mut self) {
         let _ = match self.0.as_mut().map(Arc::get_mut) {
             Some(Some(span)) => drop_caught(mem::replace(span, Span::none())),
@@ -102,7 +103,7 @@ impl Drop for InSpan<'_> {
 }
 
 impl SpanRef {
-    /// Returns the span while it is open, or else a disabled one.
+    /// Returns the span while it is open, or a disabled span.
     pub(crate) fn span(&self) -> Span {
         self.0.upgrade().map_or_else(Span::none, |span| (*span).clone())
     }
@@ -135,12 +136,12 @@ macro_rules! event_at {
     };
 }
 
-// After the macro that it uses.
+// Declared after the macro that it uses.
 mod lines;
 pub(in crate::runtime) use lines::*;
 
-/// Formats the error in one line before the subscriber is called: inside `panics::catch`, and not under a lock of the
-/// subscriber.
+/// Formats the error in one line before the subscriber is called, so that user code runs inside `panics::catch` and not
+/// under a lock of the subscriber.
 fn shown(error: &Arc<TaskError>) -> DisplayValue<String> {
     display(one_line(&**error))
 }
@@ -160,7 +161,7 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 }
 
 impl Trace {
-    /// Returns `true` if a subscriber may have to hear of the end of an attempt.
+    /// Returns `true` if the end of an attempt may have to be logged or its span closed.
     #[inline]
     pub(super) fn is_heard(&self) -> bool {
         is_heard() || self.span.0.is_some()
@@ -194,7 +195,7 @@ impl Trace {
 
     #[inline(never)]
     fn tell_begin(&mut self, cell: &Cell, attempt: u32) {
-        // The span is a root, and not a child of the span that is entered on this thread.
+        // The span is a root span, not a child of the span that is entered on this thread.
         let span = catch(|| {
             if cell.policy().span == SpanScope::None {
                 return None;
@@ -274,10 +275,10 @@ impl Trace {
         }
     }
 
-    /// Logs a failure that is retried, if it is not like many before it.
+    /// Logs a failure that is retried, unless it repeats many failures before it.
     fn failed(&mut self, cell: &Cell, error: &Arc<TaskError>, delay: Duration, streak: u32) {
         let (path, id) = (&**cell.name(), cell.id());
-        // Nothing is formatted for a subscriber that wants no failures.
+        // Nothing is formatted if the subscriber does not accept errors.
         if !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
             return;
         }
@@ -286,7 +287,7 @@ impl Trace {
         let text = if let Some(text) = text_of(error) {
             Cow::Borrowed(text)
         } else {
-            // Other errors are formatted by code of the task.
+            // Other errors are formatted by user code, inside the span.
             in_span = Some(span.enter());
             Cow::Owned(one_line(&**error))
         };
@@ -332,7 +333,7 @@ impl Trace {
     }
 }
 
-/// Logs a success after failures that were not told one by one.
+/// Logs a success after failures that were not logged one by one.
 fn recovered(cell: &Cell, often: Option<Often>) {
     if let Some(often) = often {
         let path = &**cell.name();

@@ -3,8 +3,8 @@
 //! A submission has its cell from the start. While it waits, its state is `Queued` and its name is not registered; it
 //! leaves that state under the registry's lock only. Its slot is busy until [`Core::remove`], when it has terminated.
 //!
-//! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
-//! name.
+//! A slot that has the name of its owner, and in which no task waits, is not stored: the registry finds its owner by
+//! that name.
 
 mod start;
 mod told;
@@ -39,15 +39,15 @@ pub(in crate::runtime) struct Controller {
     is_simple: bool,
 }
 
-/// When the tasks of a slot can start.
+/// The conditions under which the tasks of a slot can start.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
-    /// How many run at once.
+    /// The number of tasks that can run at once.
     pub(super) places: usize,
     pub(super) debounce: Option<Debounce>,
     /// The name of its pool, if it shares places or has a rate.
     pub(super) pool: Option<&'a Arc<str>>,
-    /// `true` if it has neither, and one place.
+    /// `true` if the slot has neither, and has one place.
     pub(super) are_simple: bool,
 }
 
@@ -106,7 +106,7 @@ impl Controller {
         registry.slots.paused.extend(paused.map(|(name, _)| (Arc::clone(name), now())));
     }
 
-    /// Returns the declaration of a slot, which is that of all its keys.
+    /// Returns the declaration of a slot. The slot of a key has the declaration of its slot with keys.
     pub(super) fn declared(&self, slot: &str) -> Option<(&Arc<str>, &SlotSpec)> {
         self.slots.get_key_value(slot).or_else(|| self.slots.get_key_value(self.keyed_slot_of(slot)?))
     }
@@ -117,7 +117,7 @@ impl Controller {
         self.keyed.iter().filter(is_key).max_by_key(|name| name.len()).map(|name| &**name)
     }
 
-    /// Returns the declaration of a slot for which a task needs the name of a key.
+    /// Returns `true` if a submission to this slot needs a key.
     pub(super) fn needs_key(&self, slot: &str) -> bool {
         self.keyed.iter().any(|name| **name == *slot)
     }
@@ -128,7 +128,7 @@ impl Controller {
         !self.keyed.is_empty()
     }
 
-    /// Checks that a submission names a key where its slot has keys.
+    /// Checks that a submission names a key if its slot has keys, and none otherwise.
     pub(super) fn check_key(&self, slot: &str) -> Result<(), InvalidOption> {
         let (value, expected) = if self.needs_key(slot) {
             ("none", "the slot of a key, as `slot.key(\"acme\")` returns it")
@@ -140,7 +140,7 @@ impl Controller {
         Err(InvalidOption::new(format!("slot `{slot}`"), "key", value, expected))
     }
 
-    /// Returns `true` for the slot of a key, whose tasks have paths of their own.
+    /// Returns `true` for the slot of a key. The path of its tasks begins with the name of the slot.
     pub(super) fn is_key(&self, slot: &str) -> bool {
         self.keyed_slot_of(slot).is_some()
     }
@@ -184,14 +184,14 @@ impl Controller {
         self.slots.iter()
     }
 
-    /// Returns `true` if slots are declared, which wait for submissions.
+    /// Returns `true` if slots are declared.
     pub(in crate::runtime) fn has_slots(&self) -> bool {
         !self.slots.is_empty()
     }
 }
 
 impl Core {
-    /// Returns `true` if there is a declared slot of that name, or the slot is that of a key of a declared slot.
+    /// Returns `true` if a slot of that name is declared, or if it is the slot of a key of a declared slot.
     pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
         self.controller.declared(name).is_some()
     }
@@ -221,8 +221,8 @@ impl Core {
         true
     }
 
-    /// Removes all waiting submissions from a slot, and from those of its keys, and requests the owners to stop. Returns
-    /// the number of tasks that were requested to stop, and the owners.
+    /// Removes all waiting submissions from a slot and from the slots of its keys, and requests the owners to stop.
+    /// Returns the number of tasks that were requested to stop, and the owners.
     pub(crate) fn clear_slot(self: &Arc<Self>, name: &str) -> (usize, Vec<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
@@ -246,7 +246,7 @@ impl Core {
         (requested, owners)
     }
 
-    /// Returns the number of submissions in a slot, and in those of its keys.
+    /// Returns the number of submissions in a slot and in the slots of its keys.
     pub(crate) fn slot_len(&self, name: &str) -> usize {
         let registry = self.registry();
         let len = |name: &Arc<str>| {
@@ -256,7 +256,7 @@ impl Core {
         self.slots_of(&registry, name).iter().map(len).sum()
     }
 
-    /// Returns the names of the slots of the keys of a slot that has keys, in order; else its own name.
+    /// Returns the names of the slots of all keys, in order, for a slot with keys; for any other slot, its own name.
     pub(in crate::runtime) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
         if !self.controller.needs_key(name) {
             return vec![name.into()];

@@ -1,4 +1,4 @@
-//! The start of a job, at once or when its turn comes.
+//! The start of a job, at once or in its turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ pub(in crate::runtime::slots) fn tie(
     if name == *task {
         return None;
     }
-    // That of a singleton has its own seat.
+    // The tie of a singleton is not shared, because it has its own seat.
     let shared = slot.and_then(|slot| slot.owner()?.tie()).filter(|tie| matches!(***tie, Tie::Slot(_))).cloned();
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 
-/// Makes a submission an owner of a slot with a free place, if its name is free. `is_stored` if the slot exists or must be
-/// stored. `displaces` if the submission supersedes one that waits.
+/// Makes a submission an owner of a slot with a free place, if its name is free. `is_stored` is `true` if the slot is
+/// stored or must be stored. `displaces` is `true` if the submission supersedes a waiting one.
 pub(in crate::runtime::slots) fn start_idle(
     core: &Core,
     registry: &mut Registry,
@@ -67,7 +67,7 @@ pub(in crate::runtime::slots) fn start_idle(
     start(registry, job, waiting, from, aftermath);
 }
 
-/// Adds a submission to a slot, to wait, to replace the owner or to supersede the one that waits. The registry's lock is
+/// Adds a submission to a slot, to wait, to replace the owner or to supersede the waiting one. The registry's lock is
 /// held.
 #[inline]
 pub(in crate::runtime::slots) fn join(
@@ -97,7 +97,7 @@ pub(in crate::runtime::slots) fn join(
     }
 }
 
-/// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
+/// Starts a submission that is an owner of its slot and whose name is registered. The registry's lock is held.
 pub(in crate::runtime::slots) fn start(
     registry: &mut Registry,
     job: Job,
@@ -123,7 +123,8 @@ pub(in crate::runtime::slots) fn own_slot<'a>(names: &'a Names, name: &str) -> O
 }
 
 impl Slots {
-    /// Removes waiting submissions from a slot. Room that becomes free in a queue goes to the first in the wait queue.
+    /// Removes waiting submissions from a slot. The freed room in a queue goes to the first submission in the wait
+    /// queue.
     pub(in crate::runtime::slots) fn take<T>(
         &mut self,
         slot: &str,

@@ -12,7 +12,7 @@ use crate::panics::drop_caught;
 use crate::task::BoxTaskFuture;
 
 pub(in crate::runtime) enum Step {
-    /// Spawned, and not polled yet. Also the step while the step changes.
+    /// The actor is spawned, and not polled yet. Also a placeholder while the step changes.
     New,
     /// The next attempt waits for its gate, and then for the timer, which is set to this delay when the gate opens.
     Waiting {
@@ -31,7 +31,7 @@ pub(in crate::runtime) enum Step {
     Over,
 }
 
-/// An attempt that has ended and whose helpers have not.
+/// An attempt that has ended while its helpers still run.
 pub(in crate::runtime) struct Joining {
     pub(in crate::runtime) ending: Ending,
     pub(in crate::runtime) lived: Option<Duration>,
@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Attempt {
     pub(in crate::runtime) future: BoxTaskFuture,
     /// The time of the first poll that was pending.
     pub(in crate::runtime) began: Option<Instant>,
-    /// The last answer of the machine.
+    /// The last [`Cut`] that the machine returned.
     pub(in crate::runtime) cut: Cut,
     /// Rarely used state.
     pub(in crate::runtime) aside: Option<Box<Aside>>,
@@ -54,9 +54,9 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) exceeded: Option<Exceeded>,
     /// The run time of the attempt until its violation.
     pub(in crate::runtime) lived: Option<Duration>,
-    /// `true` if its timeout was granted once more, because its timer fired late.
+    /// `true` if the timeout was granted a second time, because its timer fired late.
     pub(in crate::runtime) granted: bool,
-    /// The abort time of a final attempt, which began after the stop request.
+    /// The abort deadline of a final attempt, which began after the stop request.
     pub(in crate::runtime) stop_by: Option<Instant>,
 }
 
@@ -65,12 +65,12 @@ impl Attempt {
         Self { future, began: None, cut: Cut::Not, aside: None }
     }
 
-    /// Returns the run time; `None` if it ended in its first poll.
+    /// Returns the run time; `None` if the attempt ended in its first poll.
     pub(in crate::runtime) fn age(&self) -> Option<Duration> {
         self.began.map(|began| began.elapsed())
     }
 
-    /// Grants the timeout once more if its timer, which has fired, was late: the host was paused.
+    /// Grants the timeout a second time if its timer fired late, because the host was paused.
     pub(in crate::runtime) fn is_granted(&mut self, timer: &Timer, timeout: Duration) -> bool {
         let grants = !self.aside.as_ref().is_some_and(|aside| aside.granted) && is_late(timer.lateness(), timeout);
         if grants {
@@ -90,9 +90,9 @@ impl Attempt {
 pub(in crate::runtime) fn violated(attempt: &Attempt, ending: Ending) -> (Ending, Option<Duration>) {
     let aside = attempt.aside.as_deref();
     let (exceeded, lived) = match attempt.cut {
-        // The panic of a helper stands, whatever the attempt returned.
+        // The panic of a helper replaces any result of the attempt.
         Cut::HelperPanicked => (None, aside.and_then(|aside| aside.lived)),
-        // As does the exceeded limit.
+        // The exceeded limit also replaces the result.
         _ => (Some(aside.and_then(|aside| aside.exceeded).unwrap_or_default()), None),
     };
     if matches!(ending, Ending::Aborted) {

@@ -107,14 +107,15 @@ impl Actor {
         }
     }
 
-    /// Creates the future of the attempt in its span. Apart, so that other attempts keep their context in registers.
+    /// Creates the future of the attempt in its span. A separate function, so that attempts without a span keep their
+    /// context in registers.
     #[inline(never)]
     fn build_in_span(&mut self, task: &TaskRef, attempt: u64) -> Result<BoxTaskFuture, TaskError> {
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
         self.observed.in_span(|| build(task, context, attempt, &mut self.takes_context))
     }
 
-    /// An attempt of a task with guards begins. Returns `false` if its lease is lost by now.
+    /// Handles the begin of an attempt with guards. Returns `false` if its lease is already lost.
     #[inline(never)]
     fn begins_guarded(&mut self) -> bool {
         #[cfg(feature = "fleet")]
@@ -128,7 +129,7 @@ impl Actor {
     }
 }
 
-/// Creates the future of an attempt. The first attempt tells whether the task takes the context.
+/// Creates the future of an attempt. The first attempt sets `takes_context`.
 #[inline]
 fn build(
     task: &TaskRef,

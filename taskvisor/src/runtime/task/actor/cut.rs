@@ -1,4 +1,4 @@
-//! What cuts an attempt short: its limits of time, a stop request, and the abort at its deadline.
+//! The early end of an attempt: by its time limits, by a stop request, and by the abort at its deadline.
 
 use std::task::{Context, Poll};
 
@@ -17,13 +17,13 @@ impl Actor {
         if cut == Cut::HelperPanicked {
             self.cancel(cut, None);
         } else {
-            // The deadline comes with the request.
+            // The stop request brings its own deadline.
             attempt.cut = cut;
             self.timer.clear();
         }
     }
 
-    /// Gives the attempt its window to clean up after a violation: an exceeded limit, or the panic of a helper.
+    /// Gives the attempt its time to clean up after a violation: an exceeded limit, or the panic of a helper.
     fn cancel(&mut self, cut: Cut, exceeded: Option<Exceeded>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         let lived = attempt.age();
@@ -61,7 +61,7 @@ impl Actor {
             }
             (Cut::Not, Some(timeout)) => self.exceeds(Exceeded::Timeout(timeout), cx),
             (Cut::Requested, _) => self.abort(cx),
-            // The violation is known already; that the clean-up took too long adds nothing.
+            // The violation is the ending. It is not replaced if the clean-up takes too long.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);
@@ -83,9 +83,9 @@ impl Actor {
         self.end_attempt(ending);
     }
 
-    /// Handles an exceeded limit: the attempt is canceled, and may clean up.
+    /// Handles an exceeded limit: cancels the attempt, which may clean up.
     pub(super) fn exceeds(&mut self, exceeded: Exceeded, cx: &mut Context<'_>) {
-        // Time has passed since the last check, which was before the last poll.
+        // The lease may have ended since the last check, which was before the last poll.
         #[cfg(feature = "fleet")]
         if self.is_without_lease() {
             return;
@@ -97,7 +97,7 @@ impl Actor {
         if !matches!(self.step, Step::Attempt(_)) {
             return;
         }
-        // Another request came in the meantime, and is handled in the next poll.
+        // Another request came first, and is handled in the next poll.
         if !self.cell.exceed(exceeded.kind(), exceeded.limit()) {
             return;
         }

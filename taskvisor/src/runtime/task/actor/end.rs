@@ -45,13 +45,13 @@ impl Actor {
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
-    /// The same, where the attempt did not end by itself: before it began, or after its helpers were joined.
+    /// Like `attempt_ended`, for attempts that failed before they began, or whose helpers were joined.
     #[cold]
     pub(super) fn ended_apart(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         self.attempt_ended(ending, lived, cut);
     }
 
-    /// The future of the attempt is dropped: joins its helpers, or continues.
+    /// Handles the end of an attempt whose future is dropped: joins its helpers, or decides what follows.
     #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each restart to a call")]
     #[inline(always)]
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
@@ -60,7 +60,7 @@ impl Actor {
             &grid.ticks
         });
         let aborted = matches!(ending, Ending::Aborted);
-        // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
+        // If helpers were joined, the attempt took longer than one poll. The cut is not `Not` then.
         let is_at_once = cut == Cut::Not && lived.is_none();
         let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
         let mut guards = self.guards.as_deref_mut();

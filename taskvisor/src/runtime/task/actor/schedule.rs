@@ -1,4 +1,4 @@
-//! The waits and begins of a task with a schedule.
+//! The waits of a task with a schedule, and the begin of its attempts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ impl Actor {
         self.guards.as_mut()?.schedule.as_mut()
     }
 
-    /// Waits for the next run, and for no longer than this delay: the backoff, or without end.
+    /// Waits for the next run, and at most for `delay`: the backoff, or [`Duration::MAX`].
     pub(in crate::runtime) fn await_schedule(&mut self, delay: Duration) {
         let Some(schedule) = self.schedule() else { return };
         match schedule.look(delay) {
@@ -31,7 +31,8 @@ impl Actor {
         self.step = Step::Yield;
     }
 
-    /// No attempt follows for the run. A trigger, a hold or a stop may have come, or the next run is due.
+    /// Ends the run, for which no attempt follows, and takes a turn: a trigger, a hold or a stop may have come, or the
+    /// next run may be due.
     #[cold]
     pub(in crate::runtime) fn run_is_over(&mut self) {
         if let Some(schedule) = self.schedule() {
@@ -40,7 +41,7 @@ impl Actor {
         self.take_turn(Duration::MAX);
     }
 
-    /// A sibling, its group or a command interrupted the attempt, and the task comes back.
+    /// Records that a sibling, the group or a command interrupted the attempt. The task starts again.
     #[cold]
     pub(in crate::runtime) fn run_is_interrupted(&mut self) {
         if let Some(schedule) = self.schedule() {
@@ -48,13 +49,13 @@ impl Actor {
         }
     }
 
-    /// Returns the backoff that the group waits for: the next time of the schedule ends it.
+    /// Returns the backoff that the group waits for: `delay`, but at most until the next time of the schedule.
     #[cold]
     pub(in crate::runtime) fn backoff_in_group(&mut self, delay: Duration) -> Duration {
         self.schedule().map_or(delay, |schedule| delay.min(schedule.until_next()))
     }
 
-    /// Returns `false` if the runs for which the attempt is due were missed and are skipped: the task waits again.
+    /// Returns `false` if the due runs were missed and are skipped. The task then waits again.
     #[inline]
     pub(in crate::runtime) fn may_begin(&mut self) -> bool {
         let Some(guards) = &mut self.guards else { return true };

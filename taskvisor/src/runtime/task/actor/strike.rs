@@ -1,4 +1,4 @@
-//! Faults of the test kit that strike the running attempt.
+//! Faults that the test kit injects into the running attempt.
 
 use std::future::pending;
 use std::mem;
@@ -11,7 +11,7 @@ use crate::task::{BoxTaskFuture, Panic, TaskError};
 use crate::test::FaultKind;
 
 impl Actor {
-    /// Returns `true` if a fault has struck the attempt.
+    /// Applies a fault that was sent to the attempt. Returns `true` if there was one.
     pub(in crate::runtime) fn is_struck(&mut self) -> bool {
         let Step::Attempt(attempt) = &mut self.step else { return false };
         let Some((strike, number)) = self.cell.take_fault() else { return false };
@@ -35,7 +35,7 @@ impl Attempt {
         mem::replace(&mut self.future, Box::pin(pending()))
     }
 
-    /// A future that is never polled again, and keeps its values until it is dropped.
+    /// Makes the attempt hang: its future is never polled again, and keeps its values until it is dropped.
     fn hang(&mut self) {
         let future = self.take_future();
         self.future = Box::pin(async move {
@@ -44,8 +44,8 @@ impl Attempt {
         });
     }
 
-    /// Drops the future as a panic in it does, while the thread unwinds. The panic hook is not called, because this is
-    /// not a failure of the test.
+    /// Drops the future while the thread unwinds, as a panic in the future would. The panic hook is not called, because
+    /// this is not a failure of the test.
     fn panic(&mut self) -> TaskError {
         let future = self.take_future();
         let unwound = catch(|| {

@@ -30,13 +30,13 @@ impl Cell {
         why.map(|why| self.stop_reason_of(why))
     }
 
-    /// Returns the reason why a canceled attempt is to end.
+    /// Returns the reason why the attempt is canceled.
     pub(crate) fn reason_of_end(&self, attempt: u64) -> StopReason {
         let state = self.lock();
         let why = state.machine.why.filter(|_| state.machine.attempt == attempt);
         let runs = state.machine.is_running(attempt);
         drop(state);
-        // Without a request, its own code canceled the token of a running attempt.
+        // If nothing was requested, code of the running attempt itself has canceled its token.
         why.map_or(if runs { StopReason::Canceled } else { StopReason::Ended }, |why| self.stop_reason_of(why))
     }
 
@@ -45,7 +45,7 @@ impl Cell {
         self.lock().machine.why
     }
 
-    /// Returns the reason of the stop request to the current or last attempt.
+    /// Returns the reason why the current or last attempt was requested to stop.
     #[cfg(feature = "tracing")]
     pub(in crate::runtime) fn last_stop_reason(&self) -> Option<StopReason> {
         self.why_stopped().map(|why| self.stop_reason_of(why))
@@ -89,7 +89,7 @@ impl Cell {
         F: Future<Output = ()> + Send + 'static,
     {
         let Some((running, abort)) = self.joined(attempt) else { return };
-        // The helper counts already, so the span of the attempt stays open until it ends.
+        // The helper already counts as running, so the span of the attempt stays open until the helper ends.
         let helper: Background = Box::pin(Helper::new(future, abort, span.upgrade(), running));
         if let Ok(runtime) = self.core.runtime() {
             observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
@@ -107,7 +107,8 @@ impl Cell {
         if let Some(aside) = &mut self.lock().aside {
             aside.blocks = true;
         }
-        // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the span.
+        // Dropped in this order, even if the job never runs: the actor closes the span when the last helper no longer
+        // counts as running.
         let parts = (work, span.upgrade(), running);
         Box::new(move || {
             let (work, span, running) = parts;
@@ -147,8 +148,8 @@ impl Cell {
         self.lock().aside.as_ref().map_or(0, |aside| aside.left_helpers())
     }
 
-    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
-    /// stands.
+    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested. A result from
+    /// before the request stands.
     pub(in crate::runtime) fn abort_helpers(&self) -> bool {
         let mut state = self.lock();
         let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
@@ -188,7 +189,7 @@ impl Cell {
 }
 
 impl State {
-    /// Notes whether the function of an attempt has returned by itself. Called before its helpers are joined.
+    /// Records whether the function of an attempt has returned by itself. Called before its helpers are joined.
     pub(super) fn note_return(&mut self, ending: &Ending) {
         let is_cut = matches!(self.machine.stage, Stage::Running(Cut::TimedOut | Cut::HelperPanicked));
         let is_panic = matches!(ending, Ending::Result(Err(TaskError::Panicked(_))));

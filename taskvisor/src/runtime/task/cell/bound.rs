@@ -11,14 +11,14 @@ use crate::supervisor::StopLimit;
 /// The time that an attempt has to end after a stop request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// Zero leaves no time. [`Duration::MAX`] sets no deadline.
+    /// Zero aborts at once. [`Duration::MAX`] sets no deadline.
     pub(in crate::runtime) time: Duration,
     /// The limit that an aborted attempt exceeded.
     pub(in crate::runtime) limit: StopLimit,
 }
 
 impl Bound {
-    /// No deadline here: the requester of the stop aborts the attempt later.
+    /// A bound without a deadline: the requester of the stop aborts the attempt later.
     pub(in crate::runtime) const OPEN: Self = Self::within(Duration::MAX, StopLimit::Grace);
 
     pub(in crate::runtime) const fn now(limit: StopLimit) -> Self {
@@ -30,7 +30,7 @@ impl Bound {
     }
 }
 
-/// A time that is left, in eight bytes.
+/// The time until a deadline, in eight bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::runtime) struct TimeLeft(NonZeroU64);
 
@@ -40,7 +40,7 @@ impl TimeLeft {
 }
 
 impl From<Duration> for TimeLeft {
-    /// From 584 years on, a time has no end.
+    /// 584 years or more become [`TimeLeft::MAX`], no deadline.
     fn from(time: Duration) -> Self {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self(NonZeroU64::MIN.saturating_add(nanos))
@@ -53,8 +53,8 @@ impl From<TimeLeft> for Duration {
     }
 }
 
-/// The deadlines of a stop: the share of the layer, and the end of the whole stop, which a task with its own
-/// `stop_timeout` may use. `None` never comes.
+/// The deadlines of a stop: the end of the layer's share, and the end of the whole stop, until which a task with its
+/// own `stop_timeout` may run. `None` means no deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StopBy {
     share: Option<Instant>,
@@ -94,7 +94,7 @@ impl StopBy {
     /// Returns the bound of a task that is requested to stop now.
     pub(in crate::runtime) fn bound(self, now: Instant, stop_timeout: Option<Duration>) -> Bound {
         let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
-        // A task that runs until the end has exceeded more than the share.
+        // A task that runs until the end of the stop has exceeded the grace, not only its share.
         let limit_of_end = if self.limit == StopLimit::Share { StopLimit::Grace } else { self.limit };
         match (stop_timeout, left(self.end), left(self.share)) {
             (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, limit_of_end),

@@ -35,7 +35,7 @@ impl Cell {
             if self.core.withdraw(self, by_name) {
                 return Some(true);
             }
-            // It started in the meantime, or it was withdrawn.
+            // The submission has started in the meantime, or was withdrawn by another call.
             state = self.lock();
         }
         if state.machine.stage == Stage::Ended {
@@ -54,7 +54,8 @@ impl Cell {
         Some(first)
     }
 
-    /// The final attempt waits to begin, for a permit or a turn of the scheduler: its time counts from the request on.
+    /// Sets the deadline of a final attempt that waits for a permit or a turn of the scheduler. Its time counts from
+    /// the request on.
     #[cold]
     fn bound_last(&self, state: &mut State, bound: Bound, is_first: bool) {
         let now = self.core.clock.now();
@@ -83,8 +84,8 @@ impl Cell {
         true
     }
 
-    /// Ends a wait for an initial delay, an interval or a backoff. A running periodic task owes one more run. Returns
-    /// `false` if neither is the case.
+    /// Ends a wait for an initial delay, an interval or a backoff. If an attempt of a periodic task runs, one more run
+    /// becomes due after it. Returns `false` if neither is the case.
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
         if state.machine.owe(&self.policy) {
@@ -95,7 +96,7 @@ impl Cell {
         true
     }
 
-    /// Wakes the actor, which looks at the clock again.
+    /// Wakes the actor, which reads the clock again.
     #[cfg(all(feature = "cron", feature = "test-util"))]
     pub(crate) fn look_again(&self) {
         self.wake(self.lock());
@@ -117,7 +118,8 @@ impl Cell {
     fn carry_out_here(&self, now: Option<Ticks>, mut state: MutexGuard<'_, State>, bound: Bound, effects: Effects) {
         // Read before the lock is released, so that the note has the epoch of this start or stop.
         let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
-        // A final attempt is not interrupted: it knows of the stop. But a later request can leave it less time.
+        // A final attempt is not interrupted, because it began after the stop request. A later request can leave it
+        // less time.
         let is_final = state.machine.is_last() && state.machine.is_alive();
         if effects.interrupts || is_final {
             let now = now.unwrap_or_else(|| self.core.clock.now());
@@ -143,13 +145,13 @@ impl Cell {
         }
     }
 
-    /// Raises the news, and wakes the actor after the lock is released.
+    /// Sets the news flag, and wakes the actor after the lock is released.
     #[inline]
     pub(in crate::runtime) fn wake(&self, state: MutexGuard<'_, State>) {
         self.wake_and_send(state, Signal::default());
     }
 
-    /// The same, and sends the signal of the attempt before.
+    /// Like `wake`, but sends the signal of the attempt first.
     #[inline]
     pub(in crate::runtime) fn wake_and_send(&self, state: MutexGuard<'_, State>, signal: Signal) {
         self.news.raise();
@@ -189,15 +191,15 @@ impl Cell {
         Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within })
     }
 
-    /// Waits until a task that was requested to stop has ended, and aborts it after this time. Returns `false` if it
-    /// blocks its thread; its outcome is *aborted* then.
+    /// Waits until a task that was requested to stop has ended, and aborts it after this time. Returns `false` if the
+    /// task blocks its thread; its outcome is then *aborted*.
     pub(in crate::runtime) async fn ended_or_aborted_within(&self, within: Duration, why: StopKind) -> bool {
         self.ended_within(within).await || self.ends_late(why).await
     }
 
-    /// The time of a task that was requested to stop is over: aborts it. Returns `false` if it blocks its thread.
+    /// Aborts a task that was requested to stop and has used up its time. Returns `false` if it blocks its thread.
     async fn ends_late(&self, why: StopKind) -> bool {
-        // The deadline of the attempt can be slightly later, or be that of its clean-up.
+        // The deadline of the attempt can be slightly later, or can be the end of its clean-up.
         self.stop(Bound::now(StopLimit::Grace), why);
         let has_ended = self.ended_within(ABORT).await;
         if !has_ended {
@@ -212,7 +214,7 @@ impl Cell {
         machine.request == Request::Stop || matches!(machine.stage, Stage::Over | Stage::Ended)
     }
 
-    /// The deadline is past and the attempt cannot be stopped: sets the outcome, unless it is set.
+    /// Sets the outcome to *aborted*, unless it is set: the deadline is past, and the attempt cannot be stopped.
     pub(in crate::runtime) fn declare_aborted(&self) {
         let mut state = self.lock();
         if state.outcome.is_some() {
@@ -282,7 +284,7 @@ impl Waited for Cell {
 }
 
 impl State {
-    /// The end of a wait for a time is no longer known: the wait is over, or begins anew when the actor sets its timer.
+    /// Clears the recorded end of a wait: the wait is over, or begins anew when the actor sets its timer.
     pub(in crate::runtime) fn leaves_its_wait(&mut self) {
         if !self.machine.is_alive() && !self.machine.is_last() {
             self.until = Ticks::MAX;

@@ -22,8 +22,8 @@ use crate::runtime::warnings;
 use crate::task::{StopReason, TaskError};
 
 impl Cell {
-    /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended. `guards` count a failure.
+    /// Decides what follows the end of an attempt, under the same lock as the check for requests. If helpers of the
+    /// attempt still run, returns the ending, to be concluded when they have ended. `guards` count a failure.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
@@ -41,7 +41,7 @@ impl Cell {
             signal.send();
             return Err(ending);
         }
-        // If the outcome was set while the attempt could not be stopped, its result is not used.
+        // If the outcome was set because the attempt could not be stopped, the result is not used.
         let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
         let mut signal = Signal::to(state.token.take());
@@ -54,7 +54,7 @@ impl Cell {
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
-        // Subscribers have the last error, as a rule.
+        // With subscribers, the last error is usually shared, so its allocation cannot be reused.
         let shares = matches!(ending, Ending::Result(Err(_))) && !self.core.bus.is_active();
         let before = if shares { ending.share(&mut state.last_error) } else { None };
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
@@ -98,7 +98,7 @@ impl Cell {
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
         }
-        // The task is dropped before its outcome is known, and handles do not keep it.
+        // The task is dropped before its outcome is published. Handles do not keep it alive.
         let task = match &next {
             Next::End(outcome) => self.take_task(&mut state, Some(outcome)),
             _ => None,
@@ -124,8 +124,8 @@ impl Cell {
         Ok(next)
     }
 
-    /// An attempt has ended that the final attempt is to follow. Returns whether it does: the result does not end the
-    /// registration, and time is left, which is set as its bound.
+    /// Returns `true` if the final attempt follows the attempt that has ended: the result does not end the
+    /// registration, and time is left. That time becomes the bound of the final attempt.
     #[cold]
     fn weighs_last(&self, state: &mut State, ending: &Ending, lived: Option<Duration>) -> bool {
         if state.machine.ends_with(&self.policy, ending, lived) {
@@ -134,7 +134,7 @@ impl Cell {
         }
         let stop_by = match state.machine.stage {
             Stage::Joining { .. } => state.aside.as_ref().and_then(|aside| aside.last_by),
-            // Its end is that of its clean-up.
+            // `until` is the end of the clean-up here, not of the stop.
             Stage::Running(Cut::TimedOut | Cut::HelperPanicked) => None,
             _ => Some(state.until).filter(|until| *until != Ticks::MAX).map(|until| self.core.clock.instant(until)),
         };
@@ -148,7 +148,8 @@ impl Cell {
         true
     }
 
-    /// The attempt before the final one is concluded. Its group is not asked, and the actor has to hear of the request.
+    /// Makes the final attempt due after the attempt before it is concluded, without its group. The news flag makes the
+    /// actor read the request.
     #[cold]
     fn comes_to_last(&self, state: &mut State) {
         self.news.raise();
@@ -157,14 +158,14 @@ impl Cell {
         state.until = bound.map_or(Ticks::MAX, |bound| after(self.core.clock.now(), bound.into()));
     }
 
-    /// Publishes the end of an attempt, in the step of the transition, and just before it. `aborted` is the number of
-    /// helpers that an aborted attempt had after its function had returned.
+    /// Publishes the end of an attempt, under the lock of the transition and just before it. `aborted` is the number of
+    /// helpers that an aborted attempt had left after its function had returned.
     fn publish_end(&self, state: &State, next: &Next, aborted: Option<usize>, stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
         }
-        // This is one step, with one time for all its events.
+        // All events of this step have the same time.
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| {
@@ -238,7 +239,7 @@ impl Cell {
         }
     }
 
-    /// Returns the time until the next run of its schedule.
+    /// Returns the time until the next run of the schedule.
     fn until_next_run(&self, at: SystemTime) -> Duration {
         self.next_run_or_due().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
     }

@@ -17,7 +17,7 @@ impl Cell {
         }
     }
 
-    /// An attempt begins: a pending fault becomes news for the actor.
+    /// Called at the begin of an attempt: sets the news flag of the actor if a fault is pending.
     pub(in crate::runtime) fn note_fault(&self, state: &State) {
         if state.fault.is_some() {
             self.news.raise();

@@ -17,22 +17,22 @@ use crate::task::{StopKind, TaskRef};
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
-    /// The end for its group, if it has one.
+    /// The kind of its end for its group, if it is in one.
     pub(in crate::runtime) end: Option<End>,
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
-    /// Boxed, because there is mostly none.
+    /// Boxed, because few registrations need it.
     rest: Option<Box<Rest>>,
     waker: Option<Waker>,
     waiting: WaitList,
 }
 
-/// What has to be done for few registrations.
+/// The remaining work that few registrations have.
 struct Rest {
-    /// The outcome that is not used, because one was set before.
+    /// The unused outcome, because another was set before.
     spare: Option<TaskOutcome>,
-    /// The end of an attempt sends its signal: there is one if the attempt was dropped with its runtime.
+    /// The signal of an attempt that was dropped with its runtime. Any other attempt sends its signal at its end.
     signal: Signal,
 }
 
@@ -51,7 +51,7 @@ impl Finished {
     }
 }
 
-/// What is left of a submission that does not run, to be dropped and woken with no lock held.
+/// The task and the waiters of a submission that does not run, to be dropped and woken with no lock held.
 #[cfg(feature = "controller")]
 #[must_use = "it holds the user's task"]
 pub(in crate::runtime) struct Left {
@@ -98,7 +98,7 @@ impl Cell {
         self.announce(EventKind::TaskRemoved);
         let unready = state.machine.end();
         if !self.was_added() {
-            // Snapshots show when the task at a place has ended.
+            // Snapshots show when a task at a place of the tree has ended.
             state.since = self.core.clock.now();
         }
         let has_rest = state.outcome.is_some() || state.token.is_some() || state.aside.is_some();
@@ -129,8 +129,8 @@ impl Cell {
         if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
-    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out what is left after
-    /// releasing it.
+    /// Ends a submission that does not run. The caller holds the registry's lock, and carries out the remaining work
+    /// after releasing it.
     #[cfg(feature = "controller")]
     #[inline]
     pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
@@ -139,8 +139,8 @@ impl Cell {
         Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
     }
 
-    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task, to be
-    /// dropped with no lock held.
+    /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task,
+    /// to be dropped with no lock held.
     #[cfg(feature = "controller")]
     #[inline]
     pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {
@@ -149,9 +149,9 @@ impl Cell {
         state.end_unstarted(outcome)
     }
 
-    /// Takes the task of a registration that ends, unless it is kept: at its place, for
+    /// Takes the task of a registration that ends, unless the task is kept: at its place for
     /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
-    /// Without an outcome the task was stopped before an attempt.
+    /// `outcome` is `None` if the task was stopped before an attempt.
     pub(super) fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
         if self.was_added() {
             let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));

@@ -42,15 +42,15 @@ impl Cell {
         self.lock().machine.bar(barred);
     }
 
-    /// Prevents an attempt if a stop that includes this task has begun: with its layer of the shutdown, or with a group
-    /// around it. Its own stop request comes next. Otherwise it would begin with the permit of a task that is stopped
-    /// before it.
+    /// Prevents an attempt if a stop that includes this task has begun: the stop of its layer of the shutdown, or of a
+    /// group around it. The task's own stop request comes next. Otherwise the task would begin an attempt with the
+    /// permit that a task stopped before it has released.
     pub(in crate::runtime) fn bar_if_stopping(&self) {
         let is_stopping = self.core.stops_layer_of(self) || self.member().is_some_and(|it| it.group.is_stopping());
         if is_stopping {
             self.bar(Barred::ForNow);
         }
-        // The permit came too late for its final attempt.
+        // Gives up the final attempt if the permit came after its deadline.
         let mut state = self.lock();
         if state.machine.is_last() && self.core.clock.now() >= state.until {
             state.machine.gives_up_last();
@@ -62,7 +62,7 @@ impl Cell {
         self.lock().machine.stage == Stage::Waiting(Wait::Backoff)
     }
 
-    /// Returns the stop reason for a stop of its group.
+    /// Returns the stop reason of a task that its group stops.
     pub(in crate::runtime) fn reason_of_group(&self) -> StopKind {
         let of_group = || match self.member().and_then(|member| member.group.failing()) {
             Some(_) => StopKind::GroupFailed,
@@ -122,7 +122,7 @@ impl Cell {
         self.change_beat(Some(attempt), |beat| beat.probe_failed = true);
     }
 
-    /// Records that the watchdog is granted once more.
+    /// Records that the time of the watchdog is granted a second time.
     pub(in crate::runtime) fn grant_silence(&self) {
         self.change_beat(None, |beat| beat.granted = true);
     }

@@ -1,8 +1,8 @@
-//! The lease of a task that runs once in a fleet, or whose group does: no attempt begins without it, and none is polled
+//! The lease of a singleton task, or of a task in a singleton group: no attempt begins without it, and none is polled
 //! after its end.
 //!
-//! The engine changes the seat first, and then tells the cells. A cell reads its seat under its own lock, whenever it is
-//! told or looks by itself, so the last one to look has the last word.
+//! The engine changes the seat first, and then notifies the cells. A cell reads its seat under its own lock, so that
+//! the last read always applies the latest state of the seat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Cell {
         self.tie.as_deref()?.seat()
     }
 
-    /// Lets its own seat know the task.
+    /// Registers the task with its own seat.
     #[cold]
     pub(in crate::runtime) fn takes_seat(self: &Arc<Self>) {
         if let Some(seat) = self.own_seat() {
@@ -55,8 +55,8 @@ impl Cell {
         }
     }
 
-    /// Follows its seat: attempts may begin if the lease is held. If not, a running attempt is requested to end within
-    /// this time.
+    /// Applies the state of the seat. Attempts may begin if the lease is held. If not, a running attempt is requested
+    /// to stop within this time.
     pub(in crate::runtime) fn follow_lease(&self, within: Option<Duration>) {
         let Some(seat) = self.seat() else { return };
         let mut state = self.lock();
@@ -80,7 +80,7 @@ impl Cell {
         self.carry_out(None, state, bound, effects);
     }
 
-    /// The lease is over: the attempt and its helpers are dropped when they are polled, which is now.
+    /// Called when the lease has ended: wakes the actor and the helpers, which are dropped at their next poll.
     pub(in crate::runtime) fn lease_is_over(&self) {
         let state = self.lock();
         let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
@@ -90,7 +90,8 @@ impl Cell {
         }
     }
 
-    /// The actor finds that the lease of its attempt is over. No other attempt begins until it is granted again.
+    /// Called by the actor when the lease of its attempt has ended. No other attempt begins until the lease is granted
+    /// again.
     pub(in crate::runtime) fn stop_without_lease(&self, hold: Option<&Hold>) {
         let mut state = self.lock();
         if let Some(effects) = state.machine.stands_by(true) {
@@ -104,7 +105,7 @@ impl Cell {
         }
     }
 
-    /// Notes the lease of the attempt that begins.
+    /// Records the lease of the attempt that begins.
     pub(in crate::runtime) fn works_under(&self, hold: &Arc<Hold>) {
         let mut state = self.lock();
         state.aside.get_or_insert_default().hold = Some(Arc::clone(hold));
@@ -112,7 +113,7 @@ impl Cell {
         self.news.raise();
     }
 
-    /// The task has its lease: its schedule goes on after the last run of the fleet.
+    /// Called when the task has its lease: its schedule continues after the last run of the fleet.
     pub(in crate::runtime) fn take_over(&self, last_tick: Option<u64>, clock: &Arc<StoreClock>) {
         if self.policy.is_scheduled() {
             if let Some(line) = self.core.schedules.get(self) {
@@ -121,7 +122,7 @@ impl Cell {
         }
     }
 
-    /// Wakes the actor, which looks at its seat again.
+    /// Wakes the actor, which reads its seat again.
     pub(in crate::runtime) fn look_at_seat(&self) {
         self.wake(self.lock());
     }
@@ -144,12 +145,13 @@ impl Cell {
         self.seat()?.owner()
     }
 
-    /// Hands the lease over. Returns `false` if the task holds none of its own.
+    /// Hands over the lease. Returns `false` if the task holds no lease of its own.
     pub(crate) fn resign(&self) -> bool {
         self.own_seat().is_some_and(Seat::resign)
     }
 
-    /// Nothing of the task runs. If it stands by, and only for its lease, it competes for it.
+    /// Called when no attempt or helper runs. If the task waits for its lease only, it competes for the lease; while it
+    /// is paused, it withdraws.
     pub(in crate::runtime) fn competes(&self) {
         let Some(seat) = self.own_seat() else { return };
         let machine = *self.lock().machine();

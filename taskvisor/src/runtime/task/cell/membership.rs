@@ -1,4 +1,4 @@
-//! Where a task belongs: to a group, to a slot, or to neither.
+//! The owner of a task: a group, a slot, or neither.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -24,12 +24,12 @@ pub(in crate::runtime) enum Origin {
 
 /// The group or slot that decides when the task starts.
 pub(in crate::runtime) enum Tie {
-    /// The group that manages it.
+    /// The group that manages the task.
     Group(Membership),
-    /// The slot that it was submitted to.
+    /// The slot that the task was submitted to.
     #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
     Slot(Arc<str>),
-    /// Its own place in the fleet, and its slot, if it was submitted to one with another name.
+    /// The task's own seat in the fleet, and its slot, if it was submitted to a slot with another name.
     #[cfg(feature = "fleet")]
     Leased(Arc<Seat>, Option<Arc<str>>),
 }
@@ -47,11 +47,11 @@ pub(in crate::runtime) struct Membership {
     pub(in crate::runtime) key: Key,
     /// The epoch of the last start or stop that the group requested. Changed under the cell's lock.
     pub(in crate::runtime) epoch: AtomicU32,
-    /// `true` if the group decides on its failures.
+    /// `true` if the group decides what follows its failures.
     pub(in crate::runtime) managed: bool,
     /// `true` if siblings are after it.
     pub(in crate::runtime) awaited: bool,
-    /// Its own place in the fleet.
+    /// The task's own seat in the fleet.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) seat: Option<Arc<Seat>>,
 }
@@ -61,7 +61,7 @@ impl Cell {
         !matches!(self.origin, Origin::Declared { .. })
     }
 
-    /// Returns `true` if it was added at run time, outside of groups.
+    /// Returns `true` if the task was added at run time, outside of groups.
     pub(in crate::runtime) fn is_beside_tree(&self) -> bool {
         self.was_added() && self.member().is_none()
     }
@@ -73,7 +73,7 @@ impl Cell {
         }
     }
 
-    /// The slot that it was submitted to.
+    /// Returns the slot that the task was submitted to.
     pub(in crate::runtime) fn slot(&self) -> Option<&Arc<str>> {
         match (self.origin, self.tie.as_deref()) {
             (_, Some(Tie::Slot(slot))) => Some(slot),
@@ -86,7 +86,7 @@ impl Cell {
         }
     }
 
-    /// Returns the tie to its slot, which other tasks of that slot share. `None` if the slot has its name.
+    /// Returns the tie to its slot, which other tasks of that slot share. `None` if the slot has the name of the task.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn tie(&self) -> Option<&Arc<Tie>> {
         self.tie.as_ref()

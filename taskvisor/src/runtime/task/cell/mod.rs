@@ -60,10 +60,10 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
-    /// `true` if the future of an attempt may wait until it is canceled. Changed under the lock, and not a part of the state
-    /// because there is room for it here.
+    /// `true` if the future of an attempt may be waiting for its cancellation. Changed under the lock. It is not in the
+    /// state, because it fits into padding here.
     waits_in_place: AtomicBool,
-    /// [`State`] says when its lock is taken.
+    /// [`State`] documents the lock order.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
@@ -78,28 +78,28 @@ impl State {
 /// The state under the lock of a cell.
 ///
 /// The lock is taken after the registry's lock and the lock of a group's mailbox, and before the locks of the bus. Two
-/// cells are never locked at once. No code takes them in another order, because a cell reports to its group and to the
-/// registry only after its lock is released; so it cannot deadlock. No user code runs and no user value is dropped under
-/// it.
+/// cells are never locked at once. It cannot deadlock: a cell reports to its group and to the registry only after its
+/// lock is released, so no code takes these locks in another order. No user code runs and no user value is dropped
+/// under the lock.
 pub(in crate::runtime) struct State {
     machine: Machine,
-    /// The time of the attempt after a stop request, until the actor has read it.
+    /// The time that the attempt has after a stop request, until the actor has read it.
     bound: Option<TimeLeft>,
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
-    /// While an attempt is alive, the time by which the task should have stopped. While the task waits for a time, the end
-    /// of that wait, for snapshots. [`Ticks::MAX`] if there is none, or it is not known.
+    /// While an attempt is alive, the deadline of its stop. While the task waits for a time, the end of that wait, for
+    /// snapshots. [`Ticks::MAX`] if there is none, or if it is not known.
     until: Ticks,
     /// The waker of the actor.
     waker: Option<Waker>,
-    /// The token of the attempt, if it was asked for.
+    /// The token of the attempt, if its code has requested one.
     token: Option<CancellationToken>,
     aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
     /// The callers that wait for the outcome or the end of the registration.
     waiting: WaitList,
-    /// Returns the task, until the registration has ended.
+    /// The task, until the registration has ended, or longer if it is kept.
     task: Option<TaskRef>,
     /// A fault for the current attempt, or for the next if there is none.
     #[cfg(feature = "test-util")]
@@ -182,7 +182,7 @@ impl Cell {
         self.lock().task.clone()
     }
 
-    /// Returns `true` if it has its task. One that has ended has it only if it is kept.
+    /// Returns `true` if the registration has its task. After its end, it has the task only if the task is kept.
     #[cfg(feature = "cron")]
     pub(in crate::runtime) fn has_task(&self) -> bool {
         self.lock().task.is_some()
@@ -204,7 +204,7 @@ impl Cell {
         &self.policy
     }
 
-    /// Returns the delay of the first attempt; that of a scheduled task has no end.
+    /// Returns the delay of the first attempt; [`Duration::MAX`] for a scheduled task.
     #[inline]
     pub(in crate::runtime) fn first_delay(&self) -> Duration {
         if self.policy.is_scheduled() {

@@ -1,15 +1,16 @@
-//! The pause of a task: no attempt begins while it, or what is above it, is paused.
+//! The pause of a task: no attempt begins while the task, or a group or slot above it, is paused.
 //!
-//! The registry decides who is paused, and tells each cell under its lock. So no attempt begins after that step: an actor
-//! checks the pause in the step that begins an attempt.
+//! The registry decides which tasks are paused, and sets the pause of each cell under the cell's lock. An actor checks
+//! the pause under the same lock when it begins an attempt, so no attempt begins after that.
 
 use super::super::decision::Request;
 use super::{Cell, State};
 use crate::task::StopKind;
 
 impl Cell {
-    /// Notes whether the task, or what is above it, is paused. Called under the lock of the registry; the caller calls
-    /// [`heed_pause`](Self::heed_pause) after it has released that lock. Returns `true` if this changes anything.
+    /// Records whether the task, or a group or slot above it, is paused. Called under the lock of the registry; the
+    /// caller calls [`heed_pause`](Self::heed_pause) after it has released that lock. Returns `true` if this changes
+    /// anything.
     pub(in crate::runtime) fn set_paused(&self, paused: bool) -> bool {
         let mut state = self.lock();
         let shown = state.machine.state();
@@ -23,8 +24,8 @@ impl Cell {
         changes
     }
 
-    /// Wakes the actor of a task that was paused or resumed. With `stops`, a running attempt is requested to end, unless
-    /// the task was resumed in the meantime. Returns `true` if this is the first request.
+    /// Wakes the actor of a task that was paused or resumed. With `stops`, a running attempt is requested to end,
+    /// unless the task was resumed in the meantime. Returns `true` if this is the first request.
     pub(in crate::runtime) fn heed_pause(&self, stops: bool) -> bool {
         let mut state = self.lock();
         let effects = if stops { state.machine.stop_in_pause() } else { None };
@@ -40,18 +41,18 @@ impl Cell {
         effects.interrupts && effects.is_first
     }
 
-    /// Returns `true` if the task, or what is above it, is paused.
+    /// Returns `true` if the task, or a group or slot above it, is paused.
     pub(in crate::runtime) fn is_paused(&self) -> bool {
         self.lock().machine.is_paused()
     }
 
-    /// Returns `true` if it was triggered in its pause, and the attempt for that has not begun.
+    /// Returns `true` if the task was triggered in its pause, and the attempt for that has not begun.
     #[cfg(feature = "cron")]
     pub(in crate::runtime) fn is_triggered_in_pause(&self) -> bool {
         self.lock().machine.is_triggered_in_pause()
     }
 
-    /// An attempt of a paused task has ended: its actor takes a turn before anything else.
+    /// Called when an attempt of a paused task has ended: the actor takes a turn first.
     #[cold]
     pub(super) fn begins_to_rest(&self, state: &mut State) {
         if state.machine.is_held_back() {
@@ -60,7 +61,7 @@ impl Cell {
         self.news.raise();
     }
 
-    /// A shutdown ends a paused task at once, also during its drain: no attempt follows that the drain could wait for.
+    /// Ends a paused task at a shutdown, also during the drain: no attempt follows that the drain could wait for.
     pub(super) fn end_pause_if_stopping(&self, state: &mut State) {
         if !state.machine.rests() || state.machine.request == Request::Stop {
             return;

@@ -1,4 +1,4 @@
-//! A task as others see it.
+//! The observable state of a task.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,11 +11,11 @@ use crate::inspect::{OutcomeKind, Problem, TaskOutcome, TaskState, TaskStatus};
 use crate::runtime::clock::Ticks;
 use crate::task::TaskError;
 
-/// A cell at one moment.
+/// The state of a cell at one moment.
 pub(in crate::runtime) struct Seen {
     pub(in crate::runtime) machine: Machine,
     pub(in crate::runtime) since: Ticks,
-    /// The end of its wait for another time than that of its schedule, if it is known.
+    /// The end of its wait, if it is known and the task does not wait for its schedule.
     pub(in crate::runtime) due: Option<Ticks>,
     /// The next run of its schedule.
     pub(in crate::runtime) next_run: Option<SystemTime>,
@@ -24,7 +24,7 @@ pub(in crate::runtime) struct Seen {
 }
 
 impl Cell {
-    /// Returns its public state. Unlike [`status`](Self::status), it has no error, whose drop is user code.
+    /// Returns the public state. Unlike [`status`](Self::status), it contains no error, whose drop would be user code.
     pub(in crate::runtime) fn state(&self) -> TaskState {
         self.lock().machine.state()
     }
@@ -43,7 +43,8 @@ impl Cell {
         }
     }
 
-    /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
+    /// Returns the start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to
+    /// begin.
     pub(in crate::runtime) fn since(&self) -> Ticks {
         self.lock().since
     }
@@ -54,7 +55,7 @@ impl Cell {
         if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
     }
 
-    /// Returns what a snapshot has of it, as of one moment.
+    /// Returns the state that a snapshot shows, as of one moment.
     pub(in crate::runtime) fn seen(&self) -> Seen {
         let state = self.lock();
         let machine = state.machine;
@@ -103,8 +104,8 @@ impl Cell {
         member.map_or_else(Vec::new, |member| member.group.awaited_by(member.key))
     }
 
-    /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its
-    /// runtime was shut down.
+    /// Returns `true` if the registration was aborted before an attempt began. This happens to a task that is spawned
+    /// on a runtime that was shut down.
     pub(in crate::runtime) fn was_refused(&self) -> bool {
         let State { machine, outcome, .. } = &*self.lock();
         let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
@@ -117,7 +118,7 @@ impl Cell {
     }
 }
 
-/// Returns the public number of an attempt.
+/// Returns the number of an attempt as `u32`, saturated.
 pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }

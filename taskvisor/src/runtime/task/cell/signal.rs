@@ -1,8 +1,8 @@
-//! How code of an attempt hears that it is to stop: by its token, or by a wait in its cell.
+//! The cancellation of an attempt: its code observes it by its token, or by a wait in its cell.
 //!
-//! Most attempts wait in their own future, which the actor polls again after each request. Such a wait takes no memory and
-//! no waker. Waits with another waker, such as those in helpers, are listed. A token is only made for who asks for one; from
-//! then on, all wait for it, because code of the attempt can cancel it.
+//! Most attempts wait in their own future, which the actor polls again after each request. Such a wait needs no memory
+//! and no waker. Waits with another waker, such as those in helpers, are registered in a list. A token is created on
+//! demand. From then on all waits are for the token, because code of the attempt can cancel it.
 
 use std::future::poll_fn;
 use std::mem;
@@ -16,7 +16,7 @@ use super::{Cell, State};
 use crate::panics::{catch, drop_caught};
 use crate::sync::{WaitList, wake_caught};
 
-/// Those who are to hear that the attempt is canceled.
+/// The token and the waiters to be notified that the attempt is canceled.
 #[derive(Default)]
 #[must_use = "they wait for it"]
 pub(in crate::runtime) struct Signal {
@@ -34,11 +34,11 @@ impl Signal {
         self.waiting = waiting;
     }
 
-    /// Cancels the token and wakes those who wait. Called with no lock held, because wakers are user code.
+    /// Cancels the token and wakes the waiters. Called with no lock held, because wakers are user code.
     #[inline]
     pub(in crate::runtime) fn send(self) {
         if self.is_empty() {
-            // The compiler leaves its drop to a call.
+            // Avoids a call of the drop glue.
             return mem::forget(self);
         }
         self.send_to_some();
@@ -61,7 +61,8 @@ impl Signal {
 }
 
 impl State {
-    /// Takes those who are to hear that the attempt is canceled. Its own future is polled in any case.
+    /// Takes the token and the waiters to be notified that the attempt is canceled. The attempt's own future is polled
+    /// in any case.
     #[inline]
     pub(super) fn take_signal(&mut self) -> Signal {
         Signal { token: self.token.take(), waiting: self.aside.as_mut().and_then(|aside| aside.waiting.take()) }
@@ -71,7 +72,7 @@ impl State {
         self.machine.attempt != attempt || self.machine.canceled
     }
 
-    /// The same, and the attempt knows by the answer.
+    /// Like `is_canceled`, and records that the attempt has observed the cancellation if so.
     fn tells(&mut self, attempt: u64) -> bool {
         let is_canceled = self.is_canceled(attempt);
         if is_canceled {
@@ -105,7 +106,7 @@ impl Cell {
         token
     }
 
-    /// Wakes all who wait in the cell, so that they wait for the token.
+    /// Wakes all waits in the cell, so that they wait for the token instead.
     #[cold]
     fn send_to_token(&self, mut state: MutexGuard<'_, State>) {
         let waiting = state.aside.as_mut().and_then(|aside| aside.waiting.take());
@@ -130,7 +131,7 @@ impl Cell {
     }
 }
 
-/// A wait in the cell. Dropped, it is no longer listed.
+/// A wait in the cell. Dropping it removes it from the list.
 struct Wait<'a> {
     cell: &'a Cell,
     attempt: u64,
@@ -139,7 +140,7 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// Is ready if the attempt is canceled, and if there is a token to wait for.
+    /// Returns `Ready` if the attempt is canceled, or if there is a token to wait for.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
         let mut state = self.cell.lock();
         if let Poll::Ready(over) = self.look(&mut state) {
@@ -164,7 +165,7 @@ impl Wait<'_> {
         }
     }
 
-    /// The waker is user code: it was cloned with no lock held.
+    /// Registers the waker, which was cloned with no lock held, because wakers are user code.
     #[cold]
     fn poll_listed(&mut self, waker: Waker) -> Poll<Option<CancellationToken>> {
         let mut state = self.cell.lock();

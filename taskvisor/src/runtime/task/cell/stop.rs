@@ -1,4 +1,4 @@
-//! The usual end of a task that is requested to stop, in a few instructions.
+//! A fast path for the usual end of a task that is requested to stop.
 
 use super::super::decision::{Ending, Next, after_stop};
 use super::Cell;
@@ -6,8 +6,9 @@ use crate::panics::drop_caught;
 use crate::runtime::clock::Ticks;
 
 impl Cell {
-    /// Does what [`conclude`](Cell::conclude) does, where little is to be done: the attempt was requested to stop, has
-    /// ended as a rule does, has no helper, and nobody listens to events. Returns `None` otherwise, with nothing changed.
+    /// Like [`conclude`](Cell::conclude), for the usual case: the attempt was requested to stop, is complete or
+    /// canceled, and has neither helpers nor a token, and the bus is not active. In any other case, changes nothing and
+    /// returns `None`.
     #[inline(never)]
     pub(in crate::runtime) fn conclude_stop(&self, ending: &Ending) -> Option<Next> {
         let mut state = self.lock();

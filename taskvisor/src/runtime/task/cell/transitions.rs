@@ -1,4 +1,4 @@
-//! The transitions that the actor makes: an attempt begins, ends, and what follows.
+//! The transitions that the actor makes: waits, the begin of an attempt, and its exceeded limits.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl Cell {
         self.lock().waker = Some(waker.clone());
     }
 
-    /// Notes that the task waits.
+    /// Records that the task waits.
     pub(in crate::runtime) fn waits(&self) {
         let mut state = self.lock();
         if state.since == Ticks::MAX {
@@ -70,20 +70,20 @@ impl Cell {
         let bound = state.bound.take();
         let (helper_panicked, blocks) =
             state.aside.as_ref().map_or((false, false), |aside| (aside.panic.is_some(), aside.blocks));
-        // What blocks a thread of its own is not polled: it hears by its context only.
+        // Work on a thread of its own is not polled: it observes the request by its context only.
         if !blocks {
             state.machine.knows();
         }
         (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(Duration::from))
     }
 
-    /// Returns the time that the helpers have to end, if a stop was requested since.
+    /// Returns the time that the helpers have to end, if a stop was requested since the last call.
     pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
         let bound = state.bound.take().map(Duration::from)?;
         if state.machine.has_last() {
-            // The helpers take from the time of the final attempt.
+            // The time of the helpers counts against the final attempt.
             if let (Some(aside), Some(stop_by)) = (&mut state.aside, deadline(bound)) {
                 aside.last_by = Some(aside.last_by.map_or(stop_by, |before| before.min(stop_by)));
             }
@@ -91,7 +91,7 @@ impl Cell {
         Some(bound)
     }
 
-    /// Notes that the attempt takes longer than one poll.
+    /// Records that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
         if state.machine.request == Request::Nothing || state.machine.is_last() {
@@ -99,7 +99,7 @@ impl Cell {
         }
     }
 
-    /// Notes that the wait of the task is over after this time.
+    /// Records that the wait of the task ends after this time.
     pub(in crate::runtime) fn is_due_in(&self, delay: Duration) {
         let due = after(self.core.clock.now(), delay);
         let mut state = self.lock();
@@ -108,12 +108,12 @@ impl Cell {
         }
     }
 
-    /// Notes that the delay of the wait has elapsed.
+    /// Records that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
         self.is_due(Machine::waited);
     }
 
-    /// A scheduled task waits for its first time, and is ready.
+    /// Records that a scheduled task waits for its first time. It is ready then.
     pub(in crate::runtime) fn rest(&self) {
         let mut state = self.lock();
         let (unready, note) = state.machine.rest();
@@ -122,8 +122,8 @@ impl Cell {
         self.tell_readiness(epoch, unready, note);
     }
 
-    /// Tells that the task may have become ready: `unready` if its batch waited for it. The epoch is that under the lock,
-    /// which is released.
+    /// Reports that the task may have become ready. `unready` is `true` if its batch waited for it. `epoch` was read
+    /// under the lock, which is now released.
     #[inline]
     fn tell_readiness(&self, epoch: Epoch, unready: bool, note: Option<Note>) {
         if let Some(note) = note {
@@ -135,7 +135,7 @@ impl Cell {
         self.core.tell_ready();
     }
 
-    /// The next time of the schedule has come.
+    /// Records that the next time of the schedule has come.
     pub(in crate::runtime) fn come(&self) {
         self.is_due(Machine::come);
     }
@@ -145,13 +145,14 @@ impl Cell {
         becomes(&mut state.machine);
         state.until = Ticks::MAX;
         if state.machine.is_held_back() {
-            // It waits for the end of its pause from now on, and takes its turn for that.
+            // The task waits for the end of its pause from now on, which needs a turn of the actor.
             state.since = self.core.clock.now();
             self.news.raise();
         }
     }
 
-    /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
+    /// Waits for the schedule again, because the due runs are skipped. Returns `false` if the attempt begins
+    /// nevertheless.
     pub(in crate::runtime) fn reschedule(&self) -> bool {
         let mut state = self.lock();
         let Some((unready, note)) = state.machine.reschedule() else { return false };
@@ -162,7 +163,7 @@ impl Cell {
         true
     }
 
-    /// A new run of the schedule is due: the failures were those of another.
+    /// Resets the count of failures for a new run of the schedule.
     #[cfg(feature = "cron")]
     pub(in crate::runtime) fn forget_failures(&self) {
         self.lock().machine.forget_failures();
@@ -177,7 +178,7 @@ impl Cell {
         let (unready, note) = state.machine.begin(&self.policy)?;
         debug_assert!(state.until == Ticks::MAX || state.machine.is_last(), "a wait has left its end behind");
         if state.machine.is_last() {
-            // The actor must read what is left of the time.
+            // The actor must read the time that is left.
             self.news.raise();
             if state.until != Ticks::MAX {
                 let left = self.core.clock.instant(state.until).saturating_duration_since(Instant::now());
@@ -199,7 +200,7 @@ impl Cell {
         Some((task, attempt))
     }
 
-    /// Notes that the attempt exceeded a limit. Returns `false` if something was requested of it before.
+    /// Records that the attempt exceeded a limit. Returns `false` if another request came first.
     pub(in crate::runtime) fn exceed(&self, limit: StopKind, timeout: Duration) -> bool {
         let mut state = self.lock();
         if !state.machine.exceed(limit) {
