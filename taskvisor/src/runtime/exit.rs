@@ -10,13 +10,14 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 #[cfg(all(feature = "systemd", unix))]
 use tokio::time::timeout;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::Core;
+use super::own_runtime::OwnRuntime;
 use super::run::Running;
 use super::shutdown::Signal;
 use super::task::Stage;
@@ -134,20 +135,20 @@ impl ExitGuard {
     fn new(core: &Arc<Core>, state: &Arc<State>, listens: bool) -> Result<Self, RuntimeError> {
         let refused = |error| RuntimeError::Signals(Arc::new(error));
         core.check()?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(refused)?;
+        let runtime = OwnRuntime::new().map_err(refused)?;
         if listens {
             let _entered = runtime.enter();
             core.listen()?;
             core.take_over_signals();
         }
         let (core, shared) = (Arc::clone(core), Arc::clone(state));
-        let run = move || {
+        let run = move |runtime: &Runtime| {
             // A panic of a user's waker must not end the thread.
-            while let Err(panic) = catch(|| shared.guard(&core, &runtime)) {
+            while let Err(panic) = catch(|| shared.guard(&core, runtime)) {
                 let _ = drop_caught(panic);
             }
         };
-        thread::Builder::new().name("taskvisor-exit".into()).spawn(run).map_err(refused)?;
+        runtime.on_thread("taskvisor-exit", run).map_err(refused)?;
         Ok(Self { state: Arc::clone(state) })
     }
 }
@@ -234,14 +235,18 @@ impl State {
     }
 }
 
-/// Writes the message to standard error on another thread, and does not wait for it for long.
+/// Writes the message to standard error on another thread, and does not wait for it for long. If no thread can be
+/// started, it is written here.
 fn say(message: String) {
     let (sender, written) = mpsc::channel();
+    let message = Arc::new(message);
+    let shared = Arc::clone(&message);
     let write = move || {
-        let _ = writeln!(io::stderr(), "Error: {message}");
+        let _ = writeln!(io::stderr(), "Error: {shared}");
         let _ = sender.send(());
     };
-    if thread::Builder::new().spawn(write).is_ok() {
-        let _ = written.recv_timeout(MESSAGE);
+    match thread::Builder::new().spawn(write) {
+        Ok(_) => drop(written.recv_timeout(MESSAGE)),
+        Err(_) => drop(writeln!(io::stderr(), "Error: {message}")),
     }
 }

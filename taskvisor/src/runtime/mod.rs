@@ -27,6 +27,7 @@ mod recheck;
 mod reconcile;
 mod reentrancy;
 mod registration;
+mod own_runtime;
 mod registry;
 mod run;
 #[cfg(feature = "cron")]

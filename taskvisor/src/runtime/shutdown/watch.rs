@@ -9,13 +9,13 @@
 //! that consecutive stops share one thread.
 
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::runtime::own_runtime::OwnRuntime;
 use crate::sync::lock;
 
 /// The time that the thread stays after the last guard is dropped.
@@ -75,15 +75,10 @@ impl Drop for Watch {
 }
 
 fn start(unguarded: Arc<Notify>) -> Option<Handle> {
-    let owned = Owned(Some(Builder::new_current_thread().enable_all().build().ok()?));
-    let runtime = owned.0.as_ref()?.handle().clone();
-    let stand = move || {
-        if let Some(runtime) = &owned.0 {
-            runtime.block_on(stand(&unguarded));
-        }
-    };
-    thread::Builder::new().name("taskvisor-watch".into()).spawn(stand).ok()?;
-    Some(runtime)
+    let runtime = OwnRuntime::new().ok()?;
+    let handle = runtime.handle().clone();
+    runtime.on_thread("taskvisor-watch", move |runtime| runtime.block_on(stand(&unguarded))).ok()?;
+    Some(handle)
 }
 
 /// Waits until no guard has existed for the time of [`LINGER`], and then ends the watch under the same lock.
@@ -95,17 +90,6 @@ async fn stand(unguarded: &Notify) {
         if place.as_ref().is_none_or(|present| present.guards == 0) {
             *place = None;
             return;
-        }
-    }
-}
-
-/// A runtime for a thread. If the thread cannot be started, it is dropped without blocking.
-struct Owned(Option<Runtime>);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::super::clock::LeaseClock;
 use super::live::drive;
 use super::{Driver, Engine};
+use crate::runtime::own_runtime::OwnRuntime;
 use crate::sync::lock;
 
 /// Starts the driver. Called in the runtime of the first unit.
@@ -36,15 +37,10 @@ pub(super) fn start(engine: &Arc<Engine>) {
 
 /// Starts a runtime on a thread of its own, which ends when the sender is dropped.
 fn on_thread(name: &str) -> Option<(Handle, oneshot::Sender<()>)> {
-    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let runtime = OwnRuntime::new().ok()?;
     let (handle, (lives, over)) = (runtime.handle().clone(), oneshot::channel::<()>());
-    let thread = std::thread::Builder::new().name(name.into());
-    let spawned = thread.spawn(move || {
-        let _ = runtime.block_on(over);
-        // The remaining tasks of a store, such as its connection, end with its runtime.
-        runtime.shutdown_background();
-    });
-    spawned.ok()?;
+    // The remaining tasks of a store, such as its connection, end with its runtime.
+    runtime.on_thread(name, move |runtime| drop(runtime.block_on(over))).ok()?;
     Some((handle, lives))
 }
 
