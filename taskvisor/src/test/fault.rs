@@ -53,7 +53,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Returns the faults that struck so far.
+/// The faults that struck so far.
 pub(crate) struct FaultLog {
     start: Instant,
     /// A leaf: faults are pushed and copied under it.

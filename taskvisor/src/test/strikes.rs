@@ -1,8 +1,8 @@
 //! The times of the faults of one task: plain data and a random source.
 //!
-//! Faults come at random moments at a given rate. A fault that finds a running attempt strikes it. A fault that finds
-//! the task waiting is for the begin of the next attempt, or for some moment within it; otherwise the short attempts of
-//! a mostly waiting task would hardly ever be struck in the middle.
+//! Faults come at random moments at a given rate. A fault during an attempt strikes it. A fault while the task waits
+//! strikes the next attempt, at its begin or at some moment within it; otherwise the short attempts of a task that
+//! mostly waits would rarely be struck.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Rates {
     }
 }
 
-/// Whole milliseconds, the resolution of Tokio's timers, and at least one.
+/// Rounds to whole milliseconds, the resolution of Tokio's timers, and at least one.
 fn millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
 }
@@ -63,7 +63,7 @@ enum Aim {
     At(Duration, FaultKind),
     /// Some moment within the next attempt.
     Within(FaultKind),
-    /// That moment, within the running attempt unless that is shorter than assumed.
+    /// This moment within the running attempt, unless the attempt is shorter than assumed.
     Midst(Duration, FaultKind),
 }
 
