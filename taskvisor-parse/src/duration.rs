@@ -28,14 +28,14 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
 ];
 
-/// What seven days are called.
+/// The names of a week.
 const WEEKS: [&str; 3] = ["w", "week", "weeks"];
 
 /// Parses `text` to an exact duration.
 ///
 /// # Errors
 ///
-/// The message says what is wrong with the text, and what would be right.
+/// The message names the problem with the text, and a valid form.
 ///
 /// # Examples
 ///

@@ -26,7 +26,7 @@ pub(crate) const MOST: usize = 32;
 ///
 /// `state` is taken before `mirror`. Neither lock is held across an await, or while user code or a waker is called.
 pub(crate) struct Hub {
-    /// The unique name of this console in this process.
+    /// The random name of this console, by which clients notice another console or process.
     pub(crate) boot: String,
     seq: AtomicU64,
     /// The lock guards the streams and the log. It is taken before that of `mirror`.
