@@ -31,7 +31,7 @@ use crate::reader::Page;
 use crate::usage::{Meter, memory};
 use crate::work::Counts;
 
-/// The lines without a page, at the begin and at the end.
+/// The lines without a page, at the beginning and at the end.
 const WITHOUT: usize = 2;
 
 #[tokio::main]

@@ -21,7 +21,7 @@ struct Story {
 }
 
 impl Story {
-    /// Adds a run of a key by a replica with a token. It writes once, at the begin.
+    /// Adds a run of a key by a replica with a token. It writes once, at the beginning.
     fn run(mut self, key: &str, replica: usize, token: u64, from: f64, to: f64) -> Self {
         self.runs += 1;
         let run = RunId { replica, life: 0, number: self.runs };

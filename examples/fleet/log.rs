@@ -162,7 +162,7 @@ impl Log {
         text.lines().map(str::parse).collect()
     }
 
-    /// Logs the begin of a run. It ends when the returned value is dropped.
+    /// Logs the beginning of a run. It ends when the returned value is dropped.
     pub(crate) fn begin(&self, key: &str, task: &str, token: u64) -> Running {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let running = Running { log: self.clone(), run: RunId { replica: self.replica, life: self.life, number } };

@@ -18,7 +18,7 @@ pub(crate) struct Tally(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The requests that were answered, by whatever status, and those that were not.
+    /// The number of requests that were answered, with any status, and of those that were not.
     pub(crate) answered: u64,
     pub(crate) unanswered: u64,
     /// The orders that were accepted.

@@ -16,7 +16,7 @@ type Reply = Arc<std::sync::Mutex<Option<oneshot::Sender<Statement>>>>;
 pub(crate) enum NoStatement {
     /// Too many are waiting, or the service stops.
     Later(String),
-    /// The job has failed for good. The log says why.
+    /// The job has failed for good. The log has the reason.
     Failed,
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn is_over(phase: Phase) -> bool {
     matches!(phase, Phase::ShuttingDown | Phase::Stopped)
 }
 
-/// Returns the begin of the message of the whole tree, which depends on the access of the client.
+/// Returns the head of the message of the whole tree, which depends on the access of the client.
 pub(crate) fn rights(access: Access, settings: &Settings) -> String {
     let shutdown = settings.allows_shutdown && access == Access::Full;
     format!("{{\"access\":\"{}\",\"shutdown_allowed\":{shutdown},", access.label())

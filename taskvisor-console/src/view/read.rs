@@ -38,8 +38,8 @@ fn mirror(settings: &Settings) -> Mirror {
     mirror
 }
 
-/// Returns the message of the whole tree, or of the part at a path, without its begin. `None` if there is nothing at
-/// the path.
+/// Returns the message of the whole tree, or of the part at a path, without its head. `None` if there is nothing at the
+/// path.
 pub(crate) fn now(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
     let mirror = mirror(settings);
     let status = Status::of(&settings.supervisor.health());

@@ -13,8 +13,8 @@ use crate::task::{StopReason, TaskError};
 
 /// An event of a supervisor.
 ///
-/// Which of the fields are set follows from [`kind`](Self::kind): see the table at [`EventKind`].
-/// [`data`](Self::data) gives a variant for each kind with the fields that it has.
+/// [`kind`](Self::kind) determines which of the fields are set: see the table at [`EventKind`]. [`data`](Self::data)
+/// returns a variant for each kind, with the fields of that kind.
 ///
 /// Events are for logs, metrics and alarms. A subscriber that is behind loses events, so code must not decide on them:
 /// use [`TaskHandle::outcome`](crate::TaskHandle::outcome) instead. The guide explains

@@ -105,7 +105,7 @@ impl Lane {
         !self.stalled && self.is_behind()
     }
 
-    /// Notes that an attempt has waited for the reader in vain.
+    /// Records that an attempt has waited for the reader for as long as it may.
     pub(super) fn was_waited_for(&mut self, now: Instant) {
         if self.is_congested() {
             let since = *self.waited_for.get_or_insert(now);

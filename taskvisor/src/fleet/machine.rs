@@ -123,7 +123,7 @@ pub(crate) enum Why {
     Resigned,
     /// No renewal has succeeded for three fifths of the time to live.
     NotRenewed,
-    /// The store says that the session is over.
+    /// The store has answered that the session is over.
     Expired,
 }
 
@@ -646,7 +646,7 @@ impl Machine {
             return;
         }
         match &self.state {
-            // The close waits for the answer, which tells the released keys.
+            // The close waits for the answer, which confirms the released keys.
             State::Open(session) if session.releasing.is_some() => {}
             State::Open(session) => {
                 self.orders.push(Order::Call(Call::Close(session.id)));

@@ -11,7 +11,7 @@ use crate::fleet::store::SessionSpec;
 
 const TTL: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(100);
-/// The time of the store at the begin of a run.
+/// The time of the store at the beginning of a run.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 /// The longest time that a message is in flight.
 const DELAY: Duration = Duration::from_secs(12);

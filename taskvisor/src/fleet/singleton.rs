@@ -21,7 +21,7 @@ impl Overrides {
     }
 }
 
-/// When a run of a periodic singleton is marked in the store as done, so that no replica begins it again.
+/// The time at which a run of a periodic singleton is marked as done in the store, so that no replica begins it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Ticks {

@@ -17,7 +17,7 @@ use crate::task::StopReason;
 /// The largest number of bytes that are kept of a reason.
 const REASON: usize = 256;
 
-/// The last attempts of each path, with the begin, the end, the outcome and the reason of each.
+/// The last attempts of each path, with the times, the outcome and the reason of each.
 ///
 /// A `History` is a subscriber, and a handle to read what it collected. Give a clone to the tree, and keep one to read.
 /// Unlike a snapshot, it has the attempts before the current one. Use it for status pages and for people; code that
@@ -26,8 +26,8 @@ const REASON: usize = 256;
 /// # What is kept
 /// - Of each path, the last 32 attempts are kept ([`with_attempts`](Self::with_attempts)). Ended attempts are dropped
 ///   before running ones.
-/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path replaces the one whose last begin
-///   or end of an attempt is the oldest; paths with a running attempt are replaced last.
+/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path replaces the one in which the last
+///   beginning or end of an attempt is the oldest; paths with a running attempt are replaced last.
 ///   [`dropped_paths`](Self::dropped_paths) counts them.
 /// - The jobs of a slot are kept together, under the name of the slot. A slot with keys has a path for each key.
 /// - The history of a task stays after its removal, and goes on if a task of that path is added again. Its
@@ -41,13 +41,13 @@ const REASON: usize = 256;
 /// # Lost events
 /// A subscriber that is behind loses events. A history detects each loss by the [numbers](Event::seq) of events, and
 /// has a [`HistoryGap`] in its place. Attempts that were running are [`Unknown`](AttemptOutcome::Unknown) until their
-/// end is seen. A lost begin is `None`. A job whose slot is not known, because its event was lost, is kept under its
-/// own path. The last 32 gaps are kept; older ones are merged. So give it all events: a wrapper that filters them makes
-/// gaps.
+/// end is seen. A lost beginning is `None`. A job whose slot is not known, because its event was lost, is kept under
+/// its own path. The last 32 gaps are kept; older ones are merged. So give it all events: a wrapper that filters them
+/// makes gaps.
 ///
 /// # Several trees
 /// Trees can share a history: give each of them one clone of its own, because a clone finds the losses of one
-/// supervisor. Equal paths of two trees share one history, and their attempts are told apart by the
+/// supervisor. Equal paths of two trees share one history, and their attempts are distinguished by the
 /// [`id`](crate::AttemptRecord::id). To keep them apart, use a history for each tree.
 ///
 /// # Examples

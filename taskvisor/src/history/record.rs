@@ -78,7 +78,7 @@ pub struct AttemptRecord {
     /// the number of the attempt before, and 0 if there was none.
     pub attempt: u32,
     /// The time when it began. `None` if it failed before it began, as a start timeout does while it waits for a
-    /// permit, and if the event of the begin was lost.
+    /// permit, and if the event of its beginning was lost.
     pub began: Option<SystemTime>,
     /// The time when it had ended, with its helpers. `None` while it runs, and if the event of the end was lost.
     pub ended: Option<SystemTime>,
@@ -152,8 +152,8 @@ impl PathHistory {
 }
 
 impl AttemptRecord {
-    /// Returns the time from the begin to the end, if both are known. It is the difference of two readings of the wall
-    /// clock, and zero if the clock was set back.
+    /// Returns the time from the beginning to the end, if both are known. It is the difference of two readings of the
+    /// wall clock, and zero if the clock was set back.
     pub fn duration(&self) -> Option<Duration> {
         Some(self.ended?.duration_since(self.began?).unwrap_or_default())
     }

@@ -119,7 +119,7 @@ impl Store {
             if let Some(record) = ring.open(attempt.id, attempt.number) {
                 return set(record);
             }
-            // The attempt did not begin, or its begin was lost.
+            // The attempt did not begin, or the event of its beginning was lost.
             let mut record = AttemptRecord::of(attempt, slot);
             set(&mut record);
             ring.push(Kept { record, feed, turn }, most);
@@ -262,7 +262,7 @@ impl HistoryGap {
 }
 
 impl AttemptRecord {
-    /// A running attempt whose begin is not known.
+    /// A running attempt whose beginning is not known.
     fn of(attempt: Attempt<'_>, slot: Option<&Arc<str>>) -> Self {
         Self {
             path: Arc::clone(attempt.path),

@@ -43,7 +43,7 @@ impl<T> Inbox<T> {
     /// If the future is dropped before it completes, no message is taken.
     ///
     /// # Examples
-    /// A task that handles what is queued when it is requested to stop, also if that happens while it waits for a
+    /// A task that handles the queued messages when it is requested to stop, also if that happens while it waits for a
     /// retry:
     /// ```
     /// use taskvisor::inbox::Inbox;

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 
 use super::overrides::{Given, Overrides};
 
-/// The key under which `toml` gives a date or a time.
+/// The key under which `toml` passes a date or a time.
 const TOML_DATETIME: &str = "$__toml_private_datetime";
 
 const EMPTY: &str = "it is empty: leave it out, or write \"none\" for no value";

@@ -45,7 +45,7 @@ impl<O> Default for Aside<O> {
     }
 }
 
-/// How long submissions wait for a newer one.
+/// The times that submissions wait for a newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Debounce {
     /// The time without a newer submission.

@@ -106,7 +106,7 @@ pub fn wall_clock() -> SystemTime {
 /// clock again. It is the clock of schedules, events and snapshots; timers and backoff do not follow it.
 ///
 /// # Panics
-/// If the text is no time in UTC of this form, and outside of a Tokio runtime.
+/// If the text is not a time in UTC of this form, and outside of a Tokio runtime.
 ///
 /// # Examples
 /// ```

@@ -43,7 +43,7 @@ pub struct Fault {
     pub task: Arc<str>,
     /// The attempt, counted from 1.
     pub attempt: u32,
-    /// The time since the begin of the simulation.
+    /// The time since the start of the simulation.
     pub at: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! The times of the faults of one task: plain data and a random source.
 //!
 //! Faults come at random moments at a given rate. A fault during an attempt strikes it. A fault while the task waits
-//! strikes the next attempt, at its begin or at some moment within it; otherwise the short attempts of a task that
+//! strikes the next attempt, at its beginning or at some moment within it; otherwise the short attempts of a task that
 //! mostly waits would rarely be struck.
 
 use std::time::Duration;
@@ -45,12 +45,12 @@ fn millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
-/// The faults of one task. Times are relative to the begin of the simulation.
+/// The faults of one task. Times are relative to the start of the simulation.
 pub(super) struct Strikes {
     rates: Rates,
     random: fastrand::Rng,
     aim: Aim,
-    /// The begin of the current attempt.
+    /// The beginning of the current attempt.
     began: Option<Duration>,
     /// The duration of the longest complete attempt so far.
     longest: Duration,
@@ -81,7 +81,7 @@ impl Strikes {
         }
     }
 
-    /// Notes the begin of an attempt.
+    /// Records the beginning of an attempt.
     pub(super) fn begins(&mut self, now: Duration) {
         self.began = Some(now);
         if let Aim::Within(kind) = self.aim {
@@ -91,14 +91,14 @@ impl Strikes {
         }
     }
 
-    /// Notes the end of the attempt.
+    /// Records the end of the attempt.
     pub(super) fn ends(&mut self, now: Duration) {
         if let Some(began) = self.began.take() {
             self.longest = self.longest.max(now.saturating_sub(began));
         }
     }
 
-    /// Returns the fault that strikes the running attempt, or the begin of the next.
+    /// Returns the fault that strikes the running attempt, or the beginning of the next.
     pub(super) fn strike(&mut self, now: Duration, running: bool) -> Option<FaultKind> {
         match self.aim {
             Aim::At(_, kind) if !running && self.random.bool() => {

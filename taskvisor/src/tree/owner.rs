@@ -178,7 +178,7 @@ impl Tree {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    // The comment beside the bound stands in the compiler's message for a future with a result.
+    // The compiler shows the comment beside the bound in its message for a future with a result.
     pub async fn run_until(
         &self,
         future: impl Future<Output = ()>, // to ignore its result: `run_until(async { ctrl_c().await.ok(); })`

@@ -36,7 +36,7 @@ pub(crate) async fn migrate(store: Arc<dyn Store>) -> Result<()> {
     store.migrate().await
 }
 
-/// Removes old messages each night. A run that was missed while the service was down is made up for at its start.
+/// Removes old messages each night. A run that was missed while the service was down is made up for within 6 h.
 #[task(restart = "always", cron = "30 3 * * *", missed = "once", late = "6h", timeout = "10m", max_retries = 3)]
 pub(crate) async fn cleanup(store: Arc<dyn Store>) -> Result<()> {
     let (before, mut removed) = (SystemTime::now() - KEPT, 0);

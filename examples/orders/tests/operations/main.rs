@@ -4,8 +4,8 @@
 //! overrides, and `replicas` the rolling restart. `unit` and `pod` run the files of `deploy/` as systemd and Kubernetes
 //! do. `process` starts programs and sends signals, and `load` has the customers.
 //!
-//! Each test runs with three seeds at the same time. A seed determines the faults, their times and order, and those of
-//! the broker. The tests need Unix, for signals and the sockets of systemd.
+//! Tests with faults run with three seeds at the same time. A seed determines the faults, their times and order, and
+//! those of the broker. The tests need Unix, for signals and the sockets of systemd.
 
 #![cfg(unix)]
 

@@ -300,7 +300,7 @@ impl Pump {
         }
     }
 
-    /// Compares the whole tree, and returns what has changed. After a loss of events, clients get the whole tree.
+    /// Compares the whole tree, and returns the changes. After a loss of events, clients get the whole tree.
     async fn sweep(&mut self) -> Delta {
         let began = Instant::now();
         if self.has_lost && !is_due(self.may_sweep_at) {

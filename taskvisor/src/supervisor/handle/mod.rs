@@ -28,7 +28,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// All calls work before, during and without [`run`](crate::Supervisor::run). Each call takes effect, or its result
 /// shows that it did not: `false` or `None` if there was nothing to do, otherwise a typed error.
 ///
-/// | call | what it does | returns | errors |
+/// | call | effect | returns | errors |
 /// |---|---|---|---|
 /// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
 /// | [`reconcile`](Self::reconcile) | makes the tasks beside the tree equal to a list | a [`Reconciled`], with the handles | as `add_task`, and [`TaskRemoveTimeout`] |
@@ -60,7 +60,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 ///
 /// Other operations belong to the handles of tasks and groups, and to the tree:
 ///
-/// | call | what it does | returns |
+/// | call | effect | returns |
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
 /// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until the task or group is ready | `false` if the restart was refused, or it ended before |

@@ -160,8 +160,8 @@ impl Group {
         self
     }
 
-    /// Limits the number of tasks in the group, nested groups included, that are between the begin of an attempt and its
-    /// [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
+    /// Limits the number of tasks in the group, nested groups included, that are between the beginning of an attempt
+    /// and its [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
     /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
     /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
     /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
@@ -258,14 +258,14 @@ impl Group {
     }
 
     /// Makes the children anew at each start of the group, with this function: at the first start, and at each restart
-    /// of the group. So a restart heals what the children share, such as a poisoned mutex, a broken pool or a closed
-    /// channel: make it in the function, and give each child a clone. The group has no declared children then; tasks
-    /// can be added to it at run time. A second call replaces the function.
+    /// of the group. So a restart replaces the values that the children share, such as a poisoned mutex, a broken pool
+    /// or a closed channel: create them in the function, and give each child a clone. The group has no declared
+    /// children then; tasks can be added to it at run time. A second call replaces the function.
     ///
     /// A child that restarts alone or with its siblings keeps the values of this run. So give the group a
     /// [limit](Self::with_limit): with `with_limit(0, ..)`, each failure in it makes the children anew.
     ///
-    /// The tasks of the previous run have ended, and what they own is dropped, before the function is called again. The
+    /// The tasks of the previous run have ended, and their fields are dropped, before the function is called again. The
     /// children can be [`after`](crate::TaskSpec::with_after) those before them in the list. Without children the group
     /// runs until it is stopped. A child that is [restarted](crate::ChildHandle::restart) by itself is the one of the
     /// current run. The children are not known before the start: a [`TreeSnapshot`](crate::TreeSnapshot) has them from
