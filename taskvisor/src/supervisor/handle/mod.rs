@@ -293,9 +293,8 @@ impl SupervisorHandle {
         cell.cancel(within).await
     }
 
-    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It completes
-    /// when [`run`](crate::Supervisor::run) does, with the same result, for any number of callers. Without
-    /// registrations it completes at once.
+    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It returns the
+    /// result of [`run`](crate::Supervisor::run), to any number of callers. Without registrations it completes at once.
     ///
     /// A task cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) as soon as a shutdown is
     /// requested.
