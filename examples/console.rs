@@ -6,7 +6,7 @@ use taskvisor::{Subscribe, TaskSpec};
 
 pub(crate) use served::Port;
 
-/// What a tree with a console has beside its own tasks.
+/// The parts that a console adds to a tree.
 #[derive(Default)]
 pub(crate) struct Attached {
     pub(crate) task: Option<TaskSpec>,
@@ -51,7 +51,7 @@ mod served {
         }
     }
 
-    /// Serves the console of the tree that the task is in. Whoever can connect to the loopback interface may act.
+    /// Serves the console of the tree of this task. Every client on the loopback interface may act.
     #[task(restart = "always")]
     async fn console(ctx: TaskContext, port: Port, history: History) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(port.0.try_clone()?)?;
@@ -66,7 +66,7 @@ mod served {
 
     use super::Attached;
 
-    /// There is none.
+    /// The type has no value: there is no console.
     #[derive(Clone)]
     pub(crate) enum Port {}
 

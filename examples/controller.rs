@@ -1,4 +1,4 @@
-//! Admission slots: what happens to a task that is submitted while another one in its slot still runs.
+//! Slots: the admission policies for a task that is submitted while another task of its slot runs.
 //!
 //! ```text
 //! cargo run --example controller --features controller

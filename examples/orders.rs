@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     become_it(cargo)
 }
 
-/// The service takes the place of this process, so that it gets the signals.
+/// Replaces this process by the service, so that the service gets the signals.
 #[cfg(unix)]
 fn become_it(mut cargo: Command) -> io::Result<()> {
     use std::os::unix::process::CommandExt as _;

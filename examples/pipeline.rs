@@ -1,5 +1,5 @@
-//! A pipeline of bounded channels: a source, a parser and a store, whose parts fail now and then. It stops from its
-//! source on, and loses nothing.
+//! A pipeline of bounded channels: a source, a parser and a store, whose parts fail now and then. It stops beginning
+//! with its source, and loses nothing.
 //!
 //! ```text
 //! cargo run --example pipeline                # for a second
@@ -8,10 +8,10 @@
 //!
 //! - Each part is after the one that it sends to. So the source is requested to stop first, and a part is requested to
 //!   stop when the parts before it have terminated.
-//! - The channels are inboxes. They outlive attempts, so a part that failed goes on where it was.
-//! - A part gives back what it could not handle, and then fails.
-//! - When a part is requested to stop, it handles what is queued. With `final_attempt`, it also does so if the request
-//!   comes while it waits for its retry.
+//! - The channels are inboxes. They outlive attempts, so a failed part continues where it was.
+//! - A part puts a message back that it could not handle, and then fails.
+//! - When a part is requested to stop, it handles the queued messages. With `final_attempt`, it also does so if the
+//!   request comes while it waits for its retry.
 
 use std::env;
 use std::error::Error;
@@ -25,12 +25,12 @@ use taskvisor::inbox::{Inbox, SendError, Sender};
 use taskvisor::prelude::*;
 use tokio::time::sleep;
 
-/// Makes lines.
+/// Sends lines.
 #[task(restart = "always")]
 async fn source(ctx: TaskContext, made: Arc<AtomicU64>, lines: Sender<String>) -> Result<(), SendError<String>> {
     while !ctx.is_cancelled() {
         let number = made.fetch_add(1, Ordering::Relaxed);
-        // Not dropped by a stop: the parser, which makes room, stops later.
+        // A stop does not drop this send. It completes, because the parser, which makes room, stops later.
         lines.send(number.to_string()).await?;
         ctx.run_until_cancelled(sleep(Duration::from_micros(100))).await;
     }
@@ -63,8 +63,8 @@ async fn store(ctx: TaskContext, numbers: Inbox<u64>, stored: Stored, luck: Luck
     Ok(())
 }
 
-/// The next message; after a stop request, what is queued. The parts before this one have terminated then, so nothing
-/// is added to it any more.
+/// Returns the next message, or after a stop request the next queued one. The parts before this one have terminated
+/// then, so no message is added any more.
 async fn next<T>(ctx: &TaskContext, inbox: &Inbox<T>) -> Option<T> {
     match inbox.next(ctx).await {
         Some(message) => Some(message),
@@ -75,7 +75,7 @@ async fn next<T>(ctx: &TaskContext, inbox: &Inbox<T>) -> Option<T> {
 type Stored = Arc<Mutex<Vec<u64>>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a part uses, and which fails now and then.
+/// An operation that fails now and then.
 #[derive(Clone)]
 struct Luck(Arc<Mutex<fastrand::Rng>>);
 
@@ -84,7 +84,8 @@ impl Luck {
         Self(Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))))
     }
 
-    /// Does it once. A stopped task is not retried, so after a stop request it is repeated until it succeeds.
+    /// Performs the operation once. A stopped task is not retried, so after a stop request the operation is repeated
+    /// until it succeeds.
     async fn try_once(&self, ctx: &TaskContext) -> Result<(), BoxError> {
         while self.0.lock().unwrap_or_else(PoisonError::into_inner).u8(..) < 3 {
             if ctx.stop_reason().is_none() {
@@ -96,7 +97,7 @@ impl Luck {
     }
 }
 
-/// The tree, with what it makes and what it stores.
+/// Returns the tree, the number of sent lines, and the stored numbers.
 fn pipeline(seed: u64) -> (Tree, Arc<AtomicU64>, Stored) {
     let (made, stored) = (Arc::<AtomicU64>::default(), Stored::default());
     let (lines, unparsed) = taskvisor::inbox(16);
@@ -112,7 +113,7 @@ fn pipeline(seed: u64) -> (Tree, Arc<AtomicU64>, Stored) {
     (tree.into(), made, stored)
 }
 
-/// Whether each number was stored once, in order.
+/// Returns `true` if each number was stored once, in order.
 fn is_whole(made: &AtomicU64, stored: &Stored) -> bool {
     let stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
     stored.iter().copied().eq(0..made.load(Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! Runs a program as a task: its end is a failure that is retried, and a stop of the task is SIGTERM for the program.
+//! Runs a program as a task: its end is a failure that is retried, and a stop of the task sends SIGTERM to the program.
 //!
 //! ```text
 //! cargo run --example process --features process                 # a program of its own, for a second

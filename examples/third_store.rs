@@ -1,4 +1,4 @@
-//! A store of leases of one's own: a file that the processes of one machine share, checked against the laws of stores.
+//! A custom store of leases: a file that the processes of one machine share, checked against the laws of stores.
 //!
 //! ```text
 //! cargo run --example third_store --features third-store

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) every: Duration,
     pub(crate) listen: SocketAddr,
     pub(crate) alone: bool,
-    /// To be the page: the program starts itself with it.
+    /// Runs as the page: the program starts itself with this option.
     pub(crate) read: Option<SocketAddr>,
 }
 

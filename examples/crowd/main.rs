@@ -1,11 +1,12 @@
-//! Many tasks under chaos, with a console: what the process uses, with and without a page that looks.
+//! Many tasks under random faults, with a console: the CPU time and memory of the process, with and without an open
+//! page.
 //!
 //! ```text
 //! cargo run --release --example crowd --features console                   # ten minutes, ten thousand tasks
 //! cargo run --release --example crowd --features console -- --alone        # to look at it with a browser
 //! ```
 //!
-//! `work` has the tree, `usage` what the process uses, and `reader` is the page: a process of its own, so that its work
+//! `work` has the tree, `usage` measures the process, and `reader` is the page: a process of its own, so that its work
 //! is not counted.
 
 mod arguments;
@@ -30,7 +31,7 @@ use crate::reader::Page;
 use crate::usage::{Meter, memory};
 use crate::work::Counts;
 
-/// The lines without a page, at the begin and at the end.
+/// The lines without a page, at the beginning and at the end.
 const WITHOUT: usize = 2;
 
 #[tokio::main]
@@ -91,18 +92,18 @@ async fn run(arguments: &Arguments, port: &Port) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What was measured.
+/// The measured values.
 #[derive(Default)]
 struct Lines {
     with: Vec<f64>,
     without: Vec<f64>,
-    /// With a page, and if there is none, of all lines.
+    /// The memory of the lines with a page, or of all lines if there is no page.
     memory: Vec<f64>,
 }
 
 impl Lines {
     fn add(&mut self, has_page: bool, line: usize, cpu: f64) {
-        // In the first line everything starts.
+        // The first line includes the start of all tasks.
         match has_page {
             true => self.with.push(cpu),
             false if line > 0 => self.without.push(cpu),
@@ -134,7 +135,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 fn say(text: &str) {
-    // It is no error if nobody reads the output.
+    // A closed output is not an error.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

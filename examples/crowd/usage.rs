@@ -1,4 +1,4 @@
-//! What the process uses.
+//! The CPU time and memory of the process.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ fn cpu() -> Duration {
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
-/// No clock that this program knows has it.
+/// It is not available on this system.
 #[cfg(not(unix))]
 fn cpu() -> Duration {
     Duration::ZERO
 }
 
-/// The resident memory of the process in MiB; `None` where the system does not say it in `/proc`.
+/// The resident memory of the process in MiB; `None` on systems without `/proc`.
 pub(crate) fn memory() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -15,14 +15,14 @@ use crate::console::Attached;
 
 const GROUP: usize = 100;
 
-/// What the tasks have done.
+/// The counts of attempts.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) attempts: AtomicU64,
     pub(crate) failures: AtomicU64,
 }
 
-/// Makes a tree of this many tasks. The seed determines their faults.
+/// Creates a tree of this many tasks. The seed determines their faults.
 pub(crate) fn tree(tasks: usize, seed: u64, console: Attached, counts: &Arc<Counts>) -> Tree {
     let mut seeds = fastrand::Rng::with_seed(seed);
     let mut builder = Tree::builder(SupervisorConfig::default()).with_name("crowd").tasks(console.task);
@@ -32,7 +32,7 @@ pub(crate) fn tree(tasks: usize, seed: u64, console: Attached, counts: &Arc<Coun
     for first in (0..tasks).step_by(GROUP) {
         let group = Group::one_for_one(format!("group-{:03}", first / GROUP));
         let members = (first..tasks.min(first + GROUP)).map(|number| task(number, seeds.fork(), Arc::clone(counts)));
-        // A task fails as often as it will.
+        // The group never fails, however often its tasks fail.
         builder = builder.group(group.with_limit(u32::MAX, Duration::from_secs(1)).tasks(members));
     }
     builder.build()
@@ -59,7 +59,7 @@ fn task(number: usize, random: fastrand::Rng, counts: Arc<Counts>) -> TaskSpec {
         .with_timeout(Duration::from_secs(25))
 }
 
-/// Takes a while, and ends well, fails, panics or hangs.
+/// Takes a while, and succeeds, fails, panics or hangs.
 async fn work(number: usize, random: &Mutex<fastrand::Rng>, counts: &Counts) -> Result<(), TaskError> {
     counts.attempts.fetch_add(1, Ordering::Relaxed);
     let draw = |below: u64| random.lock().unwrap_or_else(PoisonError::into_inner).u64(..below);
@@ -71,7 +71,7 @@ async fn work(number: usize, random: &Mutex<fastrand::Rng>, counts: &Counts) -> 
     match luck {
         0..4 => resume_unwind(Box::new("chaos: a panic")),
         4..16 => Err(TaskError::error(format!("connection {number} refused"))),
-        // Until its timeout.
+        // Hangs until the timeout.
         16..20 => pending().await,
         _ => Ok(()),
     }

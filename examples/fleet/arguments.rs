@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     pub(crate) engine: Engine,
     pub(crate) console: bool,
     pub(crate) log: Option<PathBuf>,
-    /// What a replica is told by the program that starts it.
+    /// The options that the program passes to a replica that it starts.
     pub(crate) replica: Option<usize>,
     pub(crate) life: Option<usize>,
     pub(crate) fleet: Option<String>,

@@ -1,4 +1,4 @@
-//! What must hold, whatever was done to the replicas.
+//! Checks of the properties that must hold under any faults.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use crate::history::{History, Holding};
 use crate::log::{Answer, FEEDS, KEYS, LEDGER};
 use crate::plan::{Episode, Fault};
 
-/// Whether a check has passed.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
-    /// Later than it should be, by less than twice: on a machine that is busy.
+    /// The time is over the limit, but less than twice as long, as on a busy machine.
     Late,
     Failed,
-    /// There was nothing to judge.
+    /// There was nothing to check.
     Nothing,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Check {
     pub(crate) told: String,
 }
 
-/// The most that a hand-over may take.
+/// The longest time of a hand-over.
 const HAND_OVER: Duration = Duration::from_millis(500);
 
 /// Checks a history. `accepted` gives the tokens of the writes that the counter of each key has accepted.
@@ -52,7 +52,7 @@ fn check(name: &'static str, faults: &[String], well: String) -> Check {
     }
 }
 
-/// Returns a duration as it is shown.
+/// Formats a duration.
 pub(crate) fn shown(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
@@ -61,7 +61,7 @@ pub(crate) fn shown(time: Duration) -> String {
     }
 }
 
-/// Returns how a holding is named.
+/// Formats a holding.
 fn named(it: &Holding) -> String {
     format!("r{} with {} of {}", it.replica + 1, it.token, it.key)
 }
@@ -89,7 +89,7 @@ fn one_owner(history: &History) -> Check {
     check("a token has one owner", &faults, format!("{} tokens", history.holdings.len()))
 }
 
-/// Work is what counts: a future that was not polled any more, because the lease was over, may be dropped late.
+/// Only work counts: a future that was not polled any more, because the lease was over, may be dropped late.
 fn no_overlap(history: &History) -> Check {
     let (mut faults, mut closest, mut late) = (Vec::new(), Duration::MAX, Duration::ZERO);
     for key in KEYS {
@@ -152,14 +152,14 @@ fn no_lost_write(history: &History, accepted: &[Vec<u64>; 3]) -> Check {
     check("each write is counted once", &faults, format!("{unanswered} writes were not answered"))
 }
 
-/// What followed from a fault of an owner.
+/// The time that followed from a fault of an owner.
 struct Sample {
     took: Duration,
-    /// Another replica suffered as well in the meantime. It may have been the one that took the key.
+    /// `true` if another replica had a fault in the meantime. It may have been the one that took the key.
     is_disturbed: bool,
 }
 
-/// Judges the times of one kind. Those that are too long amid the faults of others are told apart.
+/// Checks the times of one kind. Times over the limit during faults of other replicas are reported separately.
 fn judge(name: &'static str, samples: &[Sample], limit: Duration, most: Duration, kept: usize) -> Check {
     let (disturbed, judged): (Vec<_>, Vec<_>) = samples.iter().partition(|it| it.is_disturbed && it.took > limit);
     let mut times: Vec<_> = judged.iter().map(|it| it.took).collect();
@@ -192,7 +192,7 @@ fn is_disturbed(history: &History, episode: &Episode, until: Duration) -> bool {
     others.into_iter().any(|it| it.from <= until && it.to >= episode.from)
 }
 
-/// The time from a fault of an owner to the work of the next.
+/// Checks the time from a fault of an owner to the work of the next one.
 fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
     let limit = ttl + ttl / 3;
     let mut kinds = [
@@ -210,7 +210,7 @@ fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
         let Some(replica) = episode.replica else { continue };
         for key in [LEDGER, FEEDS] {
             let Some(held) = history.held(key, replica, episode.from) else { continue };
-            // The store can say that the session is over as soon as the line is open again.
+            // The store can report the end of the session as soon as the line is open again.
             let ended = held.frozen.is_some() || held.to <= episode.to + HAND_OVER;
             if !ended {
                 kind.2 += 1;
@@ -224,7 +224,7 @@ fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
     kinds.into_iter().map(|(name, samples, kept)| judge(name, &samples, limit, 2 * limit, kept)).collect()
 }
 
-/// The time from the return of the server to work, unless it went on meanwhile.
+/// Checks the time from the return of the server to work, unless work went on meanwhile.
 fn restart(history: &History, ttl: Duration) -> Check {
     let limit = ttl + ttl / 3;
     let (mut samples, mut kept) = (Vec::new(), 0);
@@ -243,12 +243,12 @@ fn restart(history: &History, ttl: Duration) -> Check {
     judge("work after a restart", &samples, limit, 2 * limit, kept)
 }
 
-/// What no owner notices: a pooler between, and a wall clock that is set.
+/// Checks that owners keep their leases through a pooler and with a changed wall clock.
 fn kept(history: &History, ttl: Duration) -> Check {
     let (mut faults, mut kept) = (Vec::new(), 0);
     for episode in history.episodes.iter().filter(|it| matches!(it.fault, Fault::Pooler | Fault::Clock(_))) {
         let Some(replica) = episode.replica else { continue };
-        // What it has suffered before can be why it loses its leases.
+        // An earlier fault can be the reason why the replica loses its leases.
         let hits = |it: &&Episode| it.hits(replica) && it.from < episode.from && it.to + ttl / 2 >= episode.from;
         let is_seen = |(of, at): &(usize, Duration)| *of == replica && (episode.from..episode.to).contains(at);
         if matches!(episode.fault, Fault::Clock(_)) && !history.set_clocks.iter().any(is_seen) {
@@ -279,7 +279,7 @@ fn kept(history: &History, ttl: Duration) -> Check {
     check
 }
 
-/// The time from the end of the work of an owner that was told to end to the work of the next.
+/// Checks the time from the end of the work of an owner that was requested to end to the work of the next one.
 ///
 /// A replica whose hints are lost asks every third of the time to live, a little more or less.
 fn hand_over(history: &History, ttl: Duration) -> Check {
@@ -296,7 +296,7 @@ fn hand_over(history: &History, ttl: Duration) -> Check {
     judge("hand-over at a shutdown", &samples, HAND_OVER, 2 * HAND_OVER + ttl / 3, 0)
 }
 
-/// After the last fault has healed, owners change no more, unless the machine itself stood still.
+/// Checks that owners do not change after the last fault has healed, unless the machine itself was paused.
 fn quiet(history: &History, ttl: Duration) -> Check {
     let from = history.healed + ttl + ttl / 3;
     let mut faults = Vec::new();
@@ -305,7 +305,7 @@ fn quiet(history: &History, ttl: Duration) -> Check {
         if changes > 0 {
             faults.push(format!("{key} changed hands {changes} times"));
         }
-        // It may be about to start again.
+        // The task may be about to restart.
         let is_last = |it: &&Holding| it.from <= history.finish && it.to + HAND_OVER >= history.finish;
         let owners = history.of(key).filter(is_last).count();
         if owners != 1 {
@@ -314,7 +314,7 @@ fn quiet(history: &History, ttl: Duration) -> Check {
     }
     let time = shown(history.finish.saturating_sub(from));
     let mut check = check("quiet after healing", &faults, format!("no owner changed in the last {time}"));
-    // A call is given up after that.
+    // A call is dropped after this time.
     if history.stood_still >= ttl / 5 && check.verdict == Verdict::Failed {
         let _ = write!(check.told, "; but the machine stood still for {}", shown(history.stood_still));
         check.verdict = Verdict::Late;
@@ -322,7 +322,7 @@ fn quiet(history: &History, ttl: Duration) -> Check {
     check
 }
 
-/// The fleet itself tells if work was not dropped with its lease.
+/// Checks that the fleet has reported no work that outlived its lease.
 fn no_overrun(history: &History) -> Check {
     let (verdict, told) = match history.overruns {
         0 => (Verdict::Passed, "the fleet has seen none that outlasted it".to_owned()),

@@ -1,4 +1,4 @@
-//! Each check finds what it is for.
+//! Each check finds the faults that it is for.
 
 use super::*;
 use crate::history::Times;
@@ -11,7 +11,7 @@ fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// A fleet that a test makes up. Faults heal at 100 s, and replicas are asked to end at 110 s.
+/// An invented run of a fleet. Faults heal at 100 s, and replicas are requested to end at 110 s.
 #[derive(Default)]
 struct Story {
     records: Vec<Record>,
@@ -21,7 +21,7 @@ struct Story {
 }
 
 impl Story {
-    /// A replica runs a key by a token. It writes once, at the beginning.
+    /// Adds a run of a key by a replica with a token. It writes once, at the beginning.
     fn run(mut self, key: &str, replica: usize, token: u64, from: f64, to: f64) -> Self {
         self.runs += 1;
         let run = RunId { replica, life: 0, number: self.runs };
@@ -46,7 +46,7 @@ impl Story {
         self
     }
 
-    /// The owners of the end.
+    /// Adds the owners at the end.
     fn settled(self) -> Self {
         self.run(LEDGER, 0, 900, 90.0, 111.0).run(FEEDS, 0, 900, 90.0, 111.0)
     }
@@ -61,7 +61,7 @@ impl Story {
         all(&history, TTL, &accepted)
     }
 
-    /// Returns the checks that have not passed, of those that had something to judge.
+    /// Returns the checks that have failed or were late.
     fn faults(self) -> Vec<(&'static str, Verdict)> {
         let checks = self.checks(None);
         let bad = |check: &Check| !matches!(check.verdict, Verdict::Passed | Verdict::Nothing);
@@ -92,7 +92,7 @@ fn a_fleet_that_does_well_passes() {
 #[test]
 fn an_overlap_is_found() {
     let name = "no overlap of work";
-    // The first works, once more, at that time.
+    // The first owner works once more at this time.
     let story = |at: f64| {
         let mut story = Story::default().run(LEDGER, 1, 5, 1.0, 10.0).run(LEDGER, 2, 6, 6.9, 12.0);
         story.records.insert(3, Record { at: secs(at), ..story.records[1].clone() });
@@ -104,10 +104,10 @@ fn an_overlap_is_found() {
     };
     assert_eq!(judged(story(6.8)), Some(Verdict::Late), "it is dropped late, and does nothing");
     assert_eq!(judged(story(6.95)), Some(Verdict::Failed));
-    // What is frozen is dropped when its process goes on, which is not late. It must not work on.
+    // Work of a suspended process is dropped when the process continues, which is not late. It must not continue.
     assert_eq!(judged(story(3.9).suffers(1, Fault::Stop, 4.0, 9.9)), Some(Verdict::Passed));
     assert_eq!(judged(story(9.95).suffers(1, Fault::Stop, 4.0, 9.9)), Some(Verdict::Failed));
-    // What works for long is compared with all that follow.
+    // A long run is compared with all that follow.
     let mut long =
         Story::default().run(LEDGER, 1, 5, 1.0, 10.0).run(LEDGER, 2, 6, 2.0, 3.0).run(LEDGER, 3, 7, 8.0, 12.0);
     long.records.insert(3, Record { at: secs(9.0), ..long.records[1].clone() });
@@ -157,7 +157,7 @@ fn a_late_take_over_is_found() {
         assert_eq!(after(fault, 3.9).settled().faults(), []);
         assert_eq!(after(fault, 4.1).settled().faults(), [(name, Verdict::Late)]);
         assert_eq!(after(fault, 8.1).settled().faults(), [(name, Verdict::Failed)]);
-        // The one that took the key may have suffered as well.
+        // The replica that took the key may have had a fault as well.
         assert_eq!(after(fault, 8.1).suffers(3, cut, 9.0, 11.0).settled().faults(), []);
     }
     let name = "hand-over at a shutdown";

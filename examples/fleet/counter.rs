@@ -1,4 +1,4 @@
-//! The counters that runs increment, each behind a fence: a write by an owner that is none any more is refused.
+//! The counters that runs increment, each behind a fence: a write by a former owner is refused.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,7 +78,7 @@ pub(crate) mod postgres {
         client: Mutex<Option<Client>>,
     }
 
-    /// `IF NOT EXISTS` fails if two do it at once, hence the lock.
+    /// The lock is needed because `IF NOT EXISTS` fails if two processes run it at once.
     const TABLES: &str = "
         BEGIN;
         SELECT pg_advisory_xact_lock(20260101);
@@ -89,8 +89,8 @@ pub(crate) mod postgres {
         COMMIT;";
 
     impl Table {
-        /// `within`: how long a transaction may wait for the next statement of its process. One that is stopped in the
-        /// middle of a write would keep its key from all others until it goes on.
+        /// `within` is the longest time that a transaction waits for the next statement. Otherwise a process that is
+        /// suspended during a write would block its key for all others until it continues.
         pub(crate) fn new(mut config: Config, fleet: &str, fence: Fence, within: Duration) -> Self {
             config.options(format!("-c idle_in_transaction_session_timeout={}", within.as_millis()));
             Self { fleet: fleet.to_owned(), config, fence, client: Mutex::default() }
@@ -196,7 +196,7 @@ pub(crate) mod redis {
         }
 
         pub(crate) async fn accepted(&self, key: &str) -> Result<Vec<u64>, RedisError> {
-            // That of before a restart of the server is lost.
+            // A connection from before a restart of the server is lost.
             *self.connection.lock().await = None;
             self.connection().await?.lrange(self.name(key), 0, -1).await
         }

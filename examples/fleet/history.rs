@@ -1,4 +1,4 @@
-//! What has happened: runs and holdings, as the log and the faults tell it.
+//! The history of runs and holdings, from the log and the faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ pub(crate) struct Run {
     pub(crate) begin: Duration,
     /// The last sign of work.
     pub(crate) worked: Duration,
-    /// When its future was dropped, or its process was killed.
+    /// The time at which its future was dropped or its process was killed.
     pub(crate) end: Duration,
     pub(crate) begun_writes: usize,
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
 }
 
-/// All runs of one taking of a key.
+/// All runs under one token of a key.
 #[derive(Debug, Clone)]
 pub(crate) struct Holding {
     pub(crate) key: String,
@@ -32,18 +32,19 @@ pub(crate) struct Holding {
     pub(crate) worked: Duration,
     pub(crate) to: Duration,
     pub(crate) runs: usize,
-    /// Whether its last run, or more of them, ended by a stop of the process: `to` is after that.
+    /// The SIGSTOP of the process during which its last runs ended. `to` is after it.
     pub(crate) frozen: Option<Episode>,
 }
 
 impl Holding {
-    /// Returns the end of its work. What was frozen is dropped when its process goes on.
+    /// Returns the end of its work. Work of a suspended process is dropped when the process continues.
     pub(crate) fn end_of_work(&self) -> Duration {
         if self.frozen.is_some() { self.worked } else { self.to }
     }
 }
 
-/// When faults had healed, when the replicas were asked to end, and how long the machine stood still.
+/// The time at which faults had healed, the time at which the replicas were requested to end, and the longest pause of
+/// the machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) healed: Duration,
@@ -54,18 +55,18 @@ pub(crate) struct Times {
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) runs: Vec<Run>,
-    /// By key and token.
+    /// The holdings by key and token.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) episodes: Vec<Episode>,
     /// The answers to writes with old tokens, by key.
     pub(crate) stale: Vec<(String, Answer)>,
     pub(crate) overruns: usize,
-    /// When which replica saw a wall clock that was set.
+    /// The replicas that noticed a changed wall clock, with the times.
     pub(crate) set_clocks: Vec<(usize, Duration)>,
-    /// When the last faults had healed, and when the replicas were asked to end.
+    /// The times at which the last faults had healed, and at which the replicas were requested to end.
     pub(crate) healed: Duration,
     pub(crate) finish: Duration,
-    /// The longest time in which the program itself was not run, though it wanted to.
+    /// The longest time in which the system did not schedule this program.
     pub(crate) stood_still: Duration,
 }
 
@@ -109,7 +110,7 @@ impl History {
                 What::Begin { .. } | What::Stale { .. } | What::Overrun | What::ClockIsSet => {}
             }
         }
-        // What a killed process did not write down ended with it.
+        // Runs without a logged end ended when their process was killed.
         for (run, _) in runs.values_mut().filter(|(_, ended)| !ended) {
             let kills = |it: &&Episode| it.fault == Fault::Kill && it.hits(run.id.replica) && it.from >= run.worked;
             run.end = episodes.iter().find(kills).map_or(Duration::MAX, |kill| kill.from);
@@ -135,7 +136,7 @@ impl History {
         self.holdings.iter().find(|it| it.key == holding.key && it.token > holding.token)
     }
 
-    /// Returns what ended a holding, if it was a fault.
+    /// Returns the fault that ended a holding, if there was one.
     pub(crate) fn ended_by(&self, holding: &Holding) -> Option<Fault> {
         if let Some(frozen) = holding.frozen {
             return Some(frozen.fault);

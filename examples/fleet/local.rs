@@ -1,4 +1,4 @@
-//! Replicas in one process: supervisors with clones of one store, each behind a line that fails.
+//! Replicas in one process: supervisors with clones of one store, each behind a connection with faults.
 
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ struct Replica {
 }
 
 impl Trees {
-    /// Starts a replica for each port, with a console if it is one.
+    /// Starts a replica for each entry, with a console if it has a port.
     pub(crate) async fn start(ports: Vec<Option<Port>>, ttl: Duration, seed: u64, log: &Path) -> Result<Self, String> {
         let store = LocalStore::new();
         let count = ports.len();
@@ -55,7 +55,7 @@ impl Trees {
         &self.counter
     }
 
-    /// Begins a life.
+    /// Starts the replica as a new life.
     async fn live(&self, number: usize) -> Result<(), String> {
         let replica = &self.replicas[number];
         let mut tree = replica.tree.lock().await;
@@ -92,7 +92,7 @@ impl Trees {
         Ok(Episode { replica: Some(replica), fault, from, to: now() })
     }
 
-    /// Ends all replicas, one after another.
+    /// Shuts down all replicas, one after another.
     pub(crate) async fn shut_down(&self) -> Result<(), String> {
         for replica in 0..self.replicas.len() {
             self.end(replica).await?;
@@ -101,7 +101,7 @@ impl Trees {
     }
 }
 
-/// A store behind a line that fails.
+/// A store behind a connection with faults.
 #[derive(Clone)]
 struct Faulty {
     store: LocalStore,
@@ -109,7 +109,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    /// Makes a call, which may be carried out late, or without an answer, even if the caller has given it up.
+    /// Makes a call. It may be carried out late or without an answer, even if the caller has dropped it.
     async fn call<T, F>(&self, call: impl FnOnce(LocalStore) -> F + Send + 'static) -> Result<T, LeaseError>
     where
         T: Send + 'static,
@@ -132,7 +132,7 @@ impl Faulty {
             if line == Line::RepliesHeld {
                 opens(&mut watched).await;
             }
-            // Nobody may wait any more.
+            // The caller may have dropped the call.
             let _ = reply.send(answer);
         });
         match replied.await {

@@ -1,4 +1,4 @@
-//! The log that all replicas append to, and the clock of the machine that they share.
+//! The log that all replicas append to, and the clock of the machine.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -21,15 +21,15 @@ pub(crate) fn now() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Returns whether this process is shown another wall clock than the machine has: the kernel is asked as well, without
-/// the library of C, in whose place a clock is faked.
+/// Returns `true` if this process sees a faked wall clock. It compares the clock of the C library, which can be faked,
+/// with that of the kernel.
 pub(crate) fn is_clock_set() -> bool {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     let shown = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     shown.as_secs().abs_diff(time.tv_sec.unsigned_abs()) > 60
 }
 
-/// A run: one attempt of a task. A replica that is started anew has another life.
+/// A run: one attempt of a task. Each start of a replica is another life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RunId {
     pub(crate) replica: usize,
@@ -37,7 +37,7 @@ pub(crate) struct RunId {
     pub(crate) number: usize,
 }
 
-/// What became of a fenced write.
+/// The answer to a fenced write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Accepted,
@@ -72,19 +72,19 @@ pub(crate) enum What {
         task: String,
         token: u64,
     },
-    /// It does a piece of work, which ends with a write.
+    /// The run begins a piece of work, which ends with a write.
     Work,
     Wrote(Answer),
-    /// Its future is dropped.
+    /// The future of the run is dropped.
     End,
-    /// A write with a token that this life has had, and had a greater one since.
+    /// A write with an old token of this life, which has had a greater one since.
     Stale {
         key: String,
         answer: Answer,
     },
-    /// The fleet has said that work outlasted its lease.
+    /// The fleet has reported work that outlived its lease.
     Overrun,
-    /// The wall clock of the process is not that of the machine.
+    /// The wall clock of the process differs from that of the machine.
     ClockIsSet,
 }
 
@@ -140,7 +140,7 @@ impl FromStr for Record {
     }
 }
 
-/// The log, as one life of a replica writes it.
+/// The log, as written by one life of a replica.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     file: Arc<File>,
@@ -156,13 +156,13 @@ impl Log {
         Ok(Self { file: Arc::new(file), replica, life, next: Arc::default() })
     }
 
-    /// Reads all that was written. The order is that of the file.
+    /// Reads all records, in the order of the file.
     pub(crate) fn read(path: &Path) -> Result<Vec<Record>, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         text.lines().map(str::parse).collect()
     }
 
-    /// A run begins. It ends when this is dropped.
+    /// Logs the beginning of a run. It ends when the returned value is dropped.
     pub(crate) fn begin(&self, key: &str, task: &str, token: u64) -> Running {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let running = Running { log: self.clone(), run: RunId { replica: self.replica, life: self.life, number } };
@@ -170,13 +170,13 @@ impl Log {
         running
     }
 
-    /// Writes down what is of no run.
+    /// Logs a record that belongs to no run.
     pub(crate) fn note(&self, what: What) {
         let run = RunId { replica: self.replica, life: self.life, number: usize::MAX };
         self.write(&Record { at: now(), run, what });
     }
 
-    /// One call of the system for a line, so that it is in the file as a whole, or not at all.
+    /// Writes each line with one system call, so that it is in the file as a whole, or not at all.
     fn write(&self, record: &Record) {
         let line = format!("{record}\n");
         let written = (&*self.file).write(line.as_bytes());
@@ -184,7 +184,7 @@ impl Log {
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running {
     log: Log,
     run: RunId,

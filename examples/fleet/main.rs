@@ -1,4 +1,4 @@
-//! A fleet of replicas under faults: one owner of each key, whatever fails.
+//! A fleet of replicas under faults: each key has one owner at any time.
 //!
 //! ```text
 //! cargo run --example fleet -- --replicas 5 --chaos 7
@@ -10,10 +10,11 @@
 //!
 //! Each replica has a singleton task, a singleton group, and a slot of the fleet for jobs. Their runs write to a shared
 //! log when they begin, work and end, and increment counters behind a fence. Without a server, the replicas are
-//! supervisors in this process, each behind a line to the store that fails. With one they are processes that are killed,
-//! stopped and told to end, each behind a proxy that cuts, stalls and drops one way. A server that the program starts
-//! itself (`--postgres own`, `--redis own`) is killed and starts again, and clocks of replicas are set; that of PostgreSQL is
-//! two hours ahead, and it is reached through PgBouncer for a while. At the end the program shows who owned what, and checks the log.
+//! supervisors in this process, each behind a connection with faults. With a server, they are processes that are
+//! killed, suspended and terminated, each behind a proxy that cuts, stalls and drops data in one direction. A server
+//! that the program starts itself (`--postgres own`, `--redis own`) is killed and restarted, and clocks of replicas are
+//! changed; the clock of PostgreSQL is two hours ahead, and it is reached through PgBouncer for a while. At the end the
+//! program shows the owners of each key, and checks the log.
 
 mod arguments;
 mod checks;
@@ -197,11 +198,11 @@ fn chain(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
 }
 
-/// Runs the replicas, and checks what they did. Returns whether all is well.
+/// Runs the replicas, and checks the log. Returns `true` if all checks have passed.
 async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
     let replicas = arguments.replicas.unwrap_or(5);
     let (ttl, seconds) = (arguments.ttl(), Duration::from_secs(arguments.seconds.unwrap_or(40)));
-    // The last faults heal, others take over, and then nothing may change for a while.
+    // The last faults heal, other replicas take over, and then owners must not change for a while.
     let calm = ttl * 3;
     let Some(storm) = seconds.checked_sub(calm).filter(|storm| *storm >= ttl) else {
         refuse(&format!(
@@ -239,7 +240,7 @@ async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
     Ok(failed == 0)
 }
 
-/// Measures the longest time, in nanoseconds, in which this program was not run though it wanted to.
+/// Measures the longest time, in nanoseconds, in which the system did not schedule this program.
 fn watch_the_machine() -> Arc<AtomicU64> {
     const NAP: Duration = Duration::from_millis(10);
     let longest = Arc::new(AtomicU64::new(0));
@@ -255,7 +256,7 @@ fn watch_the_machine() -> Arc<AtomicU64> {
     longest
 }
 
-/// Lets the replicas suffer, until the end. Less than half of them do at once.
+/// Injects faults until the end, in less than half of the replicas at once.
 async fn rage(
     fleet: &Arc<Fleet>,
     mut plan: Plan,
@@ -277,7 +278,7 @@ async fn rage(
             continue;
         }
         sleep_until(next).await;
-        // Without the server all suffer at once.
+        // A fault of the server affects all replicas at once.
         let most = if planned.fault == Fault::Server { 1 } else { ((replicas - 1) / 2).max(1) };
         while hit.len() >= most {
             let Some(done) = under_way.join_next().await else { break };
@@ -317,7 +318,7 @@ fn announce(start_at: Duration, whose: &str, Planned { fault, lasts, .. }: &Plan
 async fn next_owner(log: &Path, key: &str, end: Instant) -> Result<Option<usize>, String> {
     while Instant::now() < end {
         if let Some(owner) = owner(log, key)? {
-            // It is to have done something.
+            // The owner must have done some work.
             sleep(Duration::from_millis(300)).await;
             return Ok(Some(owner));
         }
@@ -340,7 +341,7 @@ fn owner(log: &Path, key: &str) -> Result<Option<usize>, String> {
 }
 
 fn say(text: &str) {
-    // It is no error if nobody reads the output.
+    // A closed output is not an error.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! A server that the program has started for itself, and so may kill, and what else is installed to make trouble with.
+//! A server that the program has started itself, and so may kill, and the other installed tools for faults.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use fleet_tests::{PgBouncer, Postgres, Redis, faketime};
 use crate::plan::Fault;
 use crate::servers::Server;
 
-/// The word for it on the command line.
+/// The value of the option on the command line.
 pub(crate) const OWN: &str = "own";
 
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(crate) enum Own {
 }
 
 impl Own {
-    /// Starts one, if the command line says so, and puts its URL in the place of the word.
+    /// Starts a server, if the command line requests one, and replaces the value by its URL.
     pub(crate) fn start(server: &mut Server) -> Result<Option<Self>, String> {
-        /// The connections of PgBouncer to the server: fewer than its clients have.
+        /// The number of connections of PgBouncer to the server, smaller than that of its clients.
         const POOL: usize = 4;
         let missing = || "the programs of the server are not installed".to_owned();
         match server {
@@ -57,7 +57,7 @@ impl Own {
         }
     }
 
-    /// Returns the faults that there are with this server.
+    /// Returns the faults that are possible with this server.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let pooler = self.pooler().map(|_| Fault::Pooler);
         [Fault::Server].into_iter().chain(pooler).collect()
@@ -83,7 +83,7 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
-    /// `None`: the library is not installed. The files are beside the log.
+    /// Returns `None` if the library is not installed. The files are beside the log.
     pub(crate) fn new(log: &Path) -> Option<Self> {
         Some(Self { library: faketime()?, log: log.to_owned() })
     }
@@ -92,18 +92,18 @@ impl Clocks {
         self.log.with_extension(format!("clock-{replica}"))
     }
 
-    /// Sets the clock of a replica by so many hours from that of the machine.
+    /// Sets the clock of a replica to this number of hours from that of the machine.
     pub(crate) fn set(&self, replica: usize, hours: i8) -> Result<(), String> {
         std::fs::write(self.file(replica), format!("{hours:+}h")).map_err(|error| error.to_string())
     }
 
-    /// Lets a replica read its clock. Those that nobody can set are left as they are.
+    /// Makes a replica read its clock from its file. The monotonic clock is not changed.
     pub(crate) fn lead(&self, replica: usize, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", self.file(replica));
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
 
-    /// Removes what the library leaves of a process that was killed.
+    /// Removes the files that the library leaves after a killed process.
     pub(crate) fn clean_up(process: u32) {
         for name in [format!("faketime_shm_{process}"), format!("sem.faketime_sem_{process}")] {
             let _ = std::fs::remove_file(Path::new("/dev/shm").join(name));

@@ -1,42 +1,42 @@
-//! Which faults there are, and when which replica suffers one. A seed determines the order.
+//! The faults, and the plan of their times and replicas. A seed determines the order.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::log::{FEEDS, LEDGER};
 
-/// What a replica suffers.
+/// A fault of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `kill -9`, and a new life later.
+    /// `kill -9`, and a new start later.
     Kill,
     /// SIGSTOP, and SIGCONT later.
     Stop,
-    /// SIGTERM, or the shutdown of its tree; and a new life later.
+    /// SIGTERM, or the shutdown of its tree, and a new start later.
     Term,
-    /// The line to the store of leases fails.
+    /// The connection to the store of leases has a fault.
     Line(Line),
-    /// The line leads through PgBouncer, which is not the server, and later back again.
+    /// The connection goes through PgBouncer for a while.
     #[cfg_attr(not(feature = "fleet-servers"), expect(dead_code, reason = "only processes suffer it"))]
     Pooler,
-    /// The wall clock of its process is set by so many hours, and later back again.
+    /// The wall clock of its process is changed by this number of hours, and later back again.
     #[cfg_attr(not(feature = "fleet-servers"), expect(dead_code, reason = "only processes suffer it"))]
     Clock(i8),
     /// The server of all leases is killed, and starts again later, with its data.
     Server,
 }
 
-/// What happens to the bytes, or calls, between a replica and the store.
+/// The state of the connection between a replica and the store, for bytes or calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
     Open,
     /// Connections are closed, and calls fail.
     Cut,
-    /// What is sent arrives when the line is open again.
+    /// Sent data arrives when the connection is open again.
     Stalled,
     RequestsHeld,
     RepliesHeld,
-    /// What is sent never arrives.
+    /// Sent data never arrives.
     RequestsDropped,
     /// Calls are carried out, and their answers never arrive.
     RepliesDropped,
@@ -62,7 +62,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A fault that a replica has suffered, or all of them.
+/// A fault of one replica, or of all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Episode {
     pub(crate) replica: Option<usize>,
@@ -77,7 +77,7 @@ impl Episode {
     }
 }
 
-/// Whom a fault is for.
+/// The target of a fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Victim {
     Owner(&'static str),
@@ -93,7 +93,7 @@ pub(crate) struct Planned {
     pub(crate) lasts: Duration,
 }
 
-/// The faults of a seed, without an end.
+/// The endless sequence of faults of a seed.
 pub(crate) struct Plan {
     pub(crate) random: fastrand::Rng,
     ttl: Duration,
@@ -110,11 +110,11 @@ const LINES: [Fault; 6] = [
     Fault::Line(Line::RepliesDropped),
 ];
 
-/// What replicas in one process suffer.
+/// The faults of replicas in one process.
 pub(crate) const OF_TREES: [Fault; 8] =
     [Fault::Term, Fault::Term, LINES[0], LINES[1], LINES[2], LINES[3], LINES[4], LINES[5]];
 
-/// What processes suffer, whatever the server is.
+/// The faults of processes with any server.
 #[cfg(feature = "fleet-servers")]
 pub(crate) const OF_PROCESSES: [Fault; 9] =
     [Fault::Kill, Fault::Stop, Fault::Term, LINES[0], LINES[1], LINES[2], LINES[3], LINES[4], LINES[5]];
@@ -124,19 +124,19 @@ impl Plan {
         Self { random: fastrand::Rng::with_seed(seed), ttl, kinds, bag: Vec::new() }
     }
 
-    /// A part of the time to live, at random.
+    /// Returns a random part or multiple of the time to live.
     fn ttls(&mut self, least: f64, most: f64) -> Duration {
         self.ttl.mul_f64(least + (most - least) * self.random.f64())
     }
 
     pub(crate) fn next(&mut self) -> Planned {
-        // Each kind comes up before one comes up again.
+        // Each kind is drawn once before any is drawn again.
         if self.bag.is_empty() {
             self.bag.clone_from(&self.kinds);
             self.random.shuffle(&mut self.bag);
         }
         let fault = self.bag.pop().unwrap_or(Fault::Term);
-        // What ends a process is spent on owners; lines also fail elsewhere.
+        // Faults of processes are for owners only; faults of connections are also for other replicas.
         let is_line = matches!(fault, Fault::Line(_));
         let victim = match self.random.u8(..3) {
             0 if is_line => Victim::Any,

@@ -1,4 +1,4 @@
-//! Replicas that are processes: this program, once more for each. A proxy leads each to the server.
+//! Replicas that are processes of this program. Each connects to the server through a proxy.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -21,10 +21,10 @@ use crate::plan::{Episode, Fault, Line, OF_PROCESSES};
 use crate::servers::Server;
 use crate::work;
 
-/// How long a replica may take to end.
+/// The longest time that a replica may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a replica is told on its command line.
+/// The arguments of a replica.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) replica: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Orders {
 
 /// Runs as one life of a replica, until SIGTERM.
 pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: u64) -> ExitCode {
-    // It is not to outlive the program that has started it.
+    // The replica must not outlive the program that has started it.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(3);
@@ -61,7 +61,7 @@ pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: 
 
 pub(crate) struct Processes {
     server: Server,
-    /// By how many hours its clock is ahead of that of this machine.
+    /// The number of hours that its clock is ahead of that of this machine.
     ahead: f64,
     /// The server, if the program has started it, and its pooler.
     own: Mutex<Option<Own>>,
@@ -96,7 +96,7 @@ impl Processes {
         let mut kinds = OF_PROCESSES.to_vec();
         kinds.extend(own.iter().flat_map(Own::faults));
         kinds.extend(clocks.iter().flat_map(|_| [Fault::Clock(2), Fault::Clock(-2)]));
-        // Runs do not disturb each other.
+        // The name is unique, so that runs of this program do not disturb each other.
         let fleet = format!("chaos-{}-{seed}-{}", std::process::id(), now().as_micros());
         let (_, counter) = server.join(&fleet, ttl, "chaos", None).await?;
         let address = server.address().await?;
@@ -115,7 +115,7 @@ impl Processes {
         Ok(processes)
     }
 
-    /// Returns the server in words, with what is special about its clock.
+    /// Describes the server, with the offset of its clock.
     pub(crate) fn server(&self) -> String {
         let name = self.server.name();
         if self.ahead.abs() < 0.1 {
@@ -143,7 +143,7 @@ impl Processes {
         Ok(Episode { replica: None, fault: Fault::Server, from, to: now() })
     }
 
-    /// Begins a life.
+    /// Starts the replica as a new life.
     async fn live(&self, number: usize) -> Result<(), String> {
         let replica = &self.replicas[number];
         let mut process = replica.process.lock().await;
@@ -179,7 +179,7 @@ impl Processes {
     /// Waits for the end of a process.
     async fn ends(&self, number: usize) -> Result<(), String> {
         let Some(mut child) = self.replicas[number].process.lock().await.0.take() else { return Ok(()) };
-        // `wait` closes the input, and a replica whose input ends is gone at once.
+        // The input is kept open: `wait` would close it, and a replica exits at once when its input ends.
         let (_input, id) = (child.stdin.take(), child.id());
         let ended = timeout(PATIENCE, child.wait()).await;
         if let (Some(_), Some(id)) = (&self.clocks, id) {
@@ -233,7 +233,7 @@ impl Processes {
             Fault::Server => return Err("a replica is no server".to_owned()),
             Fault::Kill => {
                 self.signal(replica, Signal::KILL).await?;
-                // That it was killed is what it ends with.
+                // The result is an error, because the process was killed.
                 let _ = self.ends(replica).await;
                 from = now();
                 sleep(lasts).await;
@@ -249,7 +249,7 @@ impl Processes {
         Ok(Episode { replica: Some(replica), fault, from, to: now() })
     }
 
-    /// Ends all replicas, one after another.
+    /// Shuts down all replicas, one after another.
     pub(crate) async fn shut_down(&self) -> Result<(), String> {
         for replica in 0..self.replicas.len() {
             self.signal(replica, Signal::TERM).await?;

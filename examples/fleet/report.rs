@@ -1,4 +1,4 @@
-//! Tells who owned what, and what was checked.
+//! The report: the owners of each key, and the results of the checks.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) fn whole(history: &History, replicas: usize, start: Duration, checks:
     text
 }
 
-/// A line for each replica and key: where it worked, and what it suffered.
+/// Returns a line for each replica and key, with its work and its faults.
 fn chart(history: &History, replicas: usize, start: Duration) -> String {
     let end = history.runs.iter().map(|run| run.end.min(history.finish)).max().unwrap_or(start).max(history.finish);
     let step = (end.saturating_sub(start) / COLUMNS).max(Duration::from_millis(1));

@@ -13,7 +13,7 @@ use tokio_postgres::config::Host;
 
 use crate::counter::{Counter, postgres, redis as cell};
 
-/// A server, as it is given on the command line.
+/// A server from the command line.
 #[derive(Debug, Clone)]
 pub(crate) enum Server {
     Postgres(String),
@@ -30,7 +30,7 @@ impl Server {
         }
     }
 
-    /// Returns by how many hours its clock is ahead of that of this machine.
+    /// Returns the number of hours that its clock is ahead of that of this machine.
     pub(crate) async fn hours_ahead(&self) -> Result<f64, Failure> {
         let Self::Postgres(url) = self else { return Ok(0.0) };
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
@@ -61,8 +61,8 @@ impl Server {
         found.next().ok_or_else(|| format!("{host} has no address").into())
     }
 
-    /// Returns the fleet of a replica, whose leases go through a proxy, and its counter, which does not: a replica that
-    /// is cut off from the leases can still write, and the fence has to be what refuses it.
+    /// Returns the fleet of a replica, whose leases go through a proxy, and its counter, which does not: a replica
+    /// without access to the leases can still write, so that the fence is tested.
     pub(crate) async fn join(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl Server {
     }
 }
 
-/// Returns the same connection by way of a proxy.
+/// Returns the config of the same connection through a proxy.
 fn through(config: &tokio_postgres::Config, proxy: SocketAddr) -> tokio_postgres::Config {
     let mut led = tokio_postgres::Config::new();
     led.host(proxy.ip().to_string()).port(proxy.port());

@@ -1,4 +1,4 @@
-//! What the replicas do: a task, a group and a slot, each once in the fleet.
+//! The work of the replicas: a task, a group and a slot, each once in the fleet.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::log::{DEPLOY, FEEDS, LEDGER, Log, What, is_clock_set};
 
 /// The time between two pieces of work.
 const BEAT: Duration = Duration::from_millis(50);
-/// How long a job takes.
+/// The duration of a job.
 const JOB: Duration = Duration::from_millis(300);
 
-/// One life of a replica.
+/// One life of a replica: from a start to its end.
 #[derive(Clone)]
 struct Life {
     log: Log,
@@ -92,7 +92,8 @@ impl Life {
         }))
     }
 
-    /// What a fence is for: writes with tokens of the past, as of an owner that does not know that it is none any more.
+    /// Writes with old tokens, as a former owner does that has not noticed the loss of its lease. The fence must refuse
+    /// them.
     fn ghost(&self) -> TaskSpec {
         let life = self.clone();
         TaskSpec::inherit(TaskFn::arc("ghost", move |ctx: TaskContext| {
@@ -111,7 +112,7 @@ impl Life {
         }))
     }
 
-    /// Returns a token that a greater one has followed.
+    /// Returns an old token of this life, after which a greater one was issued.
     fn old_token(&self) -> Option<(&'static str, u64)> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |(key, token): &&(_, u64)| tokens.iter().any(|(other, later)| other == key && later > token);
@@ -129,7 +130,7 @@ impl Life {
     }
 }
 
-/// Writes down when work has outlasted its lease.
+/// Logs work that outlives its lease.
 struct Overruns(Log);
 
 #[async_trait::async_trait]
@@ -141,7 +142,7 @@ impl Subscribe for Overruns {
     }
 }
 
-/// Returns one life of a replica.
+/// Returns the tree of one life of a replica.
 pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64, console: Attached) -> Tree {
     let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
     let life = Life { log: log.clone(), counter, random, tokens: Arc::default() };

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use taskvisor::{RuntimeError, ScheduledRun, Tree};
 
-/// How many runs a year can have, of the tasks of this program.
+/// The largest number of runs of a task of this program in a year.
 const A_YEAR: usize = 366 * 24;
 
 /// Returns the runs of the task within the next year that are the last two before a change of the clock, and the first

@@ -6,7 +6,7 @@ use taskvisor::{ChildHandle, Tree};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::sleep;
 
-/// Obeys the lines on standard input. Returns after `quit`, on a signal, and after the time that was given.
+/// Runs the commands on standard input. Returns after `quit`, on a signal, and after the given time.
 pub(crate) async fn obey(tree: &Tree, nightly: &ChildHandle, seconds: Option<Duration>) {
     let ended = async {
         match seconds {

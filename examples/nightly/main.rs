@@ -11,8 +11,8 @@
 //! - It first shows the next ten runs, and those around the next changes of the clock in Berlin: in spring the time 02:30
 //!   does not exist on one day, and in autumn it comes twice.
 //! - Lines on standard input are commands: `run`, `pause`, `resume`, `next`, `settings` and `quit`.
-//! - A deployment changes options with variables that begin with `NIGHTLY_`, and with a file: `[nightly]` and
-//!   `timeout = "1h"`. A name that is not known is an error, and says what was meant.
+//! - A deployment changes options with variables that begin with `NIGHTLY_`, and with a file: `[nightly]` and `timeout
+//!   = "1h"`. An unknown name is an error with a suggestion.
 //! - With `--state`, the time of the last report is in a file. A report that was due while the program was down is made
 //!   at its start, unless it is more than six hours late.
 
@@ -45,7 +45,7 @@ async fn nightly(ctx: TaskContext, reports: Arc<Reports>) -> Result<(), std::io:
     reports.make(ctx.scheduled_for())
 }
 
-/// Counts what is open, in each hour of a working day. An hour that was missed is of no interest later.
+/// Counts open items in each hour of a working day. A missed hour is not made up for.
 #[task(restart = "always", cron = "5 8-18 * * mon-fri", missed = "skip", splay = "2m")]
 async fn hourly(reports: Arc<Reports>) {
     reports.count();
@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The overrides of the file, and of the environment above it.
+/// The overrides of the file, and those of the environment, which have precedence.
 fn overrides(arguments: &Arguments) -> Result<Overrides, String> {
     let Some(file) = &arguments.config else { return Ok(Overrides::env("NIGHTLY")) };
     let shown = file.display().to_string();

@@ -19,7 +19,7 @@ async fn a_week_has_seven_reports_and_a_count_for_each_hour_of_work() -> Result<
         tasks = [nightly { reports: Arc::clone(&reports) }, hourly { reports: Arc::clone(&reports) }],
     );
     tree.start().await?;
-    // With an hour more: in the last night, the clock is set back.
+    // Seven days and an hour: in the last night, the clock is set back.
     sleep(DAY * 7 + DAY / 24).await;
     assert_eq!(reports.numbers(), (7, 5 * 11));
     tree.shutdown().await

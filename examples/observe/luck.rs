@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The luck of one task. The seed alone determines its faults, whatever the other tasks do. Clones share it.
+/// The random faults of one task. Only the seed determines them, and not the other tasks. Clones share the sequence.
 #[derive(Clone)]
 pub(crate) struct Luck(Arc<Mutex<fastrand::Rng>>);
 
 impl Luck {
-    /// Makes the luck of one task after another.
+    /// Returns the faults of one task after another.
     pub(crate) fn of_tasks(seed: u64) -> impl FnMut() -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         move || Self(Arc::new(Mutex::new(random.fork())))

@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     }
     let listener = TcpListener::bind(arguments.listen).await.and_then(|bound| Ok((bound.local_addr()?, bound)));
     let (addr, listener) = listener.unwrap_or_else(|error| refuse(&format!("{}: {error}", arguments.listen)));
-    // Installed before the supervisor is made, so that nothing is missed.
+    // Installed before the supervisor is created, so that no event is missed.
     let metrics = telemetry::install().unwrap_or_else(|error| refuse(&error.to_string()));
 
     let port = Port::bind(arguments.console).unwrap_or_else(|error| refuse(&error));
@@ -99,7 +99,7 @@ async fn main() -> ExitCode {
 }
 
 fn say(text: &str) {
-    // It is no error if nobody reads the output.
+    // A closed output is not an error.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

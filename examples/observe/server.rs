@@ -32,7 +32,7 @@ pub(crate) async fn serve(
             page.unwrap_or_else(|| Response::text(503, "not there\n"))
         };
         ctx.spawn(async move {
-            // A client that is slow or gone is no failure of the server.
+            // A slow or disconnected client is no failure of the server.
             let _ = timeout(PATIENCE, http::answer(stream, page)).await;
         });
     }

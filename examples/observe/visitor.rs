@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::http::get;
 use crate::say;
 
-/// The time limit for a page to be as expected. Some task is always about to be restarted.
+/// The time limit for a page to be as expected. At any time, some task may be restarting.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The maximum number of matching lines of a page that are printed.
 const SHOWN: usize = 12;
@@ -34,7 +34,7 @@ const PAGES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// What the console says of the tree.
+/// The query of the console, and the parts that its answer must contain.
 const CONSOLE: (&str, &[&str]) = ("/?tree", &["\"phase\":\"running\"", "\"path\":\"store/pool\""]);
 
 /// Checks all pages and the console after a while, and ends the program, in failure if one is wrong.

@@ -12,7 +12,7 @@ use taskvisor::prelude::*;
 use crate::chat::chat;
 use crate::database::Pool;
 
-/// What handlers use.
+/// The state of the handlers.
 #[derive(Clone)]
 struct App {
     ctx: TaskContext,
@@ -36,7 +36,7 @@ async fn rows(State(app): State<App>) -> Result<String, StatusCode> {
     rows.map(|rows| format!("{rows} rows\n")).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// A WebSocket is no longer part of its connection. As a helper of the attempt, it is waited for.
+/// A WebSocket is no longer part of its connection. It is a helper of the attempt, so that the stop waits for it.
 async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(async move |socket| app.ctx.clone().spawn(chat(socket, app.ctx, app.finish)))
 }

@@ -6,7 +6,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use taskvisor::prelude::*;
 use tokio::time::timeout;
 
-/// Talks until the client leaves, or the server stops: then it says so, and waits for the client's answer.
+/// Echoes until the client disconnects or the server stops. In a stop, it sends a close frame and waits for that of the
+/// client.
 pub(crate) async fn chat(mut socket: WebSocket, ctx: TaskContext, finish: Duration) {
     // A stop also interrupts a send to a client that does not read.
     ctx.run_until_cancelled(echo(&mut socket)).await;

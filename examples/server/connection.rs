@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::app;
 use crate::database::Pool;
 
-/// How long a connection is still read after the stop request.
+/// The time that a connection is still read after the stop request.
 const LAST: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is requested to stop. Its connections are its helpers, so it ends when they have.
@@ -27,12 +27,12 @@ pub(crate) async fn serve(
     pool: Pool,
     finish: Duration,
 ) -> io::Result<()> {
-    // Made in each attempt, because the handlers have its context.
+    // Created in each attempt, because the handlers use its context.
     let app = app::router(ctx.clone(), pool, finish);
     while let Some(accepted) = ctx.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), finish)),
-            // A client that is gone is no failure of the server, and a lack of file descriptors passes.
+            // A disconnected client is no failure of the server, and a lack of file descriptors passes.
             Err(error) => {
                 eprintln!("accept: {error}");
                 ctx.run_until_cancelled(sleep(Duration::from_millis(50))).await;
@@ -47,7 +47,7 @@ async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, finish: Du
     let service = TowerToHyperService::new(app);
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());
-    // A first request can have been sent that is not read yet: hyper would close its connection at once.
+    // A first request can be sent but not read yet. In a graceful shutdown, hyper would close its connection at once.
     if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()
     {
         connection.as_mut().graceful_shutdown();

@@ -19,7 +19,7 @@ impl Pool {
         Self { free: Arc::new(Semaphore::new(size)), size }
     }
 
-    /// Asks for rows, on a connection of the pool. Fails if the pool is closed.
+    /// Queries rows on a connection of the pool. Fails if the pool is closed.
     pub(crate) async fn rows(&self, takes: Duration) -> Result<u32, AcquireError> {
         let _connection = self.free.acquire().await?;
         sleep(takes).await;

@@ -1,5 +1,5 @@
-//! A web server with axum, whose stop loses no request: what is in flight is finished, idle clients are closed, and
-//! each `WebSocket` with a goodbye. Only then the pool is closed that the handlers use.
+//! A web server with axum, whose stop loses no request: requests in flight are finished, idle connections are closed,
+//! and each `WebSocket` is closed with a message. Only then the pool of the handlers is closed.
 //!
 //! ```text
 //! cargo run --example server --features server                             # on port 8080, until Ctrl+C or SIGTERM
@@ -29,12 +29,13 @@ use tokio::net::TcpListener;
 use crate::connection::serve;
 use crate::database::{Pool, pool};
 
-/// How long a stop may take.
+/// The time limits of a stop.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// For a request in flight, and for the answer of a WebSocket client. Then its connection is closed.
+    /// The time for a request in flight, and for the answer of a WebSocket client. Then the connection is closed.
     finish: Duration,
-    /// For the server. Then its connections are aborted. Longer than `finish`, so that this does not happen.
+    /// The time for the server. Then its connections are aborted. It is longer than `finish`, so that this does not
+    /// happen.
     stop: Duration,
 }
 

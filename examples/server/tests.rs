@@ -37,7 +37,7 @@ impl Service {
         Client(stream)
     }
 
-    /// A client of `/rows`, when its request is in the pool.
+    /// Returns a client of `/rows` whose request uses the pool.
     async fn in_flight(&self) -> Client {
         let before = self.pool.in_use();
         let client = self.client("GET /rows HTTP/1.1\r\nHost: test\r\n\r\n").await;
@@ -47,7 +47,7 @@ impl Service {
         client
     }
 
-    /// A client of `/chat`, when it has received its first message.
+    /// Returns a client of `/chat` that has received its first message.
     async fn chatting(&self) -> Client {
         let mut client = self
             .client(
@@ -92,10 +92,10 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
     let in_flight = service.in_flight().await;
 
     let stopped = tokio::spawn(service.tree.shutdown());
-    // Idle clients are closed soon and without a word, although `finish` is long.
+    // Idle connections are closed soon and without a message, although `finish` is long.
     assert_eq!(idle.rest().await.unwrap(), "");
     assert_eq!(silent.rest().await.unwrap(), "");
-    // The WebSocket says why, and waits for the answer of its client. The pool is open so long.
+    // The WebSocket sends the reason, and waits for the answer of its client. The pool is open until then.
     let goodbye = chatting.read_to("the server stops").await;
     assert_eq!(goodbye.as_bytes()[goodbye.len() - 16..], *b"the server stops");
     let answer = in_flight.rest().await.unwrap();
@@ -113,12 +113,12 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
 async fn o53_a_request_that_was_sent_before_the_stop_request_is_answered() {
     let service = service(Limits { finish: LONG, stop: LONG }).await;
     let mut client = service.client("").await;
-    // It was accepted, because one that came later was answered.
+    // The connection was accepted, because a later one was answered.
     let mut later = service.client("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;
     assert!(later.read_to("hello\n").await.starts_with("HTTP/1.1 200 "));
-    // Nothing runs in between: the server has the request, and has not read it.
+    // No other task runs in between: the server has the request, and has not read it.
     client.0.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
-    // A restart has no drain, in which it would be read.
+    // A restart has no drain, during which the request would be read.
     assert!(service.tree.child("serve").restart());
     let answer = client.rest().await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello\n"), "{answer:?}");
@@ -136,7 +136,7 @@ async fn o53_clients_that_are_slow_are_closed_in_time() {
     assert_eq!(outcome(&service, "serve").await, "canceled (shutdown)");
     assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
     for client in [half, in_flight] {
-        // Closed, or reset with what it had sent unread.
+        // The connection was closed, or reset because of unread data.
         assert_eq!(client.rest().await.unwrap_or_default(), "");
     }
     assert!(chatting.rest().await.unwrap_or_default().ends_with("the server stops"));

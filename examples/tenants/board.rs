@@ -1,4 +1,4 @@
-//! What became of the last reload.
+//! The result of the last reload.
 
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Notes the result of a reload, and prints it.
+    /// Records the result of a reload, and prints it.
     pub(crate) fn note(&self, result: Result<Reconciled, impl Display>) {
         let text = match result {
             Ok(Reconciled { kept, added, replaced, removed, .. }) => format!(

@@ -13,7 +13,7 @@ use taskvisor::{Reconciled, TaskSpec};
 use crate::board::Board;
 use crate::sync;
 
-/// A tenant, as the file has it. Its hash is the revision of its task: a tenant that has changed is replaced.
+/// A tenant of the file. Its hash is the revision of its task: a tenant that has changed is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tenant {
@@ -63,7 +63,7 @@ impl Config {
 }
 
 /// Starts the tenants, and makes them equal to the file at each SIGHUP. A tenant that was parked is started again then.
-/// A file that is refused changes nothing: the status page tells why, until a later one is accepted.
+/// A file that is refused changes nothing: the status page shows the error until a later file is accepted.
 #[task(restart = "always", ready = "signal", backoff(first = "100ms", max = "5s", factor = 2.0, jitter = "equal"))]
 pub(crate) async fn configure(
     ctx: TaskContext,
@@ -84,7 +84,7 @@ pub(crate) async fn configure(
     Ok(())
 }
 
-/// SIGHUP. Other systems do not have it, and there the file is read once.
+/// The signal SIGHUP. On systems without it, the file is read once.
 struct Hangup {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,

@@ -1,4 +1,4 @@
-//! A hundred tenants from a JSON file, as one value: SIGHUP makes the tasks equal to the file again.
+//! A hundred tenants from a JSON file: SIGHUP makes the tasks equal to the file again.
 //!
 //! ```text
 //! cargo run --example tenants --features tenants                      # the file beside this one, on port 8080
@@ -9,7 +9,7 @@
 //! curl localhost:8080             # the status page; also /livez and /readyz
 //! ```
 //!
-//! `examples/tenants/operate.sh` does what an operator does, with real signals, and checks what the pages say.
+//! `examples/tenants/operate.sh` performs the actions of an operator, with real signals, and checks the pages.
 
 mod board;
 mod config;
@@ -35,7 +35,8 @@ use crate::config::{Config, configure};
 use crate::page::serve;
 use crate::service::{Upstream, upstream};
 
-/// How many tenants may start at one time. The others wait, so that a restart does not overload what they share.
+/// The number of tenants that may start at one time. The others wait, so that a restart does not overload the shared
+/// service.
 const STARTS: usize = 8;
 
 /// The tree of the service. The tenants stop before the upstream that they use, and the pages are served to the end.
@@ -81,7 +82,7 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> Result<Exit, Box<dyn Error>> {
     let Arguments { file, listen, seconds } = Arguments::read(env::args().skip(1))?;
-    // What is wrong with the file at the start ends the program. Later the service goes on with what it has.
+    // An error of the file at the start ends the program. Later, the service continues with the tenants that it has.
     let config = Config::read(file)?;
     let listener = TcpListener::bind(listen)?;
     println!("http://{}/ of process {}", listener.local_addr()?, std::process::id());

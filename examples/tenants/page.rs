@@ -15,7 +15,7 @@ use taskvisor::{NodeSnapshot, SupervisorHandle};
 
 use crate::board::Board;
 
-/// What the pages use.
+/// The state of the pages.
 #[derive(Clone)]
 struct App {
     ctx: TaskContext,

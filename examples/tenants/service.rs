@@ -1,4 +1,5 @@
-//! The service that the tenants of this program share. It stands for a database that dislikes many starts at one time.
+//! The service that the tenants of this program share. It represents a database that is overloaded by many starts at
+//! one time.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// The socket of the upstream, and what it has seen. Clones are the same upstream.
+/// The socket of the upstream, and its counts. Clones are the same upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -19,11 +20,11 @@ pub(crate) struct Upstream {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// The tenants that have asked.
+/// The tenants that have sent a request.
 #[derive(Debug, Default)]
 struct Seen {
     names: HashSet<String>,
-    /// How many ask for the first time now, and the highest number so far.
+    /// The number of first requests in progress, and the largest number so far.
     starting: usize,
     most: usize,
 }
@@ -38,7 +39,7 @@ impl Upstream {
         look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns how many tenants asked for the first time at one moment, at most.
+    /// Returns the largest number of first requests at one moment.
     #[cfg(test)]
     pub(crate) fn most_starts(&self) -> usize {
         self.seen(|seen| seen.most)
@@ -54,7 +55,7 @@ impl Upstream {
             seen.most = seen.most.max(seen.starting);
             is_first
         });
-        // What the first request loads takes longer.
+        // The first request takes longer, because it loads data.
         sleep(Duration::from_millis(if is_first { 20 } else { 1 })).await;
         self.seen(|seen| seen.starting -= usize::from(is_first));
         stream.write_all(b"ok\n").await
@@ -67,7 +68,7 @@ pub(crate) async fn upstream(ctx: TaskContext, upstream: Upstream) -> io::Result
     while let Some(accepted) = ctx.run_until_cancelled(upstream.listener.accept()).await {
         let (stream, _) = accepted?;
         let answer = upstream.clone().answer(stream);
-        // A tenant that is stopped closes its connection: no failure of the upstream.
+        // A stopped tenant closes its connection, which is no failure of the upstream.
         ctx.spawn(async { drop(answer.await) });
     }
     Ok(())

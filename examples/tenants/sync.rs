@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 
 use crate::config::Tenant;
 
-/// Asks the upstream for what is new.
+/// Requests news from the upstream.
 ///
 /// - The start of a tenant lasts until its first success, and the group limits how many start at one time.
-/// - The limit parks a tenant that fails six times within a minute. Its siblings and its group do not notice.
-/// - Without `readiness`, a bad tenant is told by `/readyz`, which stays at 200: the others are served.
+/// - The limit parks a tenant that fails six times within a minute. Its siblings and its group are not affected.
+/// - Without `readiness`, `/readyz` reports a bad tenant but stays at 200, because the others are served.
 /// - The `splay` spreads tenants of equal periods.
 #[task(
     restart = "always",

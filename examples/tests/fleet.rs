@@ -20,10 +20,10 @@ use std::thread;
 
 use fleet_tests::{PgBouncer, Postgres, Redis, faketime, skip};
 
-/// The faults of three seeds, one after another: the machine has other engines to run at the same time.
+/// Three seeds, which run one after another, because the tests of other engines run at the same time.
 const SEEDS: [u64; 3] = [7, 11, 42];
 const SECONDS: &str = "42";
-/// Each of them strikes at least once in three seeds.
+/// The faults that must occur at least once in three seeds.
 const OF_SERVERS: [&str; 12] = [
     "kill -9",
     "stopped",
@@ -52,7 +52,7 @@ fn run(seed: u64, args: &[&str]) -> Output {
     command.output().expect("the example is built: `cargo test -p examples --features fleet-servers`")
 }
 
-/// Runs it with three seeds, and shows what those that fail have told.
+/// Runs the example with three seeds, and shows the output of the failed runs.
 fn all_is_well(engine: &str, args: &[&str], faults: &[&str]) {
     let mut struck = String::new();
     for seed in SEEDS {
@@ -61,7 +61,7 @@ fn all_is_well(engine: &str, args: &[&str], faults: &[&str]) {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{engine}, seed {seed}: {}\n{told}\n{errors}", output.status);
         assert!(told.ends_with("\nall is well\n"), "{engine}, seed {seed}\n{told}");
-        // The server that the program starts for itself has a clock of its own.
+        // The server that the program starts has a different clock.
         let is_off = told.lines().next().is_some_and(|line| line.contains("PostgreSQL, whose clock is +2.0 h off"));
         assert_eq!(is_off, engine == "PostgreSQL" && faketime().is_some(), "{told}");
         let checks: String =
@@ -75,7 +75,7 @@ fn all_is_well(engine: &str, args: &[&str], faults: &[&str]) {
     }
 }
 
-/// All engines at once: they mostly wait.
+/// Runs all engines at once, because they mostly wait.
 #[test]
 fn one_owner_whatever_fails() {
     let has_clocks = faketime().is_some();

@@ -1,4 +1,4 @@
-//! Faults at random, which the tasks strike themselves with.
+//! Random faults that the tasks inject into themselves.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use crate::{BEAT, Failure};
 pub(crate) struct Chaos {
     random: Option<Arc<Mutex<fastrand::Rng>>>,
     ended: Arc<AtomicBool>,
-    /// A strike has an effect once in this many times.
+    /// A call of `strike` has an effect once in this many times on average.
     odds: u32,
 }
 
 impl Chaos {
-    /// Makes the chaos of one task after another, with the odds for each.
+    /// Returns the faults of one task after another, with the odds for each.
     pub(crate) fn seeds(seed: Option<u64>) -> impl FnMut(u32) -> Self {
         let mut random = seed.map(fastrand::Rng::with_seed);
         let ended = Arc::new(AtomicBool::new(false));
@@ -45,7 +45,7 @@ impl Chaos {
             Some(0) => Err("chaos: a failure".into()),
             // Like `panic!`, without the message on standard error.
             Some(1) => resume_unwind(Box::new("chaos: a panic")),
-            // Ignores everything but the end of the chaos: the watchdog must detect it.
+            // Ignores stop requests, so that the watchdog must detect the hang.
             Some(_) => {
                 while !self.ended.load(Ordering::Relaxed) {
                     sleep(BEAT).await;

@@ -44,7 +44,7 @@ pub(crate) async fn forward(
         ctx.heartbeat();
         for (number, acknowledged) in sent {
             chaos.strike(&ctx).await?;
-            // No answer: the store has failed or is not up yet. The record is sent again.
+            // There is no answer: the store has failed or has not started yet. The record is sent again.
             let Ok(Ok(())) = timeout(4 * BEAT, acknowledged).await else { break };
             outbox.remove(number);
         }

@@ -134,7 +134,7 @@ async fn main() -> ExitCode {
 }
 
 fn say(text: &str) {
-    // It is no error if nobody reads the output.
+    // A closed output is not an error.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn serve(
                 let (stream, _) = accepted?;
                 let view = view.clone();
                 ctx.spawn(async move {
-                    // A client that is slow or gone is no failure of the server.
+                    // A slow or disconnected client is no failure of the server.
                     let _ = timeout(Duration::from_secs(1), answer(stream, &view)).await;
                 });
             }

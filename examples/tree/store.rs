@@ -19,7 +19,7 @@ use crate::{BATCH, BEAT, Failure};
 /// Holds the lock of the file.
 #[task(restart = "always", ready = "signal", watchdog = "500ms", stop_timeout = "300ms", critical)]
 pub(crate) async fn lock(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Result<(), TaskError> {
-    // The lock of another process will still be there. The group retries a few times, then the tree fails.
+    // A lock of another process would still be held at a retry. The group retries a few times, and then the tree fails.
     let _lock = Lock::take(&path).map_err(|reason| TaskError::Fatal { reason })?;
     ctx.ready();
     while ctx.run_until_cancelled(sleep(BEAT)).await.is_some() {
@@ -44,14 +44,15 @@ pub(crate) async fn writer(ctx: TaskContext, path: PathBuf, inbox: Inbox, chaos:
             Some(Ok(_)) => {}
         }
         for request in &batch {
-            // A record that is already written was resent. One that arrives before its turn will be.
+            // A record that is already written was sent again. A record that arrives before its turn will be sent
+            // again.
             if request.number == log.next {
                 log.append(&ctx, &chaos).await?;
             }
         }
         block_in_place(|| log.file.sync_data())?;
         for request in batch.drain(..).filter(|request| request.number < log.next) {
-            // Nobody waits for the answer if the sender was restarted.
+            // No task waits for the answer if the sender was restarted.
             let _ = request.stored.send(());
         }
     }

@@ -14,7 +14,7 @@ pub(crate) struct Ledger {
     pub(crate) files: BTreeMap<OsString, File>,
     /// The entries that are not copied, with the reason.
     pub(crate) skipped: BTreeMap<OsString, &'static str>,
-    /// How often a file was found to have changed.
+    /// The number of times that a file was found to have changed.
     pub(crate) changes: usize,
     /// The number of listings so far.
     looks: u64,

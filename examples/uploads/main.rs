@@ -133,7 +133,7 @@ async fn main() -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// It is no error if nobody reads the output.
+/// Writes a text. A closed output is not an error.
 fn say(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }

@@ -66,7 +66,7 @@ impl Board {
     }
 }
 
-/// A probe has the name of its target. Only the supervisor knows its error, which may be a timeout.
+/// A probe has the name of its target. Its error, which may be a timeout, is only in events of the supervisor.
 #[async_trait::async_trait]
 impl Subscribe for Board {
     async fn on_event(&self, event: &Event) {

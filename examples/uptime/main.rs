@@ -45,7 +45,7 @@ async fn probe(target: Target, board: Board) -> io::Result<()> {
 #[task(restart = "always", every = "3s", initial_delay = "1500ms")]
 async fn report(ctx: TaskContext, board: Board) {
     if print(&format!("\n{}", board.table())).await.is_err() {
-        // Nobody reads the output any more.
+        // The reader of the output has closed the pipe.
         drop(ctx.supervisor().shutdown());
     }
 }

@@ -79,10 +79,10 @@ const COMMANDS: [&str; 13] = [
 ];
 const OPTIONS: [&str; 8] = ["url", "socket", "timeout", "json", "help", "version", "follow", "level"];
 
-/// The longest wait for an answer. A console itself waits for at most 5 s for the end of what it cancels.
+/// The longest wait for an answer. A console waits for at most 5 s for the end of a canceled task.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the command line asks for.
+/// The request of the command line.
 #[derive(Debug)]
 pub(crate) enum Parsed {
     /// To print a text.
@@ -91,7 +91,7 @@ pub(crate) enum Parsed {
     Run { command: Command, target: Target, timeout: Duration, json: bool },
 }
 
-/// The options as they are given.
+/// The given options.
 #[derive(Default)]
 struct Given {
     url: Option<String>,
@@ -103,8 +103,7 @@ struct Given {
     words: Vec<String>,
 }
 
-/// Reads the arguments, without the program's name, and the environment. The error names what is wrong, and what would
-/// be right.
+/// Reads the arguments, without the program's name, and the environment. The error names the problem, and valid values.
 pub(crate) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
@@ -153,7 +152,7 @@ pub(crate) fn parse(
     Ok(Parsed::Run { command, target, timeout: given.timeout.unwrap_or(TIMEOUT), json: given.json })
 }
 
-/// Reads the words that are no options.
+/// Reads the words that are not options.
 fn command(given: &Given) -> Result<Command, String> {
     let mut words = given.words.iter();
     let Some(name) = words.next() else { return Err("a command is missing, see `taskvisor --help`".to_owned()) };

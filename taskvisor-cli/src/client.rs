@@ -1,4 +1,4 @@
-//! Requests to a console, each on a connection of its own.
+//! Requests to a console. Each has a connection of its own.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -31,7 +31,7 @@ pub(crate) struct Client {
     timeout: Duration,
 }
 
-/// An answer, as its text and in its type.
+/// An answer, as text and as a value.
 pub(crate) struct Answer<T> {
     pub(crate) text: String,
     pub(crate) value: T,
@@ -47,7 +47,7 @@ impl Client {
         self.in_time(false, self.answer(Method::GET, query)).await
     }
 
-    /// Asks for a change.
+    /// Requests an action.
     pub(crate) async fn post<T: DeserializeOwned>(&self, query: &str) -> Result<Answer<T>, Failure> {
         self.in_time(true, self.answer(Method::POST, query)).await
     }
@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Returns a successful response, or the failure that another one means.
+    /// Returns a successful response, or the failure for any other status.
     async fn request(&self, method: Method, query: &str) -> Result<Response<Incoming>, Failure> {
         let broken = |error: &dyn std::error::Error| Failure::Broken { at: self.at(), error: chain(error) };
         let request = self.head(method, query).map_err(|error| broken(&error))?;
@@ -145,7 +145,7 @@ impl Client {
     ) -> Result<http1::SendRequest<Empty<Bytes>>, Failure> {
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|error| Failure::Broken { at: self.at(), error: chain(&error) })?;
-        // Its errors come out of the request or the body as well.
+        // Errors of the connection are returned by the request or the body as well.
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -154,7 +154,7 @@ impl Client {
         let (status, is_json) = (response.status(), is_of_type(&response, "application/json"));
         let not_a_console = self.not_a_console(&response);
         let mut body = Body { incoming: response.into_body(), at: self.at() };
-        // Another server may send a page of its own.
+        // Another server may send a page instead of JSON.
         let text = if is_json { body.text().await.unwrap_or_default() } else { Vec::new() };
         let said = serde_json::from_slice(&text).ok().map(|Refusal { error }| error);
         let at = self.at();

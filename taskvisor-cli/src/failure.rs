@@ -1,4 +1,4 @@
-//! What can go wrong, in words that say what would be right, and its exit status.
+//! The failures of a command, with their messages, which suggest a remedy, and their exit status.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -7,23 +7,23 @@ use taskvisor_parse::duration;
 
 use crate::text::{plain, shortened};
 
-/// Why a command was not carried out. `at` is the console.
+/// The reason why a command was not carried out. `at` is the address of the console.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The arguments are wrong.
     Usage(String),
     /// There is no path of this name. `said` is the answer of the console.
     NoSuchPath { said: String },
-    /// Nothing accepts a connection.
+    /// The connection was refused.
     NotThere { at: String, error: io::Error },
-    /// TLS was not agreed.
+    /// The TLS handshake failed.
     #[cfg(feature = "rustls")]
     Tls { at: String, error: String },
     /// There was no answer in time.
     Late { at: String, timeout: Duration, changes: bool },
     /// The connection broke.
     Broken { at: String, error: String },
-    /// Something else than a console answers.
+    /// Something other than a console answers.
     NotAConsole { at: String, found: String },
     /// The console, or a proxy before it, denies access.
     Denied { at: String, said: String },
@@ -33,7 +33,7 @@ pub(crate) enum Failure {
     Refused { at: String, status: u16, said: String },
     /// The output could not be written.
     Output(io::Error),
-    /// There are no sockets or timers.
+    /// The runtime could not be created.
     Runtime(io::Error),
 }
 
@@ -46,18 +46,18 @@ impl Failure {
         }
     }
 
-    /// Whether another attempt can help, when the program of the console starts again.
+    /// Returns `true` if another attempt can succeed when the program of the console has started again.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::NotThere { .. } | Self::Late { .. } | Self::Broken { .. } => true,
-            // The proxy before it answers while the program is away.
+            // A proxy in front of the console answers while the program does not run.
             Self::Refused { status, .. } => matches!(status, 502..=504),
             _ => false,
         }
     }
 }
 
-/// A text of the other side, in one line.
+/// Returns a text of the server, in one line.
 fn quoted(said: &str) -> String {
     shortened(&plain(said.trim()), 300)
 }

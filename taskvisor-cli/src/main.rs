@@ -1,8 +1,8 @@
-//! `taskvisor`: looks at a running supervision tree, and controls it, through the HTTP of its console.
+//! `taskvisor`: shows and controls a running supervision tree, over the HTTP interface of its console.
 //!
-//! `arguments` reads the command line, and `target` the address. `client` sends one request a connection; `reply` has
-//! the answers as types. `commands` has a file a command, which makes text with `table`, `text` and `time`; `output`
-//! writes it. `failure` has what can go wrong, with its exit status.
+//! `arguments` reads the command line, and `target` the address. `client` sends each request on a connection of its
+//! own; `reply` has the types of the answers. `commands` has a file for each command, which formats text with `table`,
+//! `text` and `time`; `output` writes it. `failure` has the failures, with their exit status.
 
 mod arguments;
 mod client;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     };
     match ended {
         Ok(status) => ExitCode::from(status as u8),
-        // Nobody reads what is written.
+        // The reader of the output has closed the pipe.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "taskvisor: {failure}");

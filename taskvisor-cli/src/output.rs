@@ -14,7 +14,7 @@ pub(crate) struct Output {
     colored: bool,
 }
 
-/// What a text means.
+/// The meaning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
@@ -42,7 +42,7 @@ impl Style {
 }
 
 impl Output {
-    /// Colors only a terminal that can, and only if `NO_COLOR` is not set.
+    /// Uses colors only on a terminal that supports them, and only if `NO_COLOR` is not set.
     pub(crate) fn new() -> Self {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let can = env::var_os("TERM").is_none_or(|term| term != "dumb");

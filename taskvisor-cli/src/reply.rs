@@ -1,4 +1,4 @@
-//! The answers of a console. Only what is used; what is added later is ignored.
+//! The answers of a console, with the fields that are used. Other fields are ignored.
 
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ pub(crate) struct Node {
     pub(crate) problem: Option<serde_json::Value>,
     #[serde(default)]
     pub(crate) paused: bool,
-    /// Only if it is paused by itself.
+    /// Set only if it is paused by itself.
     pub(crate) paused_since: Option<Time>,
     pub(crate) why: Option<Why>,
     #[serde(default)]
@@ -73,7 +73,7 @@ pub(crate) struct Slot {
     #[serde(default)]
     pub(crate) owners: Vec<Job>,
     pub(crate) next: Option<Job>,
-    /// The first ones.
+    /// The first submissions of the queue.
     #[serde(default)]
     pub(crate) queue: Vec<Job>,
     #[serde(default)]
@@ -83,7 +83,7 @@ pub(crate) struct Slot {
     pub(crate) keyed: bool,
     #[serde(default)]
     pub(crate) paused: bool,
-    /// Only if it is paused by itself.
+    /// Set only if it is paused by itself.
     pub(crate) paused_since: Option<Time>,
 }
 
@@ -95,14 +95,14 @@ pub(crate) struct Job {
     pub(crate) state: String,
 }
 
-/// The slots as they came.
+/// The slots as unparsed JSON.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Slots {
     #[serde(default)]
     pub(crate) slots: Vec<serde_json::Value>,
 }
 
-/// Why a node is in its state.
+/// The reason for the state of a node.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Why {
     pub(crate) text: String,
@@ -114,11 +114,11 @@ pub(crate) struct Why {
 pub(crate) struct Reason {
     pub(crate) path: String,
     pub(crate) sentence: String,
-    /// Only of a submission that waits.
+    /// Set only for a waiting submission.
     pub(crate) slot: Option<String>,
 }
 
-/// What is to begin.
+/// The tasks and groups that begin at a known time.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Timers {
     pub(crate) timers: Vec<Timer>,
@@ -144,7 +144,7 @@ pub(crate) struct Log {
     pub(crate) log: Vec<serde_json::Value>,
 }
 
-/// A message of the stream with what has changed.
+/// A message of the stream with changes.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Changes {
     #[serde(default)]
@@ -171,13 +171,13 @@ pub(crate) struct Bye {
     pub(crate) reason: String,
 }
 
-/// What a command did.
+/// The result of an action.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Done {
     pub(crate) answer: String,
 }
 
-/// Why a request was refused.
+/// The reason why a request was refused.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) error: String,

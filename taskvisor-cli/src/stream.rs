@@ -1,12 +1,12 @@
-//! Server-sent events, read from bytes.
+//! A parser of server-sent events.
 
-/// Takes bytes in, gives messages out.
+/// Parses bytes to messages.
 #[derive(Debug)]
 pub(crate) struct Parser {
     /// The longest message that is kept, in bytes.
     longest: usize,
     line: Vec<u8>,
-    /// The last byte was the first half of a line break of two bytes.
+    /// `true` if the last byte was a carriage return, so that a line feed now belongs to the same line break.
     after_return: bool,
     message: Message,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Message {
     pub(crate) data: String,
 }
 
-/// The stream has a message that is too long.
+/// The error of a message that is too long.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::output::Style;
 use crate::text::{plain, shortened};
 
-/// The largest width of a cell, so that one long error does not push the others away.
+/// The largest width of a cell, so that one long error does not widen its column for all rows.
 const WIDEST: usize = 100;
 
 /// Rows of cells, each column as wide as its widest cell.
@@ -15,12 +15,12 @@ pub(crate) struct Table(Vec<Vec<Cell>>);
 /// A text with its style. The text is safe to print.
 pub(crate) struct Cell(String, Style);
 
-/// A cell of a text from elsewhere, in full. It belongs into the last column.
+/// A cell with an untrusted text in full, for the last column.
 pub(crate) fn whole(text: impl AsRef<str>) -> Cell {
     Cell(plain(text.as_ref()), Style::Plain)
 }
 
-/// A cell of a text from elsewhere.
+/// A cell with an untrusted text.
 pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
     Cell(shortened(&plain(text.as_ref()), WIDEST), Style::Plain)
 }

@@ -9,10 +9,10 @@ use hyper::header::HeaderValue;
 
 use crate::text::plain;
 
-/// What would be right, for errors.
+/// A valid address, for error messages.
 const EXAMPLE: &str = "http://127.0.0.1:9000/console";
 
-/// Where the console is, and what its requests say.
+/// The address of the console, and the headers of requests.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) place: Place,
@@ -24,7 +24,7 @@ pub(crate) struct Target {
     pub(crate) authorization: Option<HeaderValue>,
 }
 
-/// What a connection is made to.
+/// The address to connect to.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// A host and port.
@@ -37,7 +37,7 @@ pub(crate) enum Place {
 }
 
 impl Target {
-    /// Reads the URL, with the name of where it is from, and the path of a socket.
+    /// Reads the URL, with the name of its source, and the path of a socket.
     pub(crate) fn new(
         url: Option<(&str, &str)>,
         socket: Option<&OsStr>,
@@ -114,7 +114,7 @@ impl fmt::Display for Target {
             Place::Tls(..) => write!(f, "https://{}{}", plain(&self.host), plain(&self.path)),
             Place::Unix(socket) => {
                 write!(f, "unix:{}", plain(&socket.to_string_lossy()))?;
-                // Only if it was given.
+                // The path is shown only if it was given.
                 if self.path == "/" { Ok(()) } else { write!(f, " (path {})", plain(&self.path)) }
             }
         }

@@ -1,5 +1,5 @@
-//! Texts of the tree on a terminal. Names, errors and answers are data from elsewhere: none of them may move the cursor,
-//! change a color, or look like a line of its own.
+//! Texts of the tree on a terminal. Names, errors and answers are untrusted: none of them may move the cursor, change a
+//! color, or form a line of its own.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 /// Returns the text with control characters, line breaks and invisible characters escaped.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // `escape_debug` escapes quotes and backslashes as well, which do no harm.
+    // `escape_debug` also escapes quotes and backslashes, which are harmless and stay.
     for piece in text.split_inclusive(['"', '\'', '\\']) {
         let body = piece.trim_end_matches(['"', '\'', '\\']);
         let _ = write!(out, "{}{}", body.escape_debug(), &piece[body.len()..]);
@@ -16,7 +16,7 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-/// Returns JSON with the invisible characters in its strings escaped. They are the same JSON.
+/// Returns JSON with the invisible characters in its strings escaped. The result is equal JSON.
 pub(crate) fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {

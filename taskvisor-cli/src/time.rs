@@ -1,4 +1,4 @@
-//! Times of the console, and how long they are away.
+//! Times of the console, and the durations between them.
 
 use std::fmt;
 
@@ -93,18 +93,18 @@ pub(crate) fn span(ms: i64) -> String {
     }
 }
 
-/// How long until a time, such as `3s`. `None` if it has come.
+/// The time until a moment, such as `3s`. `None` if it has come.
 pub(crate) fn left(time: &Time, now: &Time) -> Option<String> {
     // Rounded up, so that it is not 0 while it is to come.
     Some(time.since(now)).filter(|left| *left > 0).map(|left| span(left + 999))
 }
 
-/// How long until a time, such as `in 3s`, or `now` if it has come.
+/// The time until a moment, such as `in 3s`, or `now` if it has come.
 pub(crate) fn until(time: &Time, now: &Time) -> String {
     left(time, now).map_or_else(|| "now".to_owned(), |left| format!("in {left}"))
 }
 
-/// How long ago a time was, such as `3s ago`.
+/// The time since a moment, such as `3s ago`.
 pub(crate) fn ago(time: &Time, now: &Time) -> String {
     format!("{} ago", span(now.since(time)))
 }

@@ -1,18 +1,18 @@
-//! Who may do what: the access of a request, the hosts that it may name, and the site that it comes from.
+//! The access of a request, the hosts that it may name, and the site that it comes from.
 
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::uri::Authority;
 
-/// What a request may do. The function that [`Console::access`](crate::Console::access) takes returns it.
+/// The access of a request. The function that [`Console::access`](crate::Console::access) takes returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Nothing: the answer is 403.
+    /// The request is refused: the answer is 403.
     Denied,
-    /// It may look.
+    /// The request may read.
     ReadOnly,
-    /// It may look and act: restart, run now, cancel, pause and resume. A shutdown also needs
+    /// The request may read and act: restart, run now, cancel, pause and resume. A shutdown also needs
     /// [`Console::allow_shutdown`](crate::Console::allow_shutdown).
     Full,
 }
@@ -27,8 +27,8 @@ impl Access {
     }
 }
 
-/// The hosts that a request may name. A page of another site whose name was made to resolve to this address names that
-/// site, and is refused.
+/// The hosts that a request may name. They protect from DNS rebinding: a page of another site whose name resolves to
+/// this address names that site, and is refused.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts(Vec<Allowed>);
 
@@ -36,7 +36,7 @@ pub(crate) struct Hosts(Vec<Allowed>);
 struct Allowed {
     /// In lower case.
     name: String,
-    /// `None` means any.
+    /// `None` means any port.
     port: Option<u16>,
 }
 
@@ -86,7 +86,7 @@ fn host(request: &Parts) -> Option<String> {
     if headers.next().is_some() {
         return None;
     }
-    // What is not the authority of a URI, such as one with a path or spaces, is no host.
+    // A text that is not the authority of a URI, such as one with a path or spaces, is not a host.
     let authority = |text: &str| text.parse::<Authority>().ok().filter(|named| !named.as_str().contains('@'));
     let header = match header {
         Some(value) => Some(authority(value.to_str().ok()?)?),
@@ -102,9 +102,9 @@ fn host(request: &Parts) -> Option<String> {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Returns `true` if the request is not one that a page of another site made. A browser says where it comes from, and no
-/// page can change that: by `Sec-Fetch-Site`, or if it is older, by `Origin`. A client without a page sends
-/// `Sec-Fetch-Site: same-origin`, or an `Origin` with the host that it asks.
+/// Returns `true` if no page of another site made the request. A browser sends the origin of the request, which no page
+/// can change: by `Sec-Fetch-Site`, or if the browser is older, by `Origin`. A client without a page sends
+/// `Sec-Fetch-Site: same-origin`, or an `Origin` with the host of the request.
 pub(crate) fn is_same_site(request: &Parts, host: &str) -> bool {
     let one = |name: &HeaderName| {
         let mut values = request.headers.get_all(name).iter();

@@ -1,4 +1,4 @@
-//! Actions: what an operator asks the supervisor to do, and its real answer.
+//! Actions: the requests of an operator to the supervisor, and their results.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::console::Console;
 use crate::reply::{Reply, error, json};
 use crate::view;
 
-/// How long an answer waits for the end of what it cancels.
+/// The longest time that an answer waits for the end of a canceled task or group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What can be asked for.
+/// An action on a task, a group, a slot or the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Restart,
@@ -28,7 +28,7 @@ pub(crate) enum Action {
     Shutdown,
 }
 
-/// What became of it.
+/// The result of an action.
 type Answer = Result<Cow<'static, str>, (StatusCode, Cow<'static, str>)>;
 
 fn refused(why: impl Into<Cow<'static, str>>) -> Answer {
@@ -59,10 +59,11 @@ impl Action {
         Self::ALL.into_iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
     }
 
-    /// Does it, logs it, and returns the answer.
+    /// Carries out the action, logs it, and returns the answer.
     ///
     /// # Cancel safety
-    /// The first poll requests it. Dropping the future after that only ends the wait for the answer, and nothing is logged.
+    /// The first poll requests the action. Dropping the future after that only ends the wait for the answer, and
+    /// nothing is logged.
     pub(crate) async fn carry_out(self, console: &Console, subject: &str) -> Reply {
         let answer = self.apply(&console.settings.supervisor, subject).await;
         let text = match &answer {
@@ -84,7 +85,7 @@ impl Action {
                 if view::is_over(supervisor.phase()) {
                     return Ok("already shutting down".into());
                 }
-                // It proceeds without its future.
+                // The shutdown proceeds without its future.
                 drop(supervisor.shutdown());
                 Ok("shutting down".into())
             }
@@ -101,7 +102,7 @@ impl Action {
     }
 
     fn apply_to_slot(self, supervisor: &SupervisorHandle, name: &str) -> Answer {
-        // A key of a slot is there also while it is idle.
+        // An idle key of a slot exists, though it is in no list.
         let is_key = |slot: &str| name.strip_prefix(slot).is_some_and(|key| key.len() > 1 && key.starts_with('/'));
         let is_it = |slot: &SlotSnapshot| slot.name == name || (slot.keyed && is_key(&slot.name));
         if !supervisor.slots().iter().any(is_it) {
@@ -153,7 +154,7 @@ impl Action {
     }
 }
 
-/// Says which replica runs a task instead of this one, if the task or a group around it stands by.
+/// Names the replica that runs a task instead of this one, if the task or a group around it stands by.
 fn stands_by(supervisor: &SupervisorHandle, path: &str) -> Option<String> {
     let mut paths = std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(group, _)| group));
     let node = paths.find_map(|path| supervisor.node(path).filter(|node| node.state == TaskState::Standby))?;
@@ -163,7 +164,7 @@ fn stands_by(supervisor: &SupervisorHandle, path: &str) -> Option<String> {
     })
 }
 
-/// Says what a task waits for that a trigger does not end.
+/// Describes the wait of a task that a trigger does not end.
 fn waits(supervisor: &SupervisorHandle, path: &str) -> String {
     match supervisor.node(path).and_then(|node| node.waiting_for) {
         Some(waiting_for) if waiting_for != WaitingFor::Delay => {

@@ -1,4 +1,4 @@
-//! The console, and what it is given.
+//! The console, and its builder methods.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::access::{Access, Hosts};
 use crate::live::Hub;
 use crate::settings::{Granted, Settings};
 
-/// A page that shows a supervisor and its tree live, and answers why a task does not run.
+/// A page that shows a supervisor and its tree live, and the reason why a task does not run.
 ///
-/// It is a [`tower_service::Service`] of HTTP requests, for any body and any path: everything is in the query, so it can
+/// It is a [`tower_service::Service`] of HTTP requests, for any body and any path. It reads only the query, so it can
 /// be mounted anywhere, and behind a proxy that changes the path. Without settings, it is read-only, and answers only
 /// requests that name a host of the loopback interface. Clones are cheap, and share their streams.
 ///
-/// While nobody looks, it costs nothing: no task, timer, stream of events or copy of the tree. It does not keep the
-/// supervisor alive, and does not hold its shutdown up: its streams end as soon as one is requested.
+/// Without a client it costs nothing: it has no task, timer, stream of events or copy of the tree. It does not keep the
+/// supervisor alive, and does not delay its shutdown: its streams end as soon as one is requested.
 ///
-/// The functions that it takes are run in the request, and should not block.
+/// The functions that it takes run during a request, and must not block.
 ///
 /// # Examples
 /// ```
@@ -77,9 +77,9 @@ impl Console {
         self.with(|settings| settings.history = Some(history))
     }
 
-    /// Allows requests that name these hosts, beside those of the loopback interface: `ops.example.com` with any port, or
-    /// `ops.example.com:8443` with this one. A request that names another host is answered with 421; so a page of another
-    /// site cannot reach the console under a name of its own.
+    /// Allows requests that name these hosts, beside those of the loopback interface: `ops.example.com` with any port,
+    /// or `ops.example.com:8443` with this one. A request that names another host is answered with 421, so that a page
+    /// of another site cannot reach the console under a name of its own.
     pub fn hosts<H: AsRef<str>>(self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.with(|settings| hosts.into_iter().for_each(|host| settings.hosts.allow(host.as_ref())))
     }
@@ -96,24 +96,24 @@ impl Console {
         self.with(|settings| settings.access = Granted::Everybody(Access::Full))
     }
 
-    /// Lets those with [`Access::Full`] request a shutdown of the supervisor.
+    /// Allows requests with [`Access::Full`] to request a shutdown of the supervisor.
     pub fn allow_shutdown(self) -> Self {
         self.with(|settings| settings.allows_shutdown = true)
     }
 
-    /// Passes each text of an error through this function before it is shown: messages, their sources, and the reasons of
-    /// events. Names and paths are shown as they are. If it panics, another text stands for the error.
+    /// Passes each text of an error through this function before it is shown: messages, their sources, and the reasons
+    /// of events. Names and paths are shown as they are. If it panics, the error is replaced by a fixed text.
     pub fn redact(self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.redact = Some(Arc::new(redact)))
     }
 
-    /// Returns the number of open streams: of pages, and of others that follow what happens. There can be 32.
+    /// Returns the number of open streams, of pages and of other clients. There can be 32.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.hub.streams()
     }
 
-    /// Changes the settings. What is shown follows from them, so the console shares its streams with no earlier clone.
+    /// Changes the settings. The shown data depends on them, so the console shares its streams with no earlier clone.
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Arc::unwrap_or_clone(self.settings);
         change(&mut settings);

@@ -1,9 +1,9 @@
-//! A page that shows a taskvisor supervision tree live: why a task does not run, what happened in its last attempts, and
-//! when its next one is due; with leave, it restarts, triggers, cancels, pauses and resumes.
+//! A page that shows a taskvisor supervision tree live: why a task does not run, its last attempts, and when its next
+//! one is due. If allowed, it restarts, triggers, cancels, pauses and resumes.
 //!
-//! [`Console`] is a [`Service`](tower_service::Service) of HTTP requests. It is mounted in a server that is there already,
-//! or served on a port or socket of its own with the feature `serve`. By itself it is read-only, and answers only requests
-//! that name the loopback interface. While nobody looks, it costs nothing.
+//! [`Console`] is a [`Service`](tower_service::Service) of HTTP requests. It is mounted in an existing server, or
+//! served on a port or socket of its own with the feature `serve`. By default it is read-only, and answers only
+//! requests that name the loopback interface. Without a client it costs nothing.
 //!
 //! # In axum
 //! ```
@@ -38,18 +38,18 @@
 //! at both.
 //!
 //! # Queries
-//! Everything is a query of the path that it is mounted at. A path of a task is percent-encoded.
+//! Each request is a query at the path of the mount. The path of a task is percent-encoded.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET` | the page |
 //! | `GET ?tree`, `?tree=PATH` | the whole tree, or a part, as JSON |
-//! | `GET ?events` | the tree and what changes, as server-sent events |
+//! | `GET ?events` | the tree and its changes, as server-sent events |
 //! | `GET ?node=PATH` | a node with its settings, error, history and events |
-//! | `GET ?why=PATH` | why it does not run, or what it does, as a sentence; of a submission that waits, its `slot` too |
-//! | `GET ?timers` | what waits for a time, the soonest first; without what stands by for its lease |
-//! | `GET ?log` | the last actions, and the last events, which are kept while somebody follows |
-//! | `POST ?restart=PATH`, `?trigger=`, `?cancel=`, `?pause=`, `?resume=` | acts on a task or group, and answers what has happened |
+//! | `GET ?why=PATH` | why it does not run, or its state, as a sentence; for a waiting submission, its `slot` too |
+//! | `GET ?timers` | the nodes that wait for a time, the soonest first, without those that stand by for a lease |
+//! | `GET ?log` | the last actions, and the last events, which are kept while a stream is open |
+//! | `POST ?restart=PATH`, `?trigger=`, `?cancel=`, `?pause=`, `?resume=` | acts on a task or group, and returns the result |
 //! | `POST ?pause_slot=NAME`, `?resume_slot=NAME` | the same for a slot, declared, busy or paused, or for a key of one, `SLOT/KEY` |
 //! | `POST ?shutdown` | requests a shutdown |
 //!
@@ -57,17 +57,17 @@
 //! 404, 405, 409 (refused in this state), 421 (a host that is not allowed) or 503 (32 streams are open).
 //!
 //! # Security
-//! - Every request has to name one of the [`hosts`](Console::hosts), so that no other site can reach it by a name of its
-//!   own. Then [`access`](Console::access) decides, also about the page and its files.
-//! - `GET` never acts. A `POST` needs `Sec-Fetch-Site: same-origin`, which browsers send and pages cannot forge, or without
-//!   it an `Origin` with the host that it asks. Clients without a page send either.
+//! - Every request has to name one of the [`hosts`](Console::hosts), so that no other site can reach it by a name of
+//!   its own. Then [`access`](Console::access) decides, also on the page and its files.
+//! - `GET` never acts. A `POST` needs `Sec-Fetch-Site: same-origin`, which browsers send and pages cannot forge, or
+//!   without it an `Origin` with the host of the request. Clients without a page send either.
 //! - The page loads nothing from elsewhere, has no script or style in its markup, and shows names and errors as text only.
 //!   Every answer has a strict content security policy, `nosniff`, `no-store` and `no-referrer`.
 //! - The body of a request is never read.
 //!
 //! # Features
 //!
-//! | feature | what it gives |
+//! | feature | effect |
 //! |---|---|
 //! | `serve` | `Console::serve`, `serve_on` and `serve_unix` |
 //! | `fleet` | leases and the state of the fleet |

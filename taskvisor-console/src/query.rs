@@ -1,4 +1,4 @@
-//! What a request asks for: everything is in the query, so that the path it is mounted at does not matter.
+//! The query of a request. The rest of the URI is ignored, so that the console can be mounted at any path.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub(crate) struct Parameter<'a> {
 /// The value is percent-encoded; a `+` is a plus. The key is never encoded.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem with the query.
 pub(crate) fn read(query: Option<&str>) -> Result<Option<Parameter<'_>>, &'static str> {
     let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(None) };
     if query.contains('&') {

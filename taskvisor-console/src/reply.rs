@@ -18,7 +18,7 @@ pub struct Body(Content);
 
 #[derive(Debug)]
 enum Content {
-    /// All of it, until it is read.
+    /// The whole body, until it is read.
     Whole(Bytes),
     /// The messages of a stream.
     Stream(Client),
@@ -64,7 +64,8 @@ pub(crate) type Reply = Response<Body>;
 
 const JSON: &str = "application/json";
 
-/// Nothing is loaded from elsewhere, no script or style is in the document, nobody frames it, and no form leaves it.
+/// The content security policy: no resource of another origin, no inline script or style, no frame around the page, and
+/// no form.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -94,19 +95,19 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Reply {
     reply(status, JSON, body)
 }
 
-/// An answer that says what is wrong.
+/// Returns an answer with an error message.
 pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
     json(status, json!({ "error": message }).to_string())
 }
 
-/// The answer to a method that the query does not have.
+/// Returns the answer to a method that the query does not allow.
 pub(crate) fn wrong_method(allowed: &'static str) -> Reply {
     let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, &format!("this is for {allowed}"));
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     reply
 }
 
-/// The answer to a `HEAD` has the headers of that to a `GET`, and no body.
+/// Removes the body of the answer to a `HEAD`, whose headers are those of a `GET`.
 pub(crate) fn for_method(method: &Method, mut reply: Reply) -> Reply {
     if *method == Method::HEAD {
         if let Some(length) = http_body::Body::size_hint(reply.body()).exact() {

@@ -132,8 +132,8 @@ impl Console {
         }
     }
 
-    /// Answers with what `read` returns, or that there is no such path. A large tree takes a while, which is spent on
-    /// another thread.
+    /// Answers with the result of `read`, or that there is no such path. It runs on another thread, because a large
+    /// tree takes long.
     async fn look(&self, read: impl FnOnce(&Self) -> Option<String> + Send + 'static) -> Result<Reply, Reply> {
         let console = self.clone();
         let read = move || read(&console);

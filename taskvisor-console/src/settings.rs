@@ -1,4 +1,4 @@
-//! What a console was given.
+//! The settings of a console.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,12 +23,12 @@ pub(crate) struct Settings {
     pub(crate) redact: Option<Arc<RedactFn>>,
 }
 
-/// Who has which access.
+/// The source of the access of a request.
 #[derive(Clone)]
 pub(crate) enum Granted {
-    /// Everybody has this one.
+    /// Every request has this access.
     Everybody(Access),
-    /// This decides.
+    /// The function decides.
     By(Arc<AccessFn>),
 }
 
@@ -42,7 +42,7 @@ impl Granted {
     }
 }
 
-/// What stands for the text of an error if the function that redacts it panicked.
+/// The text that replaces that of an error if the function that redacts it panicked.
 const HIDDEN: &str = "[redacting it panicked]";
 
 impl Settings {
@@ -53,14 +53,15 @@ impl Settings {
         }
     }
 
-    /// Reads a node as it is shown.
+    /// Reads a node, with redacted errors.
     pub(crate) fn node(&self, path: &str) -> Option<NodeSnapshot> {
         let mut node = self.supervisor.node(path)?;
         self.redact_node(&mut node);
         Some(node)
     }
 
-    /// Returns `true` if the history does not know yet what the node is at: both hear of it by the same event.
+    /// Returns `true` if the history does not have the current state of the node yet, because it has not received the
+    /// event.
     pub(crate) fn is_ahead_of_history(&self, node: &NodeSnapshot) -> bool {
         let is_running = matches!(node.state, TaskState::Running | TaskState::Stopping);
         let is_task = node.kind == NodeKind::Task;

@@ -28,14 +28,14 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
 ];
 
-/// What seven days are called.
+/// The names of a week.
 const WEEKS: [&str; 3] = ["w", "week", "weeks"];
 
 /// Parses `text` to an exact duration.
 ///
 /// # Errors
 ///
-/// The message says what is wrong with the text, and what would be right.
+/// The message names the problem with the text, and a valid form.
 ///
 /// # Examples
 ///
@@ -157,7 +157,7 @@ fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
     ))
 }
 
-/// Returns `1h30m` for `1 hour and 30 minutes`; `None` if it has no units of other names, or is no duration.
+/// Returns `1h30m` for `1 hour and 30 minutes`; `None` if it has no units with other names, or is not a duration.
 fn in_our_units(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     let spaced = lower.replace(" and ", " ").replace(',', " ");

@@ -1,4 +1,4 @@
-//! Words that were meant, for messages with `did you mean`.
+//! Suggestions for messages with `did you mean`.
 
 /// Returns the known word that was most likely meant, if one is close enough.
 ///
@@ -42,7 +42,7 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
 /// Returns the known time zone that was most likely meant, if one is close enough. `known` has names of the IANA
 /// database, such as `Europe/Berlin`.
 ///
-/// Case does not matter, a space is as good as `_`, and a city is enough.
+/// Case is ignored, a space counts as `_`, and a city is enough.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! The connection of a store, and what makes one.
+//! The connection of a store, and the connector that makes it.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,7 +14,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Socket};
 
-/// Makes connections, with a TLS of the user's choice.
+/// Makes connections, with the TLS implementation of the user.
 #[async_trait]
 pub(crate) trait Connect: Send + Sync {
     async fn connect(&self, config: &Config) -> Result<(Client, Messages), Error>;
@@ -36,7 +36,7 @@ where
     }
 }
 
-/// The other half of a connection: it moves the bytes, and gives what the server says unasked.
+/// The other half of a connection: it moves the bytes, and returns asynchronous messages of the server.
 pub(crate) struct Messages(Pin<Box<dyn PollMessage + Send>>);
 
 trait PollMessage {
@@ -50,7 +50,7 @@ impl<T: TlsStream + Unpin> PollMessage for Connection<Socket, T> {
 }
 
 impl Messages {
-    /// Returns the next message. `None`: the connection has ended.
+    /// Returns the next message, or `None` if the connection has ended.
     pub(crate) async fn next(&mut self) -> Option<AsyncMessage> {
         poll_fn(|cx| self.0.as_mut().poll(cx)).await?.ok()
     }
@@ -60,7 +60,7 @@ impl Messages {
 struct Link {
     client: Client,
     task: JoinHandle<()>,
-    /// A call on it was dropped or has failed: it may be stalled, and is not used again.
+    /// `true` if a call on the connection was dropped or has failed: it may be stalled, and is not used again.
     is_suspect: AtomicBool,
 }
 
@@ -72,7 +72,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Otherwise the task takes leave of the server, which would take for ever where nothing answers.
+        // Otherwise the task closes the connection properly, which would never complete if the server does not answer.
         if self.is_suspect.load(Ordering::Relaxed) {
             self.task.abort();
         }
@@ -88,7 +88,7 @@ pub(crate) struct Line {
     link: Mutex<Option<Arc<Link>>>,
     /// `true` after the first connection.
     was_made: AtomicBool,
-    /// Told when a connection was made after another.
+    /// Notified when a connection has replaced another.
     pub(crate) replaced: Arc<Notify>,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Debug for Line {
     }
 }
 
-/// Gives up the connection of a call that is dropped: the answer to it may never come.
+/// Marks the connection of a dropped call as suspect, because its answer may never come.
 struct InCall {
     link: Arc<Link>,
     is_answered: bool,
@@ -129,7 +129,7 @@ impl Line {
         Ok(link)
     }
 
-    /// Runs one statement, which is not prepared under a name, so that it suits PgBouncer.
+    /// Runs one statement without a named prepared statement, so that it works with PgBouncer.
     pub(crate) async fn query(
         &self,
         connector: &dyn Connect,
@@ -152,8 +152,8 @@ impl Line {
     }
 }
 
-/// Whether another connection may do better: to another server, or past an exhausted one.
+/// Returns `true` if another connection may succeed, for example to another server.
 fn gives_up(error: &Error) -> bool {
-    // A statement that is refused leaves the connection as it was.
+    // A refused statement leaves the connection usable.
     error.code().is_none_or(|code| !["22", "23", "40", "42", "55"].contains(&&code.code()[..2]))
 }

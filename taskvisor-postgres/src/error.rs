@@ -1,4 +1,4 @@
-//! What an error of the database means for a lease.
+//! Converts errors of the database to errors of a lease.
 
 use std::error::Error as _;
 use std::{fmt, io};
@@ -7,7 +7,7 @@ use taskvisor::fleet::LeaseError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// An error of the database, in words that say what to do.
+/// An error of the database, with a remedy.
 #[derive(Debug, thiserror::Error)]
 struct Told {
     text: String,
@@ -21,12 +21,12 @@ impl fmt::Display for Told {
     }
 }
 
-/// Whether the statement had no effect only because others ran at the same time.
+/// Returns `true` if the statement failed only because of concurrent ones.
 pub(crate) fn is_conflict(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
 }
 
-/// Whether nothing is known of the statement, because the connection is lost.
+/// Returns `true` if the result of the statement is unknown, because the connection is lost.
 pub(crate) fn is_connection_lost(error: &Error) -> bool {
     match error.code() {
         Some(code) => code.code().starts_with("08") || code.code().starts_with("57P"),
@@ -34,7 +34,8 @@ pub(crate) fn is_connection_lost(error: &Error) -> bool {
     }
 }
 
-/// Whether the error is one of the network. Errors without a source are those of a closed connection and of timeouts.
+/// Returns `true` for an error of the network. Errors without a source are those of a closed connection and of
+/// timeouts.
 fn is_io(error: &Error) -> bool {
     error.source().is_none_or(<dyn std::error::Error>::is::<io::Error>)
 }
@@ -73,7 +74,8 @@ fn is_missing(code: &SqlState) -> bool {
     missing.contains(code)
 }
 
-/// Whether the server is down, starts, stands by or is overloaded, so that the same statement succeeds later.
+/// Returns `true` if the server is down, starts, stands by or is overloaded, so that the same statement can succeed
+/// later.
 fn is_passing(code: &SqlState) -> bool {
     // Connections, conflicts, resources, cancels and shutdowns, the system, internal errors.
     let classes = ["08", "40", "53", "57", "58", "XX"];

@@ -1,4 +1,4 @@
-//! The check that keeps the writes of an owner that is none any more from being committed.
+//! The check that prevents commits by a former owner.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 /// The check of tokens, for writes to the same database.
 ///
-/// An owner can be paused, by its machine or by a debugger, and find out only later that another has taken its key. A
+/// An owner can be paused, by its machine or by a debugger, and notice only later that another has taken its key. A
 /// write that is checked in its own transaction cannot be committed then. It costs one round trip.
 ///
 /// # Examples
@@ -48,7 +48,7 @@ pub enum FenceError {
 
 impl Fence {
     pub(crate) fn new(fleet: Arc<str>, schema: &impl std::fmt::Display) -> Self {
-        // The row of the session is read by the way: what orders the writes is the lock of the lease.
+        // The row of the session is only read. The lock of the lease orders the writes.
         let statement = format!(
             "SELECT 1 FROM {schema}.lease l WHERE l.fleet = $1 AND l.key = $2 AND l.token = $3 AND EXISTS (SELECT FROM \
              {schema}.session s WHERE s.id = l.session AND NOT s.dead) FOR SHARE OF l"
@@ -58,9 +58,9 @@ impl Fence {
 
     /// Checks that a token is the current one of a key, and keeps it current until the transaction ends.
     ///
-    /// The row of the lease is locked `FOR SHARE`. So a take-over comes before the check, which then fails, or after the
-    /// end of the transaction: until then others find the key busy, even if the session has expired. Keep such
-    /// transactions short. A process that is stopped in the middle of one keeps the key from all others: set
+    /// The row of the lease is locked `FOR SHARE`. So a take-over comes before the check, which then fails, or after
+    /// the end of the transaction: until then others find the key busy, even if the session has expired. Keep such
+    /// transactions short. A process that is paused in such a transaction blocks the key for all others: set
     /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say.
     ///
     /// # Errors

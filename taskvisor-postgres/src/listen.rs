@@ -12,14 +12,14 @@ use tokio_postgres::{AsyncMessage, Config};
 use crate::connect::Connect;
 use crate::schema::Schema;
 
-/// The pause before the first new connection. It doubles up to the longest.
+/// The pauses before a new connection: the first, which doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often the connection is asked whether it still is one, and how long the answer may take.
+/// The interval of the checks of the connection, and the time for an answer.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(10);
 
-/// A connection that listens, from the first wait on.
+/// A connection for notifications, made at the first wait.
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
     heard: Arc<Heard>,
@@ -30,7 +30,7 @@ pub(crate) struct Listener {
 #[derive(Debug, Default)]
 struct Heard {
     freed: Notify,
-    /// A connection for calls was lost and made anew: the one for hints may be lost as well, without a sign.
+    /// Notified when a connection for calls was replaced: the one for hints may be lost unnoticed as well.
     doubted: Arc<Notify>,
     /// The fleets that have sessions here. A leaf as well.
     fleets: Mutex<HashSet<Arc<str>>>,
@@ -38,7 +38,7 @@ struct Heard {
 
 impl Heard {
     fn wake(&self) {
-        // Those who wait, and, if nobody does, the next to wait: its key may have been refused just before.
+        // Wakes all waiting callers, or if there are none, the next one: its key may have been refused just before.
         self.freed.notify_waiters();
         self.freed.notify_one();
     }
@@ -62,7 +62,7 @@ impl Listener {
     pub(crate) async fn changed(&self, connector: &Arc<dyn Connect>, config: &Config, schema: &Schema) {
         {
             let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-            // Its runtime may have ended.
+            // The task ends with its runtime.
             if task.as_ref().is_none_or(JoinHandle::is_finished) {
                 let heard = Arc::clone(&self.heard);
                 *task = Some(tokio::spawn(listen(Arc::clone(connector), config.clone(), schema.clone(), heard)));
@@ -81,7 +81,7 @@ impl Drop for Listener {
     }
 }
 
-/// Keeps a connection that listens.
+/// Keeps a connection for notifications.
 async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, heard: Arc<Heard>) {
     let mut pause = FIRST_PAUSE;
     let mut has_listened = false;
@@ -99,13 +99,13 @@ async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, hea
             () = heard.doubted.notified() => true,
         };
         if is_doubted {
-            // The next one is made at once, and gives a hint.
+            // The next connection is made at once, and gives a hint.
             (has_listened, pause) = (true, FIRST_PAUSE);
         }
     }
 }
 
-/// Listens until the connection is lost. Returns whether it has listened.
+/// Listens until the connection is lost. Returns `true` if it has listened.
 async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: &Heard, is_again: bool) -> bool {
     let Ok(Ok((client, mut messages))) = timeout(PONG, connector.connect(config)).await else { return false };
     let mut has_listened = false;
@@ -114,7 +114,7 @@ async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: 
         let mut statement = &*listening;
         while let Ok(Ok(())) = timeout(PONG, client.batch_execute(statement)).await {
             if !has_listened && is_again {
-                // What was said in between is lost.
+                // Notifications in between are lost.
                 heard.wake();
             }
             has_listened = true;

@@ -29,7 +29,8 @@ impl Schema {
 
     /// Returns the statements that make the tables and functions. Sent as one text, they are one transaction.
     pub(crate) fn tables(&self) -> String {
-        // A lock until the end of the transaction, because `IF NOT EXISTS` fails if two make the same table at once.
+        // A lock until the end of the transaction, because `IF NOT EXISTS` fails if two transactions create the same
+        // table at once.
         let lock = format!("SELECT pg_advisory_xact_lock({LOCK});\n");
         lock + &TABLES.replace("{schema}", &self.to_string())
     }
@@ -38,7 +39,7 @@ impl Schema {
         format!("CREATE SCHEMA IF NOT EXISTS {self};\n")
     }
 
-    /// Returns all as a script for `psql`.
+    /// Returns the schema, tables and functions as a script for `psql`.
     pub(crate) fn script(&self) -> String {
         let (create, tables) = (self.create(), self.tables());
         let (lock, tables) = tables.split_once('\n').unwrap_or_default();
@@ -53,7 +54,7 @@ impl Schema {
 /// The key of the lock of migrations: the bytes of "taskviso" as a number.
 const LOCK: i64 = i64::from_be_bytes(*b"taskviso");
 
-/// Shows it as a quoted identifier.
+/// Formats the name as a quoted identifier.
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.name.replace('"', "\"\""))

@@ -18,18 +18,18 @@ use crate::fence::Fence;
 use crate::listen::Listener;
 use crate::schema::{Schema, VERSION};
 
-/// How often a statement is run that others get in the way of.
+/// The largest number of runs of a statement that conflicts with concurrent ones.
 const MAX_RUNS: u32 = 10;
 
 /// A store of leases in PostgreSQL.
 ///
-/// It has a connection of its own, which the first call makes, and another one for hints. It never uses a pool of the
-/// service, so a pool that is exhausted loses no lease. A call is one statement and one transaction. Clones share the
+/// It has a connection of its own, which the first call opens, and another one for hints. It never uses a pool of the
+/// service, so an exhausted pool loses no lease. A call is one statement and one transaction. Clones share the
 /// connections.
 ///
 /// # Cancel safety
-/// A call can be dropped at any time. No transaction stays open; the statement may be carried out all the same. Its
-/// connection is given up, because what does not answer may be stalled, and the next call makes another.
+/// A call can be dropped at any time. No transaction stays open, but the statement may still be carried out. Its
+/// connection is closed, because it may be stalled, and the next call opens another.
 ///
 /// # Examples
 /// ```no_run
@@ -50,7 +50,7 @@ struct Shared {
     settings: Settings,
     line: Line,
     listener: Listener,
-    /// How often the sessions have taken or freed keys. A server that knows of fewer times has lost some.
+    /// The number of times that each session has taken or freed keys. A server with a smaller number has lost changes.
     ///
     /// A leaf: nothing is awaited or called under it.
     changes: Mutex<HashMap<SessionId, i64>>,
@@ -64,7 +64,7 @@ struct Settings {
     connector: Arc<dyn Connect>,
 }
 
-/// Where hints come from.
+/// The source of hints.
 #[derive(Debug, Clone)]
 enum Hints {
     SameServer,
@@ -72,20 +72,20 @@ enum Hints {
     None,
 }
 
-/// What may be done with a statement whose connection was lost: it may have been carried out.
+/// The response to a lost connection during a statement, which may have been carried out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lost {
-    /// To run it again gives the same answer.
+    /// The statement is run again: its answer is the same.
     RunAgain,
-    /// To run it again may give another answer.
+    /// The call fails: another run may give another answer.
     Fail,
 }
 
 impl PostgresStore {
     /// Creates a store, without connecting. A `Config` is parsed from a connection string: `"..".parse()?`.
     ///
-    /// Without an application name, it is `taskvisor`. With several hosts, set `target_session_attrs=read-write`, so that
-    /// a failover is followed.
+    /// Without an application name, it is `taskvisor`. With several hosts, set `target_session_attrs=read-write`, so
+    /// that the store follows a failover.
     pub fn new(mut config: Config) -> Self {
         if config.get_application_name().is_none() {
             config.application_name("taskvisor");
@@ -110,12 +110,12 @@ impl PostgresStore {
         Self::from_settings(settings)
     }
 
-    /// Sets what makes TLS connections, such as that of `tokio-postgres-rustls` or `postgres-native-tls`. Default: none.
+    /// Sets the TLS connector, such as that of `tokio-postgres-rustls` or `postgres-native-tls`. Default: none.
     ///
-    /// Whether TLS is used is said by `sslmode` in the connection string: `prefer` by default; use `require`.
+    /// `sslmode` in the connection string decides whether TLS is used. Its default is `prefer`; use `require`.
     ///
     /// # Examples
-    /// By rustls, with the file of an authority, as providers of managed databases give it:
+    /// With rustls, and the certificate file of an authority, as providers of managed databases publish it:
     /// ```no_run
     /// use rustls::pki_types::{CertificateDer, pem::PemObject as _};
     /// use taskvisor_postgres::PostgresStore;
@@ -143,7 +143,7 @@ impl PostgresStore {
         self.with(|settings| settings.connector = Arc::new(Connector(tls)))
     }
 
-    /// Sets the schema of the tables, which is the channel of hints too. Default: `taskvisor`.
+    /// Sets the schema of the tables, whose name is also the channel of hints. Default: `taskvisor`.
     ///
     /// # Panics
     /// If the name is empty, has more than 63 bytes, or a NUL.
@@ -155,8 +155,8 @@ impl PostgresStore {
 
     /// Sets the address for hints. Default: that of the store.
     ///
-    /// `LISTEN` needs a session of its own at the server. Where the store goes through PgBouncer in transaction mode, give
-    /// the address of the server here, or use [`without_hints`](Self::without_hints).
+    /// `LISTEN` needs a session of its own at the server. If the store connects through PgBouncer in transaction mode,
+    /// give the address of the server here, or use [`without_hints`](Self::without_hints).
     #[must_use]
     pub fn listen_on(self, mut config: Config) -> Self {
         if config.get_application_name().is_none() {
@@ -165,15 +165,15 @@ impl PostgresStore {
         self.with(|settings| settings.hints = Hints::Server(Box::new(config)))
     }
 
-    /// Makes no connection for hints: a key that was refused is asked for every third of the time to live, so that a
-    /// hand-over takes up to that long.
+    /// Opens no connection for hints. A refused key is then asked for every third of the time to live, and a hand-over
+    /// takes up to that long.
     #[must_use]
     pub fn without_hints(self) -> Self {
         self.with(|settings| settings.hints = Hints::None)
     }
 
-    /// Makes the tables and functions, if they are not there in this version. All replicas may call it at once, at each
-    /// start. If it has nothing to do, it needs no more rights than the calls of a lease.
+    /// Creates the tables and functions, unless they exist in this version. All replicas may call it at once, at each
+    /// start. If they exist, it needs no more rights than the calls of a lease.
     ///
     /// # Errors
     /// [`LeaseError::Unreachable`] and [`LeaseError::Misconfigured`].
@@ -188,14 +188,14 @@ impl PostgresStore {
         }
         let exists = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
         let rows = self.query(Lost::RunAgain, exists, &[(&schema.name(), Type::TEXT)]).await?;
-        // Even where it exists, to make it needs the right to.
+        // `CREATE SCHEMA IF NOT EXISTS` needs the right to create it even if it exists.
         let create = if rows.is_empty() { schema.create() } else { String::new() };
         let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
         self.repeat(Lost::RunAgain, || line.batch(&*settings.connector, &settings.config, &statements)).await
     }
 
-    /// Returns the tables and functions as a script for `psql`, where they are made by somebody with more rights. It can
-    /// be run again, and says what to grant.
+    /// Returns the tables and functions as a script for `psql`, to be run by an administrator. It can be run again, and
+    /// its comments list the rights to grant.
     pub fn schema_sql(&self) -> String {
         self.shared.settings.schema.script()
     }
@@ -215,7 +215,7 @@ impl PostgresStore {
         self.repeat(lost, || line.query(&*settings.connector, &settings.config, statement, params)).await
     }
 
-    /// Runs statements again that others got in the way of, or whose connection was closed.
+    /// Runs statements again that conflicted with concurrent ones, or whose connection was closed.
     async fn repeat<T, F>(&self, lost: Lost, run: impl Fn() -> F) -> Result<T, LeaseError>
     where
         F: Future<Output = Result<T, tokio_postgres::Error>>,
@@ -246,7 +246,7 @@ impl PostgresStore {
     fn learn(&self, session: SessionId, changes: i64) {
         let mut known = lock(&self.shared.changes);
         let known = known.entry(session).or_default();
-        // Answers can come in another order than the changes.
+        // Answers can arrive in another order than the changes.
         *known = changes.max(*known);
     }
 
@@ -318,7 +318,7 @@ impl LeaseStore for PostgresStore {
                 last_tick: tick.and_then(|tick| tick.parse().ok()),
                 now,
             },
-            // Somebody takes it just now.
+            // Another session is taking the key.
             None => Claim::Busy { owner: owner.unwrap_or_else(|| "unknown".to_owned()) },
         });
         Ok(claims.collect())
@@ -353,7 +353,7 @@ impl LeaseStore for PostgresStore {
             (&number(token), Type::INT8),
             (&tick.to_string(), Type::TEXT),
         ];
-        // If the tick was stored, and the answer is lost, another run would say that it was not.
+        // If the tick was stored and the answer was lost, another run would return that it was not stored.
         let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
         row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
     }
@@ -375,12 +375,13 @@ impl LeaseStore for PostgresStore {
     }
 }
 
-/// Returns a token as it is stored. One that does not fit was never given, and neither was the result.
+/// Returns a token as it is stored. A token that does not fit was never issued, and becomes -1, which was not issued
+/// either.
 fn number(token: FencingToken) -> i64 {
     i64::try_from(token.number()).unwrap_or(-1)
 }
 
-/// Reads a column. It fails only if somebody has changed the functions.
+/// Reads a column. It fails only if the functions in the database were changed.
 fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, LeaseError> {
     row.try_get(index).map_err(LeaseError::misconfigured)
 }

@@ -1,9 +1,9 @@
-//! What the errors of Redis mean to a fleet.
+//! Converts errors of Redis to errors of a lease.
 
 use redis::{ErrorKind, RedisError};
 use taskvisor::fleet::LeaseError;
 
-/// Errors that go away by themselves, or with another server.
+/// The codes of errors that pass by themselves, or on another server.
 const PASSING: [&str; 11] = [
     "ASK",
     "BUSY",
@@ -18,7 +18,7 @@ const PASSING: [&str; 11] = [
     "UNBLOCKED",
 ];
 
-/// Errors that last until somebody does something about it, and what that is.
+/// The codes of errors that last until an administrator acts, with a remedy.
 const LASTING: [(&str, &str); 8] = [
     ("DENIED", "the server is in protected mode: set a password, or what it listens on"),
     (
@@ -34,10 +34,10 @@ const LASTING: [(&str, &str); 8] = [
     ("CROSSSLOT", "the server does not put keys with one hash tag into one slot"),
 ];
 
-/// What Redis 7 and Redis 6 say to a script that does what its user may not.
+/// The texts of Redis 7 and Redis 6 for a script whose user lacks a permission.
 const DENIED: [&str; 2] = ["ACL failure in script", "The user executing the script"];
 
-/// What Redis refused, and what can be done about it.
+/// An error of Redis that lasts, with a remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{advice}")]
 struct Refused {
@@ -57,7 +57,7 @@ pub(crate) fn is_denied(error: &RedisError) -> bool {
     error.code() == Some("NOPERM")
 }
 
-/// Returns `None` if the error goes away.
+/// Returns the remedy. `None` if the error passes.
 fn advice(error: &RedisError) -> Option<&'static str> {
     let text = error.to_string();
     if text.contains("max number of clients") {
@@ -69,8 +69,8 @@ fn advice(error: &RedisError) -> Option<&'static str> {
         ErrorKind::UnexpectedReturnType => return Some("the server does not answer as Redis does"),
         _ => return None,
     }
-    // An error in a script may have the code `ERR`. Redis 6 puts its own code into the text, and the text is all that
-    // tells a lack of permission.
+    // An error in a script may have the code `ERR`. Redis 6 puts its own code into the text, and a missing permission
+    // shows only in the text.
     let is_other = error.code() == Some("ERR");
     if is_other && DENIED.iter().any(|denied| text.contains(denied)) {
         return LASTING.iter().find(|(code, _)| *code == "NOPERM").map(|(_, advice)| *advice);
@@ -122,7 +122,7 @@ mod tests {
             "NOREPLICAS Not enough good replicas to write.",
             "BUSY Redis is busy running a script.",
             "ERR max number of clients reached",
-            // As Redis 6 puts it.
+            // The form of Redis 6.
             "ERR Error running script (call to f_0): @user_script:8: -READONLY You can't write.",
         ] {
             assert!(is_unreachable(&sent(line)), "{line}");

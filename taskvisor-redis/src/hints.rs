@@ -1,4 +1,4 @@
-//! The connection on which a server tells that keys are free.
+//! The connection on which a server publishes that keys are free.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -15,31 +15,32 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::nodes::{Nodes, PATIENCE, Turn, listen, no_answer};
 
-/// The first pause after a failure, and the longest. A pause is twice the one before.
+/// The first pause after a failure, and the longest. Each pause is twice as long as the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(16));
-/// A server that was silent for so long is asked whether it is there.
+/// A server that was silent for this time gets a ping.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// The hints of a store, for all its fleets. Nothing is connected before somebody waits.
+/// The hints of a store, for all its fleets. The connection is opened at the first wait.
 #[derive(Debug)]
 pub(crate) struct Hints {
     nodes: Nodes,
     turn: Turn,
-    /// What is listened to. The lock is a leaf, and held over no await.
+    /// The subscribed channels. The lock is a leaf, and is not held across an await.
     channels: Mutex<BTreeSet<String>>,
     added: Notify,
-    /// A connection for calls was lost and made anew: the one for hints may be lost as well, without a sign.
+    /// Notified when a connection for calls was replaced: the one for hints may be lost unnoticed as well.
     doubted: Arc<Notify>,
-    /// Wakes those that wait while another one listens.
+    /// Wakes the callers that wait while another caller listens.
     heard: Notify,
-    /// Held by the one that listens. It is dropped at any await, and the next goes on where it was.
+    /// Locked by the caller that listens. Its future can be dropped at any await; the next caller continues with the
+    /// subscription.
     subscription: tokio::sync::Mutex<Subscription>,
 }
 
 #[derive(Default)]
 struct Subscription {
     open: Option<Open>,
-    /// No attempt before this.
+    /// The earliest time of the next attempt to connect, and the pause before it.
     pause: Option<(Instant, Duration)>,
     /// `true` if hints may have been missed.
     is_lost: bool,
@@ -49,9 +50,9 @@ struct Open {
     sink: PubSubSink,
     messages: PubSubStream,
     channels: BTreeSet<String>,
-    /// When the server is asked whether it is there.
+    /// The time of the next ping.
     ask_at: Instant,
-    /// When it was asked, and has not answered yet.
+    /// The time of a ping without an answer yet.
     asked: Option<Instant>,
 }
 
@@ -82,7 +83,7 @@ impl Hints {
         }
     }
 
-    /// Returns what is told when a connection for calls was lost and made anew.
+    /// Returns the notification for a replaced connection for calls.
     pub(crate) fn doubted(&self) -> Arc<Notify> {
         Arc::clone(&self.doubted)
     }
@@ -140,7 +141,7 @@ impl Subscription {
         let Some(open) = &mut self.open else { return Ok(Heard::Nothing) };
         open.subscribe(channels).await?;
         if std::mem::take(&mut self.is_lost) {
-            // What was said in between is lost, so this is the hint.
+            // Messages in between are lost, so this counts as a hint.
             return Ok(Heard::Message);
         }
         open.wait(hints).await
@@ -150,7 +151,7 @@ impl Subscription {
         if let Some((until, _)) = self.pause {
             sleep_until(until).await;
         }
-        // Said before the attempt, so that after a drop the next one does not begin at once.
+        // Set before the attempt, so that the next one does not begin at once if this future is dropped.
         let pause = self.pause.map_or(PAUSES.0, |(_, pause)| (2 * pause).min(PAUSES.1));
         self.pause = Some((Instant::now() + pause, pause));
         let (sink, messages) = listen(hints.nodes.get(&hints.turn)).await?.split();
@@ -177,7 +178,7 @@ impl Open {
         Ok(())
     }
 
-    /// It may be dropped and called again at any time, so the times are kept.
+    /// The future may be dropped and created again at any time, so the times are stored.
     async fn wait(&mut self, hints: &Hints) -> Result<Heard, RedisError> {
         let Self { sink, messages, ask_at, asked, .. } = self;
         let answered = async {
@@ -196,7 +197,7 @@ impl Open {
     }
 }
 
-/// Waits for a message. One hint stands for all that have come.
+/// Waits for a message. Takes all messages that have come as one hint.
 async fn next(messages: &mut PubSubStream) -> Result<(), RedisError> {
     let first = poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await;
     first.ok_or_else(no_answer)?;

@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::nodes::{Nodes, Turn, connect, moved_to};
 use crate::script::Script;
 
-/// How often a cluster may send a call on to another node.
+/// The largest number of redirects of a call to other nodes of a cluster.
 const REDIRECTS: usize = 3;
 
 /// Whether a call that may have been carried out is sent once more when the connection turns out to be closed.
@@ -20,15 +20,15 @@ pub(crate) enum Repeat {
     No,
 }
 
-/// One connection, made when a call needs it. A connection that an error came from, or on which a call was given up, is
-/// never used again: the next call makes another.
+/// One connection, opened when a call needs it. A connection with an error, or on which a call was dropped, is never
+/// used again: the next call opens another.
 #[derive(Debug)]
 pub(crate) struct Link {
     nodes: Nodes,
     turn: Turn,
-    /// Told when a connection was made after another.
+    /// Notified when a connection has replaced another.
     replaced: Arc<Notify>,
-    /// The lock is a leaf, and held over no await.
+    /// The lock is a leaf, and is not held across an await.
     state: Mutex<State>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Link {
 struct State {
     current: Option<(u64, MultiplexedConnection)>,
     last_id: u64,
-    /// Where the cluster has the keys, if it has said so.
+    /// The node that has the keys, if the cluster has redirected a call.
     moved: Option<Client>,
 }
 
@@ -92,7 +92,7 @@ impl Link {
         if let Some((id, connection)) = current {
             return Ok(InUse { link: self, id, client, connection, was_idle: true, is_kept: false });
         }
-        // After a drop of this future, the next call finds another node.
+        // If this future is dropped, the next call uses another node.
         let connecting = Connecting { link: self, is_done: false };
         let connection = connect(&client).await?;
         connecting.done();
@@ -106,7 +106,7 @@ impl Link {
         Ok(InUse { link: self, id, client, connection, was_idle: false, is_kept: false })
     }
 
-    /// Forgets where the keys were last, and goes on with the next node.
+    /// Forgets the redirect, and continues with the next node.
     fn failed(&self) {
         self.state().moved = None;
         self.turn.next();
@@ -142,13 +142,13 @@ impl Drop for Connecting<'_> {
     }
 }
 
-/// A connection with a call on it. Unless it is kept, it is the last call.
+/// A connection with a call in flight. It is closed after the call unless it is kept.
 struct InUse<'a> {
     link: &'a Link,
     id: u64,
     client: Client,
     connection: MultiplexedConnection,
-    /// `true` if it was there before the call.
+    /// `true` if the connection was open before the call.
     was_idle: bool,
     is_kept: bool,
 }

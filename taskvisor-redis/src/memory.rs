@@ -1,8 +1,8 @@
-//! Whether the server throws keys away.
+//! Checks that the server does not evict the keys of the store.
 
 use taskvisor::fleet::LeaseError;
 
-/// A server that may evict the keys of the store.
+/// The error of a server that may evict the keys of the store.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the server evicts keys when its memory is full (`maxmemory-policy {policy}`), and so would lose who owns what: \
@@ -12,7 +12,8 @@ struct Evicts {
     policy: String,
 }
 
-/// Reads what `INFO memory` says. The keys of the store never expire, so only the policies for all keys evict them.
+/// Checks the answer to `INFO memory`. The keys of the store never expire, so only the policies for all keys evict
+/// them.
 pub(crate) fn check(info: &str) -> Result<(), LeaseError> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     match field("maxmemory_policy") {

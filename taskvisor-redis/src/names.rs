@@ -1,15 +1,15 @@
-//! The names of what a fleet has in Redis.
+//! The names of the keys and the channel of a fleet.
 
 use std::fmt::Write as _;
 
 /// The keys and the channel of a fleet. The keys have one hash tag, so they are in one slot of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
-    /// A hash: the id of a session to what it is.
+    /// A hash from the id of a session to its data.
     pub(crate) sessions: String,
-    /// A hash: the key of a lease to its owner and its token.
+    /// A hash from the key of a lease to its owner and its token.
     pub(crate) leases: String,
-    /// Where it is told that a key is free.
+    /// The channel on which a free key is published.
     pub(crate) freed: String,
 }
 
@@ -23,7 +23,7 @@ impl Names {
     }
 }
 
-/// A hash tag is what stands between the first `{` and the first `}` after it.
+/// A hash tag is the text between the first `{` and the first `}` after it.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, char| {
         match char {

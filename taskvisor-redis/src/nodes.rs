@@ -1,4 +1,4 @@
-//! Where to connect to.
+//! The addresses to connect to.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError};
 use tokio::time::timeout;
 
-/// How long a server may take to connect, or to answer. The fleet gives a call up at a fifth of its time to live.
+/// The timeout of a connection and of an answer. The fleet drops a call after a fifth of its time to live.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The addresses of a server, of which one is the current one.
@@ -30,7 +30,7 @@ impl Nodes {
     }
 }
 
-/// Which of the nodes is the next to be asked.
+/// The position of the next node to use.
 #[derive(Debug, Default)]
 pub(crate) struct Turn(AtomicUsize);
 
@@ -47,7 +47,7 @@ pub(crate) fn moved_to(address: &str, from: &Client) -> Result<Client, RedisErro
     let Some((host, port)) = parsed else {
         return Err((ErrorKind::Client, "a node of the cluster has no address", address.to_owned()).into());
     };
-    // A node that does not know its own name says none.
+    // A node that does not know its own name sends none.
     let known = |old: &str| if matches!(host, "" | "?") { old.to_owned() } else { host.to_owned() };
     let addr = match info.addr() {
         ConnectionAddr::Tcp(old, _) => ConnectionAddr::Tcp(known(old), port),

@@ -1,4 +1,4 @@
-//! The scripts. Each call of the store is one or several of them, and each is atomic.
+//! The scripts. Each call of the store runs one or several of them, and each is atomic.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
@@ -48,7 +48,7 @@ impl Script {
         Self { text, hash }
     }
 
-    /// Runs it by its hash, or by its text if the server does not know it (any more).
+    /// Runs the script by its hash, or by its text if the server does not have it (any more).
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         connection: &mut MultiplexedConnection,
@@ -65,7 +65,7 @@ impl Script {
     }
 }
 
-/// Every key that a script reads or writes is given, as a cluster asks for.
+/// Every key that a script reads or writes is passed to it, as a cluster requires.
 fn command(name: &str, script: &str, names: &Names, args: &[String]) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(script).arg(2).arg(&names.sessions).arg(&names.leases).arg(args);

@@ -17,19 +17,19 @@ use crate::names::Names;
 use crate::nodes::Nodes;
 use crate::script::Scripts;
 
-/// How many keys one script takes or frees, so that none holds the server up.
+/// The largest number of keys that one script takes or frees, so that no script blocks the server for long.
 const BATCH: usize = 128;
-/// About 30 years.
+/// The longest time in microseconds: about 30 years.
 const LONGEST: u64 = 1_000_000_000_000_000;
 
 /// Leases in Redis.
 ///
 /// A store makes its connections in the calls of the fleet, on the runtime of the fleet: one for the calls of each
 /// fleet, and one for the hints that a key is free. Clones share them. A connection that has failed, or on which a call
-/// was given up, is replaced by the next call; a call that finds its connection closed is sent once more on another,
+/// was dropped, is replaced by the next call. A call that finds its connection closed is sent once more on another one,
 /// except [`mark`](LeaseStore::mark), which might have been carried out.
 ///
-/// See the [crate](crate) for what it guarantees, and what Redis has to be set to.
+/// See the [crate](crate) for the guarantees, and for the settings of Redis.
 ///
 /// # Examples
 /// ```no_run
@@ -68,16 +68,16 @@ struct Fleet {
 #[derive(Clone)]
 struct Session {
     fleet: Arc<Fleet>,
-    /// How often it has taken or freed keys, for as far as the server has confirmed it.
+    /// The number of times that the session has taken or freed keys, as last confirmed by the server.
     changes: u64,
 }
 
-/// What `acquire.lua` answers: the time, the changes, and for each key one text (the owner) or two (token and tick).
+/// The answer of `acquire.lua`: the time, the changes, and for each key one text (the owner) or two (token and tick).
 type Acquired = Option<(String, String, Vec<Vec<String>>)>;
 
 impl RedisStore {
     /// Creates a store from a URL or a `redis::ConnectionInfo`: `redis://[user:password@]host[:port][/database]`, with
-    /// `rediss` for TLS (feature `rustls`), or `unix:///path`. Nothing is connected yet.
+    /// `rediss` for TLS (feature `rustls`), or `unix:///path`. Does not connect.
     ///
     /// # Errors
     /// [`LeaseError::Misconfigured`] if the URL is not valid.
@@ -87,8 +87,9 @@ impl RedisStore {
 
     /// Adds the address of another node: the next one to connect to after a failure of the one before. Default: none.
     ///
-    /// Give some nodes of a cluster, which tell each other's addresses, or a primary and its replicas, of which those
-    /// that are replicas at the time refuse. All have to be of one server: two independent servers are two owners.
+    /// Give some nodes of a cluster, from which the others are found, or a primary and its replicas: a node that is a
+    /// replica at the time refuses calls. All nodes must belong to one server: two independent servers would give a key
+    /// to two owners.
     ///
     /// # Errors
     /// [`LeaseError::Misconfigured`] if the URL is not valid.
@@ -98,9 +99,9 @@ impl RedisStore {
         Ok(Self::build(nodes, self.shared.prefix.clone()))
     }
 
-    /// Sets what the keys and channels of the store begin with. Default: `taskvisor`.
+    /// Sets the prefix of the keys and channels of the store. Default: `taskvisor`.
     ///
-    /// All replicas of a fleet have to say the same.
+    /// It must be the same in all replicas of a fleet.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self::build(self.shared.nodes.clone(), prefix.into())
@@ -128,7 +129,7 @@ impl RedisStore {
         self.known().sessions.get(&id).cloned().ok_or(LeaseError::Expired)
     }
 
-    /// Reads the answer to a call of a session, which is none if the session is over.
+    /// Reads the answer to a call of a session, which is `None` if the session is over.
     fn live<T>(&self, id: SessionId, answer: Result<Option<T>, RedisError>) -> Result<T, LeaseError> {
         match answer {
             Ok(Some(answer)) => Ok(answer),
@@ -186,7 +187,7 @@ impl LeaseStore for RedisStore {
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
         let mut claims = Vec::with_capacity(keys.len());
         let mut batches = keys.chunks(BATCH);
-        // Without keys it says whether the session is live.
+        // A call without keys still checks whether the session is live.
         let mut batch = batches.next().unwrap_or_default();
         loop {
             let known = self.session(session)?;
@@ -237,7 +238,7 @@ impl LeaseStore for RedisStore {
         let known = self.session(session)?;
         let Session { fleet, .. } = &known;
         let mut args = known.args(session);
-        // In order as texts, since the numbers of Lua are not exact for all ticks.
+        // Padded, so that the order of the texts is that of the ticks: numbers in Lua are not exact for all ticks.
         args.extend([key.to_string(), token.to_string(), format!("{tick:020}")]);
         let marked = fleet.link.run(&self.shared.scripts.mark, &fleet.names, &args, Repeat::No).await;
         Ok(self.live::<u8>(session, marked)? == 1)
@@ -280,7 +281,7 @@ fn number(text: &str) -> Result<u64, LeaseError> {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the password, which an address may have.
+        // Without the addresses, which may contain a password.
         f.debug_struct("RedisStore").field("prefix", &self.shared.prefix).finish_non_exhaustive()
     }
 }

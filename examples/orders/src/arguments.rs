@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Authority;
 
-/// Longer than a message takes, and a margin.
+/// The shortest claim: longer than the time for a message, with a margin.
 const LEAST_CLAIM: Duration = Duration::from_secs(5);
 
 pub(crate) const HELP: &str = "\

@@ -1,4 +1,4 @@
-//! Faults on purpose: `--chaos SEED`.
+//! Injected faults: `--chaos SEED`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::broker::{Answer, Broker};
 use crate::store::Message;
 
-/// Faults at random, from a seed. Without one, there are none. Clones share their sequence.
+/// Random faults from a seed. Without a seed there are none. Clones share the sequence.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Luck(Option<Arc<Mutex<fastrand::Rng>>>);
 
@@ -19,7 +19,7 @@ impl Luck {
         Self(seed.map(|seed| Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)))))
     }
 
-    /// Returns `true` once in so many times.
+    /// Returns `true` once in this many times on average.
     pub(crate) fn strikes(&self, once_in: u32) -> bool {
         self.below(once_in) == Some(0)
     }
@@ -48,7 +48,7 @@ impl<B: Broker> Broker for Brittle<B> {
     }
 }
 
-/// What `monkey` restarts.
+/// The tasks that `monkey` restarts.
 const VICTIMS: [&str; 5] = ["store/pool", "store/migrate", "relay", "report", "serve"];
 
 /// Restarts a task of the tree now and then, as an operator could.

@@ -1,4 +1,4 @@
-//! Customers, as many as `--load` says, and what they have seen.
+//! Customers who send orders at the rate of `--load`, and the answers that they got.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::time::{interval, sleep};
 
 use crate::http::Client;
 
-/// How often a customer sends an order again that was not accepted.
+/// The largest number of times that a customer sends an order until it is accepted.
 const TRIES: usize = 20;
 
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Tally(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The requests that were answered, by whatever status, and those that were not.
+    /// The number of requests that were answered, with any status, and of those that were not.
     pub(crate) answered: u64,
     pub(crate) unanswered: u64,
     /// The orders that were accepted.
@@ -31,10 +31,10 @@ impl Tally {
     }
 }
 
-/// Sends so many orders a second. Each is a helper of the attempt, and so waited for at the stop.
+/// Sends this number of orders a second. Each is a helper of the attempt, so a stop waits for it.
 #[task(restart = "always", stop_timeout = "8s")]
 pub(crate) async fn customers(ctx: TaskContext, address: SocketAddr, a_second: u32, tally: Arc<Tally>) {
-    // Less than the stop timeout, and more than the server takes at most.
+    // Shorter than the stop timeout, and longer than the timeout of the server.
     let client = Client::without_keep_alive(Duration::from_secs(6));
     let mut ticks = interval(Duration::from_secs(1) / a_second.max(1));
     let mut number = 0_u64;
@@ -48,7 +48,7 @@ pub(crate) async fn customers(ctx: TaskContext, address: SocketAddr, a_second: u
     }
 }
 
-/// Orders once, however often it has to ask: the id makes the order the same.
+/// Sends one order, again until it is accepted. The id identifies the order.
 async fn order(ctx: TaskContext, client: Client, address: SocketAddr, tenant: u64, tally: Arc<Tally>) {
     let id = format!("{:032x}", fastrand::u128(..));
     let body = format!(r#"{{"tenant": "tenant-{tenant}", "item": "a book", "cents": 1200}}"#);
@@ -57,7 +57,7 @@ async fn order(ctx: TaskContext, client: Client, address: SocketAddr, tenant: u6
             Ok((status, _)) => {
                 let mut seen = tally.seen();
                 seen.answered += 1;
-                // By 200, the service says that it had accepted it before: only the answer was lost.
+                // With 200, the service had accepted the order before, and only the answer was lost.
                 if matches!(status, 200 | 201) {
                     seen.accepted.insert(id);
                     return;

@@ -1,4 +1,5 @@
-//! A service to copy: it accepts orders over HTTP, and tells a broker of each exactly once.
+//! A service to copy: it accepts orders over HTTP, and sends a message for each to a broker, which processes it exactly
+//! once.
 //!
 //! ```text
 //! cargo run -p orders                                     # on port 8080 until Ctrl+C, with SQLite
@@ -78,7 +79,7 @@ async fn main() -> ExitCode {
     })
 }
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is requested to stop.
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     telemetry::log();
     let metrics = telemetry::metrics()?;
@@ -123,7 +124,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     say(&format!("http://{address}"));
 
     if arguments.seconds.is_none() {
-        // Also ends a process whose threads are blocked.
+        // Ends the process even if threads are blocked.
         tree.run_to_exit().await;
     }
     let result = tree.run().await;
@@ -131,7 +132,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(if is_well { Exit::from(result).report() } else { ExitCode::FAILURE })
 }
 
-/// Returns the store, and where its replicas keep their leases: a database of one process has none of others.
+/// Returns the store, and the fleet of its replicas. A database of one process needs only a local fleet.
 fn database(arguments: &Arguments) -> Result<(Arc<dyn Store>, Fleet), Failure> {
     // The default file is for a demonstration.
     let durability = if arguments.sqlite.is_some() { Durability::PowerCut } else { Durability::Kill };
@@ -154,6 +155,6 @@ async fn run_broker(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn say(text: &str) {
-    // It is no error if nobody reads the output.
+    // A closed output is not an error.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,10 +1,10 @@
-//! The relay: it tells the broker of each order in the outbox.
+//! The relay: it sends a message for each order in the outbox to the broker.
 //!
-//! A message is claimed, sent, and settled when the broker has acknowledged it. Whatever ends the process in between, the
-//! message is sent again, and the broker knows it by its id. So no order is lost, and none counts twice.
+//! A message is claimed, sent, and settled when the broker has acknowledged it. If the process ends in between, the
+//! message is sent again, and the broker recognizes it by its id. So no order is lost, and none counts twice.
 //!
-//! Two kinds of failures are told apart. One message that fails is a matter of the outbox, which has the time of its next
-//! attempt. A broker that is down is a failure of the task: the supervisor knows when to try again, and tells it.
+//! There are two kinds of failures. The failure of one message is handled by the outbox, which stores the time of its
+//! next attempt. A broker that is down is a failure of the task: the supervisor retries it and reports it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,21 +18,21 @@ use crate::store::{Message, Settled, Store, StoreError};
 
 /// The messages that are claimed at once.
 const BATCH: u32 = 16;
-/// How long the broker may take for a message. Then it is not known whether it has it.
+/// The timeout of a message. After it, the broker may or may not have the message.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The time before the end of a stop, or of a claim, in which no message is begun: longer than one takes.
+/// The time before the end of a stop, or of a claim, in which no message is begun. It is longer than a message takes.
 const MARGIN: Duration = Duration::from_secs(3);
-/// The time between two looks at the outbox, which other replicas write to as well.
+/// The interval at which the outbox is checked, because other replicas write to it as well.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Where the relay reads, where it sends, and who it is.
+/// The store, the broker and the replica of the relay.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) broker: Arc<dyn Broker>,
     /// The name of this replica. Another process that claims has another.
     pub(crate) replica: Arc<str>,
-    /// How long a claim lasts: after this time, others deliver the messages of a replica that was killed.
+    /// The duration of a claim: after this time, other replicas deliver the messages of a killed one.
     pub(crate) claim: Duration,
 }
 
@@ -44,13 +44,13 @@ pub(crate) enum RelayError {
     Store(#[from] StoreError),
 }
 
-/// Delivers the outbox, and what is left of it before the service stops.
+/// Delivers the outbox, and the rest of it before the service stops.
 ///
-/// - The server is `after` the relay. So it stops first, and what it has accepted by then is delivered within the
-///   `stop_timeout`. In a wait after a failure, the stop begins a `final_attempt` for that. What is left is delivered by
-///   another replica, or after the next start.
+/// - The server is `after` the relay. So it stops first, and the relay delivers the accepted orders within its
+///   `stop_timeout`. If the relay waits after a failure, the stop begins a `final_attempt` for that. The rest is
+///   delivered by another replica, or after the next start.
 /// - The `watchdog` ends an attempt that hangs.
-/// - Orders are accepted while the broker is down. So this task does not count for readiness.
+/// - Orders are accepted while the broker is down, so this task is excluded from readiness.
 #[task(
     restart = "always",
     final_attempt,
@@ -60,16 +60,16 @@ pub(crate) enum RelayError {
     backoff(first = "50ms", max = "5s", factor = 2.0, jitter = "equal")
 )]
 pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayError> {
-    // Attempts do not overlap. So these are the claims of one that has ended before its time.
+    // Attempts do not overlap, so any claims are those of an attempt that ended early.
     route.store.release(&route.replica).await?;
     let mut stopped_at = None;
     while !is_over(&ctx) {
-        // Read before the look: what was accepted before the stop is then seen.
+        // Read before the outbox, so that all orders from before the stop are found.
         if ctx.stop_reason().is_some() {
             stopped_at.get_or_insert_with(SystemTime::now);
         }
         let sent = match route.batch(&ctx).await {
-            // A stop is not retried, so the last attempt repeats by itself what fails in it.
+            // After a stop request there is no further attempt, so this one retries by itself.
             Err(RelayError::Down) if stopped_at.is_some() => {
                 route.store.release(&route.replica).await?;
                 0
@@ -77,11 +77,11 @@ pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayErr
             answer => answer?,
         };
         if sent > 0 {
-            // The failures before are forgotten.
+            // Resets the count of failures.
             ctx.progress();
         }
         match stopped_at {
-            // Other replicas go on: what they accept is not waited for.
+            // Other replicas still accept orders, which are not waited for.
             Some(before) if route.store.left(&route.replica, before).await? == 0 => break,
             Some(_) if sent == 0 => sleep(Duration::from_millis(50)).await,
             None if sent == 0 => drop(ctx.run_until_cancelled(route.store.accepted(WAIT)).await),
@@ -91,8 +91,8 @@ pub(crate) async fn relay(ctx: TaskContext, route: Route) -> Result<(), RelayErr
     Ok(route.store.release(&route.replica).await?)
 }
 
-/// Returns `true` if the attempt is to end now: in a shutdown when there is no time for another message, and else at once,
-/// because the next attempt goes on.
+/// Returns `true` if the attempt must end now: in a shutdown, when there is no time for another message; after any
+/// other stop request, at once, because another attempt continues.
 fn is_over(ctx: &TaskContext) -> bool {
     match ctx.stop_reason() {
         None => false,
@@ -111,7 +111,7 @@ impl Route {
             if is_over(ctx) {
                 break;
             }
-            // A slow broker: what is left could be claimed by another replica, and sent by both.
+            // With a slow broker, another replica could claim the remaining messages, and both would send them.
             if Instant::now() + MARGIN > claimed_until {
                 self.store.release(&self.replica).await?;
                 break;

@@ -8,19 +8,19 @@ use tokio::sync::oneshot;
 
 use crate::store::{Statement, Store, StoreError};
 
-/// Where the statement goes. A retry finds it there.
+/// The sender for the statement. It is shared, so that a retry can use it.
 type Reply = Arc<std::sync::Mutex<Option<oneshot::Sender<Statement>>>>;
 
-/// Why there is no statement.
+/// The reason why there is no statement.
 #[derive(Debug)]
 pub(crate) enum NoStatement {
     /// Too many are waiting, or the service stops.
     Later(String),
-    /// The job has failed for good. The log says why.
+    /// The job has failed for good. The log has the reason.
     Failed,
 }
 
-/// Makes one statement. It takes a context, so that a stop lets it finish.
+/// Makes one statement. It takes a context, so that a stop does not drop it.
 #[task(max_retries = 2, timeout = "5s", backoff(first = "20ms", factor = 2.0, jitter = "equal"))]
 pub(crate) async fn statement(
     _ctx: TaskContext,
@@ -30,7 +30,7 @@ pub(crate) async fn statement(
 ) -> Result<(), StoreError> {
     let statement = store.statement(&tenant).await?;
     let reply = reply.lock().ok().and_then(|mut reply| reply.take());
-    // A customer that has gone needs no answer.
+    // The customer may have disconnected.
     reply.map(|reply| reply.send(statement));
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! What `--seconds` says at the end: that no order was lost, and none was delivered after it was acknowledged.
+//! The summary of `--seconds`: no order was lost, and no order was delivered again after its acknowledgement.
 
 use crate::broker::Ledger;
 use crate::load::Tally;
 use crate::say;
 use crate::store::{Result, Store};
 
-/// Returns `true` if all is well. Without a ledger, the broker is another process, and nothing is known of it.
+/// Returns `true` if all checks have passed. Without a ledger, the broker is another process and is not checked.
 pub(crate) async fn tell(tally: &Tally, ledger: Option<Ledger>, store: &dyn Store) -> Result<bool> {
     store.open().await?;
     let backlog = store.backlog().await?;

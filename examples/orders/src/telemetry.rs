@@ -12,7 +12,7 @@ use tracing_subscriber::{fmt, registry};
 /// The buckets of all metrics in seconds.
 const SECONDS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
 
-/// Writes log lines to standard error: as JSON, or as text for a terminal. `RUST_LOG` says which, as in
+/// Writes log lines to standard error: as JSON, or as text for a terminal. `RUST_LOG` selects them, as in
 /// `RUST_LOG=info,sqlx=warn`.
 ///
 /// Spans are those of `tracing`, with the names of OpenTelemetry. To export them, add the layer of `tracing-opentelemetry`

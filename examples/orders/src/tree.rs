@@ -1,4 +1,4 @@
-//! The tree: what runs, in which order, and what a failure means. All supervision of the service is here and in the
+//! The tree: the tasks, their order, and the effects of failures. All supervision of the service is here and in the
 //! attributes of its tasks.
 //!
 //! ```text
@@ -24,7 +24,7 @@ use crate::report::report;
 use crate::store::{Store, backlog, cleanup, migrate};
 use crate::telemetry::upkeep;
 
-/// What the tree is made of. Tests have a store in memory, and a broker that does as it is told.
+/// The parts of the tree. Tests use a store in memory and a scripted broker.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) server: Server,
@@ -35,14 +35,16 @@ pub(crate) struct Parts {
     pub(crate) extra: Vec<TaskSpec>,
 }
 
-/// Builds the tree. The pool is an argument, so that a test can put a script in its place.
+/// Builds the tree. The pool is an argument, so that a test can replace it by a script.
 ///
-/// - A stop begins with the customers and the server, goes on with the relay, which delivers what was accepted, and ends
-///   with the pool.
-/// - A pool that fails is opened again, and the tables are checked again. The others go on and meet a closed pool meanwhile.
-///   Its own backoff cannot reach the limit of the group, so a database that is away for hours ends nothing; a pool that
-///   breaks again and again within a minute ends the process, and the orchestrator starts it anew.
-/// - `/readyz` answers 503 in the drain, while requests are still answered: load balancers see it before the server stops.
+/// - A stop begins with the customers and the server, continues with the relay, which delivers the accepted orders, and
+///   ends with the pool.
+/// - A pool that fails is opened again, and the tables are checked again. The other tasks continue, and find a closed
+///   pool meanwhile. With its backoff, the pool cannot exceed the limit of the group, so a database that is unavailable
+///   for hours stops nothing. A pool that fails repeatedly within a minute ends the process, and the orchestrator
+///   restarts it.
+/// - `/readyz` answers 503 in the drain, while requests are still answered: so load balancers notice it before the
+///   server stops.
 pub(crate) fn tree(parts: Parts, pool: TaskSpec) -> Tree {
     let Parts { store, server, route, fleet, overrides, extra } = parts;
     let (metrics, history, replica) = (server.metrics.clone(), server.history.clone(), Arc::clone(&route.replica));

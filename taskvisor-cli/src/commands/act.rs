@@ -1,4 +1,4 @@
-//! The commands that change something. Each prints what really happened.
+//! The commands that request an action. Each prints the result.
 
 use super::show;
 use crate::client::{Client, query};
@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::reply::Done;
 use crate::text::plain;
 
-/// What is to be changed.
+/// The requested action.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Action {
     Restart,

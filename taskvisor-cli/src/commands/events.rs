@@ -16,14 +16,14 @@ use crate::text::{plain, plain_json};
 
 /// The time between two attempts to connect again.
 const RETRY: Duration = Duration::from_secs(1);
-/// A stream says something every 15 s, so one that is silent for longer is gone.
+/// A stream sends a line every 15 s, so one that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(40);
-/// The most lines without a number that are told from new ones. A console lists a hundred.
+/// The largest number of printed lines without a number that are remembered. A console lists a hundred.
 const UNNUMBERED: usize = 200;
 /// The longest message, in bytes. A snapshot of a large tree is one message.
 const LONGEST: usize = 256 * 1024 * 1024;
 
-/// How important an event is, as `LogLevel` of the library says. More important levels are greater.
+/// The level of an event, as `LogLevel` of the library. More important levels are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     Debug,
@@ -57,7 +57,7 @@ pub(super) async fn run(
         }
         return Ok(());
     }
-    // The first connection has to succeed, so that a wrong address is an error.
+    // The first connection must succeed, so that a wrong address is an error.
     let mut was_there = false;
     loop {
         match follower.follow(&mut was_there).await {
@@ -71,7 +71,7 @@ pub(super) async fn run(
 
 struct Follower<'a> {
     client: &'a Client,
-    /// What is less important is not printed.
+    /// The lowest level that is printed.
     level: Level,
     json: bool,
     output: &'a mut Output,
@@ -83,8 +83,8 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Prints the events that the console has kept. Returns `true` if there is one, and not only lines of actions, which
-    /// are kept also while nobody follows.
+    /// Prints the events that the console has kept. Returns `true` if there are lines other than actions, which are
+    /// kept also without an open stream.
     async fn past(&mut self) -> Result<bool, Failure> {
         let Log { log } = self.client.get("log").await?.value;
         let has_seen = log.iter().any(|line| line["kind"] != "ConsoleAction");
@@ -106,7 +106,7 @@ impl Follower<'_> {
                         let Full { boot, .. } = self.read(&message.data)?;
                         self.began(boot);
                         *was_there = true;
-                        // What was seen before this stream, or was missed between two.
+                        // The events before this stream, and those between two streams.
                         self.past().await?;
                     }
                     "changes" => {
@@ -131,7 +131,7 @@ impl Follower<'_> {
         loop {
             sleep(RETRY).await;
             match self.client.get::<Full>("tree").await {
-                // A process that shuts down opens no stream.
+                // While a process shuts down, it opens no stream.
                 Ok(answer) if answer.value.phase == "running" || answer.value.boot != self.boot => return Ok(()),
                 Ok(_) => {}
                 Err(failure) if failure.is_temporary() => {}
@@ -151,13 +151,13 @@ impl Follower<'_> {
         }
     }
 
-    /// Prints events but those that were printed before.
+    /// Prints the events that were not printed before.
     fn print(&mut self, log: Vec<Value>) -> Result<(), Failure> {
         let mut text = String::new();
         for value in log {
             let line = value.to_string();
             let event: Event = self.read_value(value)?;
-            // What has a level of another name is printed.
+            // Events with an unknown level are printed.
             let is_minor = Level::of(&event.level).is_some_and(|level| level < self.level);
             if !self.is_new(event.seq, &line) || is_minor {
                 continue;

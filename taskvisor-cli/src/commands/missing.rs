@@ -1,4 +1,4 @@
-//! What is said of a path that is not there.
+//! The message about a path that does not exist.
 
 use taskvisor_parse::suggest::closest;
 
@@ -6,8 +6,8 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::reply::{Full, Job, Slot};
 
-/// Names what is not there, and what could be meant. `of_slot` if it should be a slot; `command` is what does the like with
-/// a slot. `said` is the answer of the console, if it cannot be asked again.
+/// Names the missing path or slot, and a suggestion. `of_slot` is `true` if a slot is expected. `command` is the
+/// corresponding command for a slot. `said` is the answer of the console, which is used if the tree cannot be read.
 pub(super) async fn named(said: String, name: &str, of_slot: bool, command: &str, client: &Client) -> Failure {
     let said = match client.get::<Full>("tree").await {
         Ok(answer) => sentence(name, of_slot, command, &answer.value).unwrap_or(said),
@@ -16,7 +16,7 @@ pub(super) async fn named(said: String, name: &str, of_slot: bool, command: &str
     Failure::NoSuchPath { said }
 }
 
-/// `None` if it is there by now.
+/// Returns the message. `None` if the name exists by now.
 fn sentence(name: &str, of_slot: bool, command: &str, full: &Full) -> Option<String> {
     let is_node = full.nodes.iter().any(|node| node.path == name);
     let is_slot = full.slots.iter().any(|slot| slot.name == name);
@@ -28,7 +28,7 @@ fn sentence(name: &str, of_slot: bool, command: &str, full: &Full) -> Option<Str
     }
 }
 
-/// What is said of a submission that waits, and of a name in a slot with keys.
+/// Returns the message about a waiting submission, or about a name in a slot with keys.
 fn in_slot(name: &str, of_slot: bool, full: &Full) -> Option<String> {
     let see = |slot: &Slot| format!("`taskvisor slots {}`", slot.name);
     let is_it = |job: &Job| job.path == name;
@@ -42,7 +42,7 @@ fn in_slot(name: &str, of_slot: bool, full: &Full) -> Option<String> {
     let key = full.slots.iter().filter(is_key).max_by_key(|key| key.name.len());
     Some(match key {
         _ if of_slot => format!("`{name}` is an idle key of the slot `{}`", slot.name),
-        // Only the first of a long queue are listed.
+        // Only the first submissions of a long queue are listed.
         Some(key) if key.queued > key.queue.len() as u64 => {
             let listed = key.queue.len();
             format!("`{name}` is not among the first {listed} that wait in the slot `{}`: {}", key.name, see(key))
@@ -57,7 +57,7 @@ fn in_slot(name: &str, of_slot: bool, full: &Full) -> Option<String> {
 
 fn not_found(name: &str, full: &Full) -> String {
     let known = || full.nodes.iter().map(|node| &*node.path).chain(full.slots.iter().map(|slot| &*slot.name));
-    // The last part of a path is often taken for the path.
+    // The last part of a path is often mistaken for the path.
     let ends = |path: &&str| path.rsplit_once('/').is_some_and(|(_, last)| last == name);
     let near = known().find(ends).or_else(|| closest(name, known()));
     if name == full.name {

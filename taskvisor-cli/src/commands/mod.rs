@@ -1,5 +1,5 @@
-//! The commands: one request, and its answer as text. [`run`] is all that is used from outside; `node` has what several
-//! of them say about a task or group, and `missing` what they say if there is none.
+//! The commands: one request, and its answer as text. Other modules use only [`run`]. `node` has the texts about a task
+//! or group that several commands share, and `missing` the message if there is no such path.
 
 mod act;
 mod events;
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::text::plain_json;
 
-/// What is to be done.
+/// A command with its arguments.
 #[derive(Debug)]
 pub(crate) enum Command {
     Status(Option<String>),
@@ -64,7 +64,7 @@ pub(crate) async fn run(
 }
 
 impl Command {
-    /// What it is about, and whether that is a slot.
+    /// Returns the path or name that the command is about, and `true` if it is a slot.
     fn subject(&self) -> Option<(&str, bool)> {
         match self {
             Self::Status(path) => path.as_deref().map(|path| (path, false)),
@@ -75,7 +75,7 @@ impl Command {
         }
     }
 
-    /// The command that does the like with a slot.
+    /// Returns the corresponding command for a slot.
     fn slot_command(&self) -> &'static str {
         match self {
             Self::Act(Action::Pause, _) => "pause-slot",
@@ -85,7 +85,7 @@ impl Command {
     }
 }
 
-/// Prints an answer as it came, or as the text that is made of it.
+/// Prints an answer as JSON, or as text.
 fn show<T>(
     answer: &Answer<T>,
     json: bool,

@@ -1,10 +1,10 @@
-//! What is said about a task or group.
+//! The texts about a task or group.
 
 use crate::output::Style;
 use crate::reply::Node;
 use crate::time::{Time, left, until};
 
-/// The outcomes of what has ended in failure.
+/// The outcomes of a task or group that has ended in failure.
 const FAILURES: [&str; 5] = ["failed", "exhausted", "fatal", "panicked", "aborted"];
 
 impl Node {
@@ -12,7 +12,7 @@ impl Node {
         self.kind == "group"
     }
 
-    /// The path, as a text also for the root.
+    /// The path, or the name for the root, whose path is empty.
     pub(super) fn title(&self) -> &str {
         if self.path.is_empty() { &self.name } else { &self.path }
     }
@@ -21,12 +21,12 @@ impl Node {
         self.outcome.as_deref().is_some_and(|outcome| FAILURES.contains(&outcome))
     }
 
-    /// Whether somebody should look: it has failed, waits after a failure, or has a problem.
+    /// Returns `true` if it needs attention: it has failed, waits after a failure, or has a problem.
     pub(super) fn needs_attention(&self) -> bool {
         self.has_failed() || self.state == "backoff" || self.problem.is_some()
     }
 
-    /// The state, or the outcome of what has ended.
+    /// The state, or the outcome after the end.
     pub(super) fn word(&self) -> &str {
         match &self.outcome {
             Some(outcome) if self.state == "ended" => outcome,
@@ -51,7 +51,7 @@ impl Node {
         if self.attempt > 0 { format!("#{}", self.attempt) } else { String::new() }
     }
 
-    /// The failures in a row, with the number of retries if there is one: they are exhausted by one failure more.
+    /// The failures in a row, with the number of retries if there is one: one more failure exhausts them.
     pub(super) fn failures(&self) -> String {
         match (self.failures, self.max_retries) {
             (0, _) => String::new(),

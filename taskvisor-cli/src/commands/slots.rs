@@ -28,9 +28,9 @@ pub(super) async fn run(name: Option<&str>, client: &Client, json: bool, output:
     output.print(&text)
 }
 
-/// The slots as the console has them: a list, or the one of that name.
+/// The slots as the JSON of the console: a list, or the slot of that name.
 fn as_json(text: &str, name: Option<&str>) -> String {
-    // It was read before.
+    // The text was parsed before, so this does not fail.
     let slots = serde_json::from_str::<Slots>(text).map(|all| all.slots).unwrap_or_default();
     let value = match name {
         Some(name) => slots.into_iter().find(|slot| slot["name"] == name).unwrap_or_default(),
@@ -40,7 +40,7 @@ fn as_json(text: &str, name: Option<&str>) -> String {
 }
 
 impl Slot {
-    /// The slots of its keys that are busy or paused.
+    /// The slots of the keys that are busy or paused.
     fn keys<'a>(&'a self, full: &'a Full) -> impl Iterator<Item = &'a Self> {
         let is_key = |name: &str| name.strip_prefix(&self.name).is_some_and(|key| key.starts_with('/'));
         full.slots.iter().filter(move |slot| self.keyed && is_key(&slot.name))
@@ -53,7 +53,7 @@ impl Slot {
         phases.max_by_key(|phase| busy(phase)).unwrap_or(&self.phase)
     }
 
-    /// The phase, or that it is paused.
+    /// The phase, or `paused`.
     fn word<'a>(&'a self, full: &'a Full) -> &'a str {
         if self.paused { "paused" } else { self.phase(full) }
     }
@@ -66,8 +66,8 @@ impl Slot {
         }
     }
 
-    /// The number in the queue, of those that it can have: `3/100`. With keys, the number in all their queues: each has
-    /// the capacity for itself.
+    /// The number of submissions in the queue, and its capacity: `3/100`. With keys, the number in all their queues,
+    /// because each has the capacity for itself.
     pub(super) fn queue(&self, full: &Full) -> String {
         match self.capacity {
             Some(capacity) if !self.keyed => format!("{}/{capacity}", self.queued),
@@ -75,7 +75,7 @@ impl Slot {
         }
     }
 
-    /// Since when it is paused by itself.
+    /// The time since which it is paused by itself.
     pub(super) fn paused_since(&self, now: &Time) -> String {
         self.paused_since.as_ref().map(|since| format!("paused {}", ago(since, now))).unwrap_or_default()
     }

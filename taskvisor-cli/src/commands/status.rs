@@ -1,4 +1,4 @@
-//! `status`: whether all is well, and what is not.
+//! `status`: the health of the tree, and the nodes that need attention.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -36,8 +36,8 @@ pub(super) async fn run(
     Ok(if ready { Status::Success } else { Status::NotReady })
 }
 
-/// What is known of a submission that waits in a slot: it is in no tree, but the console says why. `said` is its answer for
-/// what is not there at all.
+/// Prints the reason of a submission that waits in a slot: it has no node, but the console answers `why`. `said` is the
+/// answer of the console for a path that does not exist.
 async fn waiting(
     said: String,
     path: &str,
@@ -94,7 +94,7 @@ fn counts(nodes: &[Node]) -> String {
     if words.is_empty() { "none".to_owned() } else { format!("{} ({})", tasks.len(), words.join(", ")) }
 }
 
-/// All that is known of one node.
+/// The details of one node.
 fn of_node(node: &Node, full: &Full, colored: bool) -> String {
     let now = &full.now;
     let mut text = format!(
@@ -127,7 +127,7 @@ fn of_node(node: &Node, full: &Full, colored: bool) -> String {
     text
 }
 
-/// How the last attempts ended: `28 completed, 2 failed`.
+/// The outcomes of the last attempts: `28 completed, 2 failed`.
 fn recent(node: &Node) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for outcome in node.recent.iter().filter_map(|attempt| attempt.get(2)?.as_str()) {
@@ -140,7 +140,7 @@ fn recent(node: &Node) -> String {
     counts.join(", ")
 }
 
-/// The tasks and groups that somebody should look at.
+/// The tasks and groups that need attention.
 fn attention(nodes: &[Node], full: &Full, colored: bool) -> String {
     let mut table = Table::default();
     for node in nodes.iter().filter(|node| node.needs_attention()) {
@@ -157,14 +157,14 @@ fn attention(nodes: &[Node], full: &Full, colored: bool) -> String {
     if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }
 }
 
-/// What is paused, without what is paused only with its group or with the slot of its key.
+/// The paused nodes and slots, without those that are paused only with their group or with the slot of their key.
 fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String {
     let paused: HashSet<_> = full.nodes.iter().filter(|node| node.paused).map(|node| &*node.path).collect();
     let is_above = |node: &Node| node.parent.as_deref().is_some_and(|parent| paused.contains(parent));
     let mut table = Table::default();
     let since = |since: &Option<Time>| since.as_ref().map(|since| format!("paused {}", ago(since, &full.now)));
     for node in nodes.iter().filter(|node| node.paused && (node.paused_since.is_some() || !is_above(node))) {
-        // The state of one that is due began when it became due.
+        // The time of the pause, because the state of a due task began when it became due.
         let began = since(&node.paused_since).unwrap_or_default();
         table.row([
             cell(node.title()),

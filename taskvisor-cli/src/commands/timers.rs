@@ -1,4 +1,4 @@
-//! `timers`: what begins at a time that is known.
+//! `timers`: the tasks and groups that begin at a known time.
 
 use super::show;
 use crate::client::Client;

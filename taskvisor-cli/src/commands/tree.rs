@@ -33,13 +33,13 @@ fn text(full: &Full, colored: bool) -> String {
     if table.is_empty() { "the tree is empty\n".to_owned() } else { table.text("", colored) }
 }
 
-/// The lines that lead to each node. Each node comes after its parent; what has no parent stands at the left.
+/// The lines that lead to each node. Each node comes after its parent; nodes without a parent are at the left.
 fn branches(nodes: &[Node]) -> Vec<String> {
     let mut last = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
         last.insert(node.parent.as_deref(), index);
     }
-    // What the lines of the children of each node begin with.
+    // The prefix of the lines of the children of each node.
     let mut below: HashMap<&str, String> = HashMap::new();
     let branches = nodes.iter().enumerate().map(|(index, node)| {
         let above = node.parent.as_deref().and_then(|parent| below.get(parent).cloned());

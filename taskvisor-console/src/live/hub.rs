@@ -1,4 +1,4 @@
-//! The clients of the streams, and what they share.
+//! The clients of the streams, and their shared state.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -19,21 +19,21 @@ use crate::settings::Settings;
 use crate::sync::lock;
 use crate::view::Mirror;
 
-/// The most streams at once.
+/// The largest number of streams at once.
 pub(crate) const MOST: usize = 32;
 
-/// What all streams of a console share.
+/// The state that all streams of a console share.
 ///
-/// `state` is taken before `mirror`. Neither is held while something is awaited, or user code or a waker is called.
+/// `state` is taken before `mirror`. Neither lock is held across an await, or while user code or a waker is called.
 pub(crate) struct Hub {
-    /// Names this console. Another process, and another console, have another name.
+    /// The random name of this console, by which clients notice another console or process.
     pub(crate) boot: String,
     seq: AtomicU64,
     /// The lock guards the streams and the log. It is taken before that of `mirror`.
     state: Mutex<State>,
-    /// The tree as clients have it, while the pump runs. The lock is a leaf.
+    /// The tree that was sent to clients, while the pump runs. The lock is a leaf.
     pub(crate) mirror: Mutex<Option<Mirror>>,
-    /// Wakes the pump: a client came, left or wants a snapshot, or an action was logged.
+    /// Wakes the pump: a client has come, has left or needs a snapshot, or an action was logged.
     pub(crate) changed: Notify,
 }
 
@@ -42,7 +42,7 @@ struct State {
     clients: Vec<Arc<Seat>>,
     is_running: bool,
     log: Log,
-    /// The lines of actions that clients do not have yet.
+    /// The lines of actions that were not sent to clients yet.
     actions: Vec<Arc<str>>,
 }
 
@@ -53,10 +53,10 @@ pub(crate) struct Seat {
     pub(crate) access: Access,
 }
 
-/// Why a client cannot have a stream.
+/// The reason why a client cannot have a stream.
 #[derive(Debug)]
 pub(crate) enum NotJoined {
-    /// There are as many as there can be.
+    /// The largest number of streams is open.
     Full,
     /// There is no runtime to run the pump.
     NoRuntime,
@@ -73,7 +73,7 @@ impl Hub {
         }
     }
 
-    /// Opens a stream, and starts the pump for the first.
+    /// Opens a stream, and starts the pump for the first one.
     pub(crate) fn join(self: &Arc<Self>, settings: &Arc<Settings>, access: Access) -> Result<Client, NotJoined> {
         let runtime = runtime::Handle::try_current().map_err(|_| NotJoined::NoRuntime)?;
         let seat = Arc::new(Seat { mailbox: Mailbox::default(), access });
@@ -86,7 +86,7 @@ impl Hub {
         let starts = !mem::replace(&mut state.is_running, true);
         drop(state);
         if starts {
-            // If it cannot run, its guard ends the streams.
+            // If the pump cannot run, its guard ends the streams.
             runtime.spawn(pump::run(Arc::clone(settings), Running { hub: Arc::clone(self), is_over: false }));
         } else {
             self.changed.notify_one();
@@ -115,7 +115,7 @@ impl Hub {
         look(&mut lock(&self.state).log)
     }
 
-    /// Logs an action, also if nobody looks.
+    /// Logs an action, also without a client.
     pub(crate) fn log_action(&self, path: &str, line: Arc<str>) {
         let mut state = lock(&self.state);
         state.log.push_action(path, Arc::clone(&line));
@@ -146,7 +146,7 @@ impl Hub {
         }
     }
 
-    /// Forgets what only a pump has. Another one can begin when the lock of the state is released.
+    /// Removes the state of the pump. Another pump can begin when the lock of the state is released.
     fn rest(&self, state: &mut State) -> Option<Mirror> {
         state.is_running = false;
         state.log.forget_events();
@@ -161,7 +161,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// The right to be the pump. However it ends, the streams end with it.
+/// A guard of the running pump. When the pump ends, for any reason, the streams end.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) hub: Arc<Hub>,
@@ -169,7 +169,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Returns `true` if there is no client. The next one starts another pump.
+    /// Returns `true` if there is no client, and ends the pump. The next client starts another one.
     pub(crate) fn rests(&mut self) -> bool {
         let mut state = lock(&self.hub.state);
         if !state.clients.is_empty() {
@@ -202,7 +202,7 @@ impl Drop for Running {
 pub(crate) struct Client {
     seat: Arc<Seat>,
     hub: Arc<Hub>,
-    /// The second piece of the message whose first was read.
+    /// The second piece of a message whose first piece was read.
     rest: Option<Bytes>,
 }
 
@@ -236,7 +236,7 @@ impl Drop for Client {
             state.clients = Vec::new();
         }
         drop(state);
-        // It can hold the waker of the connection.
+        // The seat can hold the waker of the connection.
         drop(seat);
         self.hub.changed.notify_one();
     }

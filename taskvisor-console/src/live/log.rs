@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The most lines of events, and of actions.
+/// The largest numbers of lines of events and of actions.
 const EVENTS: usize = 1000;
 const ACTIONS: usize = 100;
 
@@ -36,7 +36,7 @@ impl Log {
         self.0.push_back(line);
     }
 
-    /// Forgets the events, whose sequence ends with the pump. Actions stay.
+    /// Removes the events, whose sequence ends with the pump. Actions stay.
     pub(crate) fn forget_events(&mut self) {
         self.0.retain(|line| line.is_action);
         self.0.shrink_to_fit();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::sync::lock;
 
-/// The most bytes that wait for a client. One that is slower gets a snapshot instead.
+/// The largest number of bytes that wait for a client. A slower client gets a snapshot instead.
 const MOST: usize = 1024 * 1024;
 
 /// A message of a stream. The head is the part that is not the same for all clients.
@@ -44,23 +44,23 @@ struct Mail {
     waker: Option<Waker>,
 }
 
-/// What a client knows.
+/// The state of a client.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It has read all that was sent, and needs a snapshot.
+    /// It has read all messages, and needs a snapshot.
     #[default]
     WantsSnapshot,
-    /// It has a snapshot, and gets what changes.
+    /// It has a snapshot, and gets the changes.
     Follows,
-    /// It was too slow. It gets nothing until it has read what it was sent.
+    /// It was too slow. It gets no messages until it has read the waiting ones.
     IsBehind,
 }
 
-/// What [`Mailbox::poll`] finds.
+/// The result of [`Mailbox::poll`].
 #[derive(Debug)]
 pub(crate) enum Found {
     Message(Message),
-    /// Nothing yet, and it has just come to want a snapshot.
+    /// There is no message, and the client now needs a snapshot.
     WantsSnapshot,
     Nothing,
     End,
@@ -82,7 +82,7 @@ impl Mailbox {
         })
     }
 
-    /// Adds a snapshot for a client that wants one.
+    /// Adds a snapshot for a client that needs one.
     pub(crate) fn send_snapshot(&self, snapshot: Message) {
         self.change(|mail| {
             if mail.standing == Standing::WantsSnapshot {
@@ -92,12 +92,12 @@ impl Mailbox {
         });
     }
 
-    /// Adds a message whatever the client knows.
+    /// Adds a message in any state of the client.
     pub(crate) fn send_anyway(&self, message: Message) {
         self.change(|mail| mail.push(message));
     }
 
-    /// Adds a line that only shows that the connection lives, unless something else waits.
+    /// Adds a line that only keeps the connection alive, unless a message waits.
     pub(crate) fn keep_alive(&self, line: Message) {
         self.change(|mail| {
             if mail.queue.is_empty() {
@@ -106,7 +106,7 @@ impl Mailbox {
         });
     }
 
-    /// What was sent is outdated: the client gets a snapshot when it has read it.
+    /// Marks the sent messages as outdated: the client gets a snapshot when it has read them.
     pub(crate) fn outdate(&self) {
         self.change(|mail| {
             if mail.standing == Standing::Follows {

@@ -1,4 +1,4 @@
-//! Connections that are served.
+//! Serves the connections of a listener.
 
 use std::future::Future;
 use std::io;
@@ -14,14 +14,14 @@ use tower_service::Service;
 
 use crate::Console;
 
-/// The most connections at once: 32 streams, and those that ask.
+/// The largest number of connections at once: 32 streams, and those of single requests.
 const MOST: usize = 128;
 /// The time for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 /// The pause after a connection that could not be accepted, as when there is no free file descriptor.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves what `accept` returns, until this is dropped. With it, all connections are closed.
+/// Serves the connections that `accept` returns. Dropping the future closes all connections.
 ///
 /// # Cancel safety
 /// A connection that was accepted is not lost: it is served or closed.
@@ -41,7 +41,7 @@ where
         };
         match accepted {
             Ok(stream) => _ = connections.spawn(connection(console.clone(), stream)),
-            // The client is gone, or there is no room now.
+            // The client has closed the connection, or a resource is exhausted.
             Err(_) => sleep(PAUSE).await,
         }
     }
@@ -51,6 +51,6 @@ async fn connection(console: Console, stream: impl AsyncRead + AsyncWrite + Unpi
     let service = service_fn(|request| console.clone().call(request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    // A client that is gone, or does not speak HTTP, is no failure of the console.
+    // A client that closes the connection, or sends something other than HTTP, is no failure of the console.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,6 +1,6 @@
-//! A port or socket of its own, with the feature `serve`.
+//! Serves the console on a port or socket of its own, with the feature `serve`.
 //!
-//! `connections` serves HTTP/1.1 on what a listener accepts, `tcp` and `unix` open the listeners.
+//! `connections` serves HTTP/1.1 on the connections of a listener; `tcp` and `unix` open the listeners.
 
 mod connections;
 mod tcp;

@@ -1,4 +1,4 @@
-//! A port.
+//! Serves the console on a TCP port.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use crate::Console;
 use crate::settings::Granted;
 
 impl Console {
-    /// Serves the console on a port of its own, over HTTP/1.1. It never returns `Ok`: dropping the future closes the port
-    /// and all connections. A task that takes a context knows of stop requests itself, so that the runtime lets it finish:
-    /// wrap the future in [`run_until_cancelled`](taskvisor::TaskContext::run_until_cancelled), as below. Without that, a
-    /// stop waits for its whole deadline.
+    /// Serves the console on a port of its own, over HTTP/1.1. It never returns `Ok`: dropping the future closes the
+    /// port and all connections. A task that takes a context must respond to stop requests itself: wrap the future in
+    /// [`run_until_cancelled`](taskvisor::TaskContext::run_until_cancelled), as below. Otherwise a stop takes until its
+    /// deadline.
     ///
-    /// Beyond the loopback interface, there is no access without a decision: [`access`](Self::access) has to be given. The
-    /// names under which it is reached have to be given as [`hosts`](Self::hosts). There is no TLS; that is for a proxy.
+    /// On an address other than loopback, [`access`](Self::access) must be set, so that access is a decision. The names
+    /// under which the console is reached must be set as [`hosts`](Self::hosts). There is no TLS; use a proxy for it.
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address beyond the loopback interface without
@@ -47,7 +47,7 @@ impl Console {
         self.serve_on(TcpListener::bind(&*addrs).await?).await
     }
 
-    /// Like [`serve`](Self::serve), on a listener that is bound already.
+    /// Like [`serve`](Self::serve), on a bound listener.
     ///
     /// # Errors
     /// The same as for [`serve`](Self::serve).

@@ -1,4 +1,4 @@
-//! A Unix socket.
+//! Serves the console on a Unix socket.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,12 +14,13 @@ impl Console {
     /// Serves the console on a Unix socket, which only this user can connect to: its mode is 0600. It never returns `Ok`:
     /// dropping the future closes all connections and removes the socket. In a task, wrap it as [`serve`](Self::serve).
     ///
-    /// A socket that nobody listens on any more, such as that of a process that was killed, is replaced. Requests name
-    /// the host `localhost`, as in `curl --unix-socket /run/app.sock http://localhost/`.
+    /// A stale socket, on which no process listens any more, such as that of a killed process, is replaced. Requests
+    /// name the host `localhost`, as in `curl --unix-socket /run/app.sock http://localhost/`.
     ///
     /// # Errors
-    /// [`AddrInUse`](ErrorKind::AddrInUse) if another process listens on it, [`AlreadyExists`](ErrorKind::AlreadyExists)
-    /// if there is a file that is no socket. The errors of [`UnixListener::bind`].
+    /// [`AddrInUse`](ErrorKind::AddrInUse) if another process listens on it,
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if the path is a file other than a socket. The errors of
+    /// [`UnixListener::bind`].
     ///
     /// # Cancel safety
     /// Dropping the future ends the service.
@@ -39,7 +40,7 @@ struct Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|file| file == self.file) {
-            // What cannot be removed is found stale by the next process.
+            // If the file cannot be removed, the next process replaces it as stale.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -50,8 +51,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((found.dev(), found.ino()))
 }
 
-/// Binds the socket in a folder that nobody else can enter, and moves it to its place when its mode is set. So there is no
-/// time at which another user could connect, and what is stale is replaced in one step.
+/// Binds the socket in a folder that only this user can enter, and moves it to its path when its mode is set. So no
+/// other user can connect at any time, and a stale socket is replaced in one step.
 async fn bind(path: &Path) -> io::Result<(UnixListener, Socket)> {
     check(path).await?;
     let folder = path.with_extension(format!("{}.new", std::process::id()));
@@ -70,7 +71,7 @@ fn bind_in(folder: &Path, path: &Path) -> io::Result<(UnixListener, Socket)> {
     Ok((listener, Socket { path: path.to_owned(), file }))
 }
 
-/// Returns `Ok` if the place is free, or has a socket that nobody listens on.
+/// Returns `Ok` if there is no file at the path, or a stale socket.
 async fn check(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

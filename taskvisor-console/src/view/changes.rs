@@ -1,4 +1,4 @@
-//! The messages of the stream: the whole tree, and what has changed in it.
+//! The messages of the stream: the whole tree, and its changes.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -32,25 +32,25 @@ impl Status {
     }
 }
 
-/// Returns `true` if the supervisor does not run any more, or is about to end.
+/// Returns `true` if the supervisor has stopped or shuts down.
 pub(crate) fn is_over(phase: Phase) -> bool {
     matches!(phase, Phase::ShuttingDown | Phase::Stopped)
 }
 
-/// The begin of the whole, which is not the same for all clients.
+/// Returns the head of the message of the whole tree, which depends on the access of the client.
 pub(crate) fn rights(access: Access, settings: &Settings) -> String {
     let shutdown = settings.allows_shutdown && access == Access::Full;
     format!("{{\"access\":\"{}\",\"shutdown_allowed\":{shutdown},", access.label())
 }
 
-/// Where the whole stands in the stream.
+/// The position of the whole tree in the stream, and its status.
 pub(crate) struct Position<'a> {
     pub(crate) boot: &'a str,
     pub(crate) seq: u64,
     pub(crate) status: Status,
 }
 
-/// The rest of the whole, or of the part at a path.
+/// Returns the rest of the message of the whole tree, or of the part at a path.
 pub(crate) fn full(mirror: &Mirror, path: &str, at: &Position<'_>, slots: &str, leases: &str) -> String {
     let (now, name) = (rfc3339(SystemTime::now()), json!(mirror.name()));
     let mut out = format!("\"boot\":\"{}\",\"seq\":{},\"now\":\"{now}\",\"name\":{name},", at.boot, at.seq);
@@ -61,7 +61,7 @@ pub(crate) fn full(mirror: &Mirror, path: &str, at: &Position<'_>, slots: &str, 
     out
 }
 
-/// What a flush sends.
+/// The changes that a flush sends.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     nodes: Vec<Arc<str>>,
@@ -75,7 +75,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// The last form of each node, and the nodes that are gone in the end.
+    /// Merges deltas: each changed node once, in its last form, and the nodes that are removed in the end.
     pub(crate) fn new(deltas: Vec<Delta>, mirror: &Mirror) -> Self {
         let mut changes = Self::default();
         let (mut seen, mut removed) = (HashSet::new(), Vec::new());

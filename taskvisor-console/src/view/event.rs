@@ -20,7 +20,7 @@ pub(crate) fn event(event: &Event, settings: &Settings) -> Arc<str> {
     let text = text(event, settings);
     let mut json = match &settings.redact {
         Some(_) => redacted(event, settings),
-        // It has texts and numbers only, which cannot fail.
+        // An event has only texts and numbers, whose serialization cannot fail.
         None => serde_json::to_string(event).unwrap_or_else(|_| "{}".to_owned()),
     };
     json.pop();
@@ -49,7 +49,7 @@ pub(crate) fn action(what: &str, subject: &str, answer: &str) -> Arc<str> {
         .into()
 }
 
-/// Redacts the texts of an error. Its label is none of the program.
+/// Redacts the texts of an error. Its label is not a text of the program, and stays.
 fn redact(value: &mut Value, settings: &Settings) {
     match value {
         Value::String(text) => *text = settings.redacted(std::mem::take(text)),
@@ -61,7 +61,7 @@ fn redact(value: &mut Value, settings: &Settings) {
     }
 }
 
-/// One line, as `LogWriter` writes it, without time and level.
+/// Returns the line that `LogWriter` writes, without time and level.
 fn text(event: &Event, settings: &Settings) -> String {
     let reason = event.reason.as_ref().filter(|_| settings.redact.is_some());
     let Some(reason) = reason else { return event.to_string() };

@@ -1,11 +1,11 @@
-//! The part of a snapshot that says why a node is in its state.
+//! The part of a snapshot from which the reason for the state of a node follows.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use taskvisor::{NodeKind, NodeSnapshot, OutcomeKind, Problem, TaskState, WaitingFor};
 
-/// What is known of a node.
+/// The facts about a node.
 #[expect(clippy::struct_excessive_bools, reason = "they are those of a snapshot")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {

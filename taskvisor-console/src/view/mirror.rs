@@ -1,4 +1,4 @@
-//! The tree as clients have it: each node in the form of the wire, made once for all of them.
+//! The tree that was sent to clients: each node in its wire format, formatted once for all clients.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -28,28 +28,28 @@ struct Node {
     /// The order among its siblings.
     index: u32,
     children: BTreeMap<u32, Arc<str>>,
-    /// In the form of the wire.
+    /// The node in its wire format.
     json: Arc<str>,
 }
 
-/// What belongs to a node beside its snapshot.
+/// The source of the data of a node beside its snapshot.
 pub(crate) trait Source {
-    /// Returns the last attempts in the form of the wire. `None` if there is no history.
+    /// Returns the last attempts in the wire format. `None` if there is no history.
     fn recent(&self, path: &str) -> Option<String>;
 }
 
-/// What has changed.
+/// The changes of one update.
 #[derive(Debug, Default)]
 pub(crate) struct Delta {
-    /// The paths of the nodes whose form has changed.
+    /// The paths of the nodes whose wire format has changed.
     pub(crate) changed: Vec<Arc<str>>,
     pub(crate) removed: Vec<Arc<str>>,
-    /// The nodes whose sentence, or whose state, can follow from what has changed.
+    /// The nodes whose sentence or state can depend on these changes.
     pub(crate) follow: Vec<Arc<str>>,
 }
 
 impl Mirror {
-    /// Makes it equal to a whole tree.
+    /// Makes the mirror equal to a whole tree.
     pub(crate) fn replace(&mut self, tree: TreeSnapshot, source: &impl Source) -> Delta {
         let mut seen = HashSet::new();
         let mut read = Vec::new();
@@ -64,7 +64,8 @@ impl Mirror {
             let mut indices = Vec::with_capacity(children.len());
             let mut before = None;
             for child in &children {
-                // An index that is in order stays, so that the end of one node does not change all after it.
+                // A known index that is still in order is kept, so that the end of one node does not change all nodes
+                // after it.
                 let known = self.nodes.get(child.path.as_str()).map(|known| known.index);
                 let least = before.map_or(0, |before: u32| before + 1);
                 let index = known.filter(|known| *known >= least).unwrap_or(least);
@@ -101,7 +102,7 @@ impl Mirror {
         delta
     }
 
-    /// Enters what was read of these nodes; `None` if a node is no longer there.
+    /// Enters these nodes as they were read; `None` if a node no longer exists.
     pub(crate) fn update(&mut self, read: Vec<(Arc<str>, Option<NodeSnapshot>)>, source: &impl Source) -> Delta {
         let mut delta = Delta::default();
         let mut entered = Vec::with_capacity(read.len());
@@ -131,7 +132,7 @@ impl Mirror {
         delta
     }
 
-    /// Enters a node and returns the facts of before.
+    /// Enters a node, and returns its previous facts.
     fn enter(
         &mut self,
         path: &Arc<str>,
@@ -161,7 +162,7 @@ impl Mirror {
         None
     }
 
-    /// Removes a node with what is in it.
+    /// Removes a node and everything in it.
     fn remove(&mut self, path: &Arc<str>, delta: &mut Delta) {
         let mut next = vec![Arc::clone(path)];
         while let Some(path) = next.pop() {
@@ -179,7 +180,7 @@ impl Mirror {
         }
     }
 
-    /// Makes the form of the wire, and notes the node if that has changed.
+    /// Formats a node for the wire, and adds it to the delta if the result has changed.
     fn render(&mut self, path: &Arc<str>, snapshot: &str, source: &impl Source, delta: &mut Delta) {
         let Some(node) = self.nodes.get(path) else { return };
         let why = Why::of(&node.facts, self);
@@ -188,7 +189,7 @@ impl Mirror {
             return;
         }
         delta.follow.extend(self.order.dependents(path));
-        // A group that is not ready names the child that it waits for.
+        // The sentence of a group that is not ready names the child that it waits for.
         let unready = |parent: &&Arc<str>| self.facts(parent).is_some_and(|parent| !parent.ready);
         delta.follow.extend(node.parent.as_ref().filter(unready).cloned());
         if node.facts.is_group && node.facts.state != TaskState::Running {
@@ -204,7 +205,7 @@ impl Mirror {
         }
     }
 
-    /// Returns the group that a path is in: the nearest that is known, or else the root.
+    /// Returns the nearest known group around a path, or else the root.
     fn parent_of(&self, path: &str) -> Option<Arc<str>> {
         let mut rest = path;
         while let Some((above, _)) = rest.rsplit_once('/') {
@@ -222,7 +223,7 @@ impl Mirror {
         self.nodes.contains_key(path)
     }
 
-    /// Returns the paths of a node and of all in it, parents before children.
+    /// Returns the paths of a node and of everything in it, parents before children.
     pub(crate) fn within(&self, path: &str) -> Vec<Arc<str>> {
         let mut found = Vec::new();
         let mut next: Vec<_> = self.nodes.get_key_value(path).map(|(path, _)| Arc::clone(path)).into_iter().collect();
@@ -245,7 +246,7 @@ impl Mirror {
         self.nodes.get(path).map(|node| &node.json)
     }
 
-    /// Returns what a node that was read now is, beside the others as they are known.
+    /// Formats a node that was just read. The other nodes are those of the mirror.
     pub(crate) fn render_anew(&self, path: &str, node: &NodeSnapshot, source: &impl Source) -> Option<(String, Why)> {
         let (path, known) = self.nodes.get_key_value(path)?;
         let facts = Facts::of(node, path);

@@ -1,7 +1,7 @@
-//! What is shown, as data: nodes, the "why" sentence, timers, details and events, in the form of the wire.
+//! The shown data: nodes, the "why" sentence, timers, details and events, in the wire format.
 //!
-//! `mirror` keeps the tree as clients have it, of `facts` and texts (`node`). `why`, `mirror` and `changes` are pure;
-//! `read` asks the supervisor and the history, and `slot` the slots for what has no node yet.
+//! `mirror` keeps the tree that was sent to clients, as `facts` and texts (`node`). `why`, `mirror` and `changes` are
+//! pure; `read` reads the supervisor and the history, and `slot` finds waiting submissions, which have no node yet.
 
 mod changes;
 mod event;

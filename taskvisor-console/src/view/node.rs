@@ -1,4 +1,4 @@
-//! The form of a node on the wire: that of its snapshot, and what the console adds.
+//! The wire format of a node: its snapshot, and the fields that the console adds.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use taskvisor::{AttemptOutcome, NodeSnapshot, PathHistory};
 use super::times::{rfc3339, unix_ms};
 use super::why::Why;
 
-/// What the console adds to a snapshot.
+/// The fields that the console adds to a snapshot.
 pub(crate) struct Extra<'a> {
     pub(crate) parent: Option<&'a str>,
     pub(crate) index: u32,
@@ -19,7 +19,7 @@ pub(crate) struct Extra<'a> {
 
 /// Writes a snapshot without children as an object.
 pub(crate) fn of_snapshot(node: &NodeSnapshot) -> String {
-    // It has texts and numbers only, which cannot fail.
+    // A snapshot has only texts and numbers, whose serialization cannot fail.
     serde_json::to_string(node).unwrap_or_else(|_| "{}".to_owned())
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn why(why: &Why) -> serde_json::Value {
     }
 }
 
-/// The most attempts of a node.
+/// The largest number of attempts of a node.
 const RECENT: usize = 30;
 
 /// Writes the last attempts: when each began and ended in milliseconds since 1970, its outcome and its number.
@@ -69,11 +69,11 @@ pub(crate) fn recent(history: &PathHistory) -> String {
     out
 }
 
-/// Returns `true` if the history does not yet know of what the node is at.
+/// Returns `true` if the history does not have the current state of the node yet.
 pub(crate) fn is_behind(history: &PathHistory, attempt: u32, is_running: bool) -> bool {
     match history.last() {
         Some(last) => (last.attempt, last.outcome == AttemptOutcome::Running) != (attempt, is_running),
-        // It has dropped the path, unless this is the first attempt.
+        // A history without the path has dropped it, unless this is the first attempt.
         None => attempt == 1,
     }
 }

@@ -1,4 +1,4 @@
-//! Which nodes are declared to be after which.
+//! The declared order of nodes: which are after which.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Enters the siblings that a node is after. Another run of its group can have other ones.
+    /// Enters the siblings that a node is after. They can change with a run of its group.
     pub(crate) fn set(&mut self, path: &Arc<str>, parent: Option<&str>, names: &[String]) {
         if names.is_empty() && !self.after.contains_key(path) {
             return;

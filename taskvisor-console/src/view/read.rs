@@ -1,4 +1,4 @@
-//! Asks the supervisor and the history for what is shown.
+//! Reads the shown data from the supervisor and the history.
 
 use std::time::SystemTime;
 
@@ -16,10 +16,10 @@ use crate::settings::Settings;
 use crate::sync::lock;
 use crate::view::Status;
 
-/// The most events of a path in its details, and of all in the log.
+/// The largest number of events in the details of a path, and in the log.
 const EVENTS: usize = 50;
 
-/// Reads the tree as it is shown.
+/// Reads the tree, with redacted errors.
 pub(crate) fn tree(settings: &Settings) -> TreeSnapshot {
     let mut tree = settings.supervisor.tree();
     if settings.redact.is_some() {
@@ -38,7 +38,8 @@ fn mirror(settings: &Settings) -> Mirror {
     mirror
 }
 
-/// Returns the whole, or the part at a path, without its begin. `None` if there is nothing at the path.
+/// Returns the message of the whole tree, or of the part at a path, without its head. `None` if there is nothing at the
+/// path.
 pub(crate) fn now(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
     let mirror = mirror(settings);
     let status = Status::of(&settings.supervisor.health());
@@ -47,7 +48,7 @@ pub(crate) fn now(settings: &Settings, hub: &Hub, path: &str) -> Option<String> 
     Some(full(&mirror, path, &at, &slots(settings), &leases(settings)))
 }
 
-/// Returns a node beside the others: as a pump knows them, or else as they are.
+/// Formats a node. The other nodes are those of the mirror if a pump runs, and are read otherwise.
 fn rendered(settings: &Settings, hub: &Hub, node: &NodeSnapshot) -> Option<(String, Why)> {
     if let Some(known) = lock(&hub.mirror).as_ref().and_then(|mirror| mirror.render_anew(&node.path, node, settings)) {
         return Some(known);
@@ -55,7 +56,7 @@ fn rendered(settings: &Settings, hub: &Hub, node: &NodeSnapshot) -> Option<(Stri
     mirror(settings).render_anew(&node.path, node, settings)
 }
 
-/// Returns everything about one node. `None` if there is none.
+/// Returns the details of one node. `None` if there is no such node.
 pub(crate) fn detail(settings: &Settings, hub: &Hub, path: &str) -> Option<String> {
     let mut detail = settings.supervisor.detail(path)?;
     settings.redact_node(&mut detail.node);
@@ -107,13 +108,13 @@ pub(crate) fn why(settings: &Settings, hub: &Hub, path: &str) -> Option<String> 
     Some(json!({ "path": path, "why": node::why(&why), "sentence": sentence }).to_string())
 }
 
-/// Returns what waits for a time, the soonest first. What stands by waits for its lease: another replica runs it at its
-/// time.
+/// Returns the nodes that wait for a time, the soonest first. Nodes that stand by are left out: another replica runs
+/// them at their times.
 pub(crate) fn timers(settings: &Settings) -> String {
     let mut timers = Vec::new();
     let mut next = vec![settings.supervisor.tree().root];
     while let Some(mut node) = next.pop() {
-        // Nothing in a group that stands by begins here.
+        // No task in a group that stands by begins in this process.
         if node.state == TaskState::Standby {
             continue;
         }
@@ -139,7 +140,7 @@ pub(crate) fn timers(settings: &Settings) -> String {
 }
 
 pub(crate) fn slots(settings: &Settings) -> String {
-    // They have texts and numbers only, which cannot fail.
+    // Snapshots have only texts and numbers, whose serialization cannot fail.
     serde_json::to_string(&settings.supervisor.slots()).unwrap_or_else(|_| "[]".to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! A submission that waits in a slot: it has no node yet.
+//! A submission that waits in a slot and has no node yet.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use taskvisor::SupervisorHandle;
 
 use super::why::{Why, shown};
 
-/// Where a submission waits.
+/// The slot and the position of a waiting submission.
 pub(crate) struct Waits {
     pub(crate) slot: String,
-    /// 1 is the next one to start.
+    /// The position, from 1 for the submission that starts next.
     position: usize,
     paused: bool,
 }
@@ -28,7 +28,7 @@ impl Waits {
         Why::new(format!("waits at position {} in the slot {}{paused}", self.position, shown(&self.slot)))
     }
 
-    /// Why an action on it is refused.
+    /// Returns the reason why an action on the submission is refused.
     pub(crate) fn refusal(&self, is_cancel: bool) -> Cow<'static, str> {
         let refused = if is_cancel {
             "before it starts, only the handle that `submit` returned can cancel it"

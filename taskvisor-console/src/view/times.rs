@@ -33,7 +33,7 @@ pub(crate) fn unix_ms(at: SystemTime) -> u64 {
 
 /// Formats a duration in its two largest units: `3 s`, `2 min 5 s`, `1 h 30 min`, `2 d 4 h`.
 pub(crate) fn spoken(duration: Duration) -> String {
-    // A countdown that has not ended does not say zero.
+    // Rounded up, so that a countdown is zero only at its end.
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     let pair = |large: u64, of: &str, small: u64, part: &str| match small {
         0 => format!("{large} {of}"),

@@ -1,4 +1,4 @@
-//! The "why" sentence: why a task or group does not run, or what it does.
+//! The "why" sentence: the reason why a task or group does not run, or its state.
 
 use std::time::SystemTime;
 
@@ -7,15 +7,15 @@ use taskvisor::{OutcomeKind, Problem, TaskState, WaitingFor};
 use super::facts::{Facts, Look};
 use super::times::spoken;
 
-/// Why a node is in its state: `waits for store/pool, in backoff`. If that lasts until a time, `, 3 s left` belongs after
-/// the text.
+/// The reason for the state of a node: `waits for store/pool, in backoff`. If that lasts until a time, `, 3 s left`
+/// belongs after the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Why {
     pub(crate) text: String,
     pub(crate) until: Option<SystemTime>,
 }
 
-/// The most nodes that a sentence names one after another, as in `waits for a, which waits for b`.
+/// The largest number of nodes in a chain, as in `waits for a, which waits for b`.
 const LINKS: usize = 6;
 
 impl Why {
@@ -49,7 +49,7 @@ impl Why {
         }
     }
 
-    /// Adds who holds the permits that a task waits for, after "all of which are held".
+    /// Adds the holders of the permits that a task waits for, after "all of which are held".
     pub(super) fn name_holders(&mut self, holders: &[String]) {
         let named: Vec<_> = holders.iter().take(LINKS).map(|path| shown(path)).collect();
         match (holders.len().saturating_sub(named.len()), named.is_empty()) {
@@ -100,7 +100,7 @@ fn ended(node: &Facts) -> &'static str {
     }
 }
 
-/// A node that waits: first the state that says why by itself, and then what it waits for.
+/// Describes a node that waits. States that are a reason by themselves come first, and then the target of the wait.
 fn waiting(node: &Facts, tree: &impl Look, links: usize) -> Why {
     let until = node.next_at;
     match node.state {
@@ -144,7 +144,7 @@ fn failed(node: &Facts) -> String {
 }
 
 fn waits_for(paths: &[String], tree: &impl Look, links: usize) -> Why {
-    // The first that cannot run by itself says most; `paths` are in the order of the declaration.
+    // The first path is named; `paths` are in the order of the declaration.
     let Some(first) = paths.first() else { return Why::new("is about to begin") };
     let more = match paths.len() - 1 {
         0 => String::new(),
@@ -170,7 +170,7 @@ fn waits_for_group(node: &Facts, tree: &impl Look, links: usize) -> Why {
     Why::until(format!("waits for its group {name}, {how}"), until)
 }
 
-/// The group starts it again at a time, with the siblings that failed.
+/// Describes a node that its group starts again at a time, with the failed siblings.
 fn waits_for_restart(node: &Facts, tree: &impl Look) -> Why {
     let Some(group) = tree.find_parent(&node.path) else { return Why::until("waits for its time", node.next_at) };
     let name = if group.path.is_empty() { "the tree".to_owned() } else { shown(&group.path) };
@@ -186,7 +186,7 @@ fn lease(owner: Option<&str>) -> Why {
     })
 }
 
-/// Names the highest of what is paused above it.
+/// Names the highest paused group above the node.
 fn paused(node: &Facts, tree: &impl Look) -> Why {
     let mut highest = None;
     let mut above = tree.find_parent(&node.path);
@@ -201,7 +201,7 @@ fn paused(node: &Facts, tree: &impl Look) -> Why {
     })
 }
 
-/// Describes what another node waits for, after its path and a comma.
+/// Describes the state of another node, to follow its path and a comma.
 fn how_it_is(node: &Facts, tree: &impl Look, links: usize) -> (String, Option<SystemTime>) {
     let until = |text: &str| (text.to_owned(), node.next_at);
     match node.state {
@@ -226,7 +226,7 @@ fn how_it_is(node: &Facts, tree: &impl Look, links: usize) -> (String, Option<Sy
     }
 }
 
-/// Returns a name as it is, unless it could be taken for words of the sentence.
+/// Returns a name, quoted if it could be mistaken for words of the sentence.
 pub(crate) fn shown(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != ',');
     if is_plain { name.to_owned() } else { format!("{name:?}") }

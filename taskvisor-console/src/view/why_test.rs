@@ -40,7 +40,7 @@ fn after(paths: &[&str]) -> WaitingFor {
     WaitingFor::After(paths.iter().map(ToString::to_string).collect())
 }
 
-/// A tree whose paths say which is in which.
+/// A tree of facts by path.
 #[derive(Default)]
 struct Nodes(BTreeMap<Arc<str>, Facts>);
 
@@ -75,7 +75,7 @@ fn alone(node: Facts) -> String {
     Nodes::of([node]).sentence(&path)
 }
 
-/// All that a node can wait for.
+/// Returns each kind of wait.
 fn waits() -> Vec<Option<WaitingFor>> {
     vec![
         None,
@@ -213,7 +213,7 @@ fn every_state_of_a_group_has_a_sentence() {
     }
 }
 
-/// What no table has is still said in words, and never with what is for programmers.
+/// Each combination that no table has still gives a sentence, without `Debug` output.
 #[test]
 fn every_combination_has_a_sentence() {
     for state in STATES {

@@ -1,4 +1,4 @@
-//! What to write instead of texts that mean something elsewhere.
+//! Suggestions for texts that other dialects accept.
 
 use super::field::Field;
 use super::parse::NICKNAMES;
@@ -61,7 +61,7 @@ fn of_time_of_day(text: &str) -> Option<String> {
     (hour <= Field::Hour.last() && minute <= Field::Minute.last()).then(|| format!("{minute} {hour} * * *"))
 }
 
-/// Returns what to write instead of a nickname that other dialects know.
+/// Returns the replacement of a nickname of other dialects.
 pub(super) fn on_nickname(word: &str) -> Option<&'static str> {
     match word {
         "@reboot" => Some("without `cron`, a task starts with its tree"),
@@ -70,7 +70,7 @@ pub(super) fn on_nickname(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns what to write instead of an item that other dialects know.
+/// Returns the replacement of an item of other dialects.
 pub(super) fn on_item(field: Field, item: &str) -> Option<&'static str> {
     let is_day_of_month = field == Field::DayOfMonth;
     let upper = item.to_ascii_uppercase();
@@ -89,7 +89,7 @@ pub(super) fn on_item(field: Field, item: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns what would be right instead of an unknown name in a field.
+/// Returns the suggestion for an unknown name in a field.
 pub(super) fn on_name(field: Field, word: &str) -> String {
     let lower = word.to_lowercase();
     let names = || field.names().iter().copied();

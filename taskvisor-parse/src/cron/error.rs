@@ -1,10 +1,10 @@
-//! What is wrong with the text of a pattern.
+//! The errors in the text of a pattern.
 
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
-/// Everything that is wrong with the text of a pattern, at least one error. Its `Display` joins their messages.
+/// All errors in the text of a pattern, at least one. Its `Display` joins their messages.
 ///
 /// # Examples
 ///
@@ -25,7 +25,8 @@ use std::ops::Range;
 pub struct Errors(Vec<PatternError>);
 
 impl Errors {
-    /// Returns the errors: those of the fields from left to right, then that the days of the pattern never come.
+    /// Returns the errors: those of the fields from left to right, and then the error that the days of the pattern
+    /// never come.
     pub fn iter(&self) -> std::slice::Iter<'_, PatternError> {
         self.0.iter()
     }
@@ -60,12 +61,12 @@ pub struct PatternError {
 }
 
 impl PatternError {
-    /// Returns the message. It names the token, the text, and what would be right.
+    /// Returns the message. It names the token, the text, and a valid form.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Returns where the token is in the text, in bytes. Both ends are boundaries of characters.
+    /// Returns the range of the token in the text, in bytes. Both ends are boundaries of characters.
     ///
     /// # Examples
     ///

@@ -60,7 +60,7 @@ impl Field {
         }
     }
 
-    /// What an item may be, for messages.
+    /// A description of valid items, for messages.
     pub(super) const fn items(self) -> &'static str {
         match self {
             Self::Minute => "`*`, a number from 0 to 59, a range such as `0-29`, or a step such as `*/15`",
@@ -89,7 +89,7 @@ impl fmt::Display for Field {
 pub(super) struct Values {
     /// Bit `n` is set if the field has the value `n`. Sunday is 0.
     pub(super) set: u64,
-    /// The field begins with `*`.
+    /// `true` if the field begins with `*`.
     pub(super) star: bool,
 }
 

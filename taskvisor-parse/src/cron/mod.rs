@@ -1,4 +1,4 @@
-//! Cron patterns, and when they occur in a time zone.
+//! Cron patterns, and their occurrences in a time zone.
 //!
 //! A [`Pattern`] is five fields, in the grammar of the Open Cron Pattern Specification (OCPS) 1.0 and the nicknames and
 //! day modifiers of its successors:

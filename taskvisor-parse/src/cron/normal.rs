@@ -57,7 +57,7 @@ pub(super) fn list(field: Field, values: Values, more: impl IntoIterator<Item = 
     items.join(",")
 }
 
-/// Returns the smallest step of a `*` that gives none but these values, and the values that it gives.
+/// Returns the smallest step of a `*` whose values are all in the set, and these values.
 fn star_step(field: Field, set: u64) -> (u32, u64) {
     let of_step = |step| steps(field.first(), field.last(), step);
     let fitting = |step: &u32| of_step(*step) & !set == 0;

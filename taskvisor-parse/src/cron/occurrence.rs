@@ -1,4 +1,4 @@
-//! When a pattern occurs in a time zone.
+//! The occurrences of a pattern in a time zone.
 
 use super::calendar::{Civil, FIRST, LAST};
 use super::pattern::Pattern;
@@ -31,8 +31,8 @@ impl Pattern {
     /// Returns the first occurrence after an instant, which is given in seconds since the Unix epoch. It is always
     /// later than that. For an instant within a second, give that second without its fraction.
     ///
-    /// Returns `None` if there is none before the end of the year 9999. So it does if changes of the clock skip all
-    /// local times of a wildcard. An instant before the year 1 counts as the first one of that year.
+    /// Returns `None` if there is none before the end of the year 9999. This is also the case if changes of the clock
+    /// skip all local times of a wildcard. An instant before the year 1 counts as the first one of that year.
     ///
     /// # Examples
     ///
@@ -79,7 +79,7 @@ impl Pattern {
     pub fn latest(&self, after: i64, until: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
         let until = until.min(LAST);
         let mut latest = self.first_within(after, until, zone)?;
-        // Between `latest` and `empty_after` there may be later ones, and none after `empty_after`.
+        // There may be later occurrences up to `empty_after`, and none after it.
         let mut empty_after = until;
         while empty_after - latest.at > 1 {
             let middle = latest.at + (empty_after - latest.at) / 2;
@@ -111,7 +111,7 @@ impl Pattern {
             let at = instant.max(due - piece.ahead);
             match piece.end {
                 Some(end) if end <= at => instant = end,
-                // Not in the past, even with a zone that does not always answer the same.
+                // Never in the past, even if the zone is inconsistent.
                 _ => return Some(Occurrence::new(at.max(after + 1), due, piece.ahead)),
             }
         }
@@ -125,7 +125,7 @@ impl Pattern {
             let due = self.next_local(instant + piece.ahead)?;
             let at = due - piece.ahead;
             match piece.end {
-                // Not in this piece. Afterwards, the clock shows no time before `end - MAX_OFFSET`.
+                // There is no occurrence in this piece. After it, the clock shows no time before `end - MAX_OFFSET`.
                 Some(end) if end <= at => instant = end.max(self.next_local(end - MAX_OFFSET)? - MAX_OFFSET),
                 _ => return Some(Occurrence::new(at, due, piece.ahead)),
             }
@@ -136,7 +136,7 @@ impl Pattern {
 
 /// Returns the latest time that the local clock has shown up to an instant, inclusive.
 fn reached(zone: &(impl Zone + ?Sized), instant: i64) -> i64 {
-    // Before that, the clock showed less than it does now, whatever the offsets were.
+    // Before this instant, the clock showed an earlier time than now, for any offsets.
     let mut from = instant - 2 * MAX_OFFSET;
     let mut latest = i64::MIN;
     while from <= instant {

@@ -8,10 +8,10 @@ use super::token::Token;
 use super::{advice, normal};
 use crate::suggest;
 
-/// The maximum length of a text in bytes. A pattern that writes out every value has less.
+/// The maximum length of a text in bytes. A pattern that lists every value is shorter.
 const MAX_LENGTH: usize = 1_000;
 
-/// Nicknames, and the patterns that they stand for.
+/// Nicknames, and their patterns.
 pub(super) const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -28,8 +28,8 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// All errors of all fields, or what is wrong with the text as a whole. A pattern that never comes, and a text of
-    /// more than 1,000 bytes, are errors too.
+    /// All errors of all fields, or the error of the text as a whole. A pattern that never comes, and a text of more
+    /// than 1,000 bytes, are errors too.
     ///
     /// # Examples
     ///
@@ -78,7 +78,7 @@ impl<'t> Reader<'t> {
         self.errors.push(token.span(), message);
     }
 
-    /// Formats a token and where it is.
+    /// Formats a token and its text.
     fn quote(&self, token: Token<'t>) -> String {
         format!("`{token}` in {:?}", self.text)
     }
@@ -305,7 +305,7 @@ fn before_l(item: Token<'_>) -> Option<Token<'_>> {
     (day.number().is_some() || DAYS.iter().any(|name| day.is(name))).then_some(day)
 }
 
-/// Formats the values of a range that ends before it begins, and so goes around the end of the field, in order.
+/// Formats the values of a range that ends before it begins, and so wraps around the end of the field, in order.
 fn around(field: Field, first: u32, last: u32, step: u32) -> String {
     let of_offset = |offset| field.first() + (first - field.first() + offset) % field.count();
     let offsets = (0..=last + field.count() - first).step_by(usize::try_from(step).unwrap_or(1));

@@ -6,13 +6,13 @@ use super::calendar::{self, DAY, Date, FIRST, LAST, MINUTE, first_of_month, mont
 use super::error::Errors;
 use super::field::{Values, next_in};
 
-/// In [`Pattern::ordinals`] the last occurrence of a weekday in a month.
+/// The bit of [`Pattern::ordinals`] for the last occurrence of a weekday in a month.
 pub(super) const LAST_ONE: u32 = 6;
 
 /// The first day of a month, and the days that follow it after whole weeks.
 const WEEKLY: u64 = 1 << 1 | 1 << 8 | 1 << 15 | 1 << 22 | 1 << 29;
 
-/// The calendar repeats after so many years.
+/// The calendar repeats after this number of years.
 const CYCLE: i64 = 400;
 
 /// A cron pattern of five fields; [`cron`](super) describes its grammar and meaning.
@@ -36,7 +36,7 @@ pub struct Pattern {
     pub(super) minute: Values,
     pub(super) hour: Values,
     pub(super) day: Values,
-    /// The day of month has `L`.
+    /// `true` if the day of month has `L`.
     pub(super) last_day: bool,
     pub(super) month: Values,
     pub(super) weekday: Values,
@@ -109,7 +109,7 @@ impl Pattern {
             return Some(first_of_month(year, month) + day - 1);
         }
         let rest_of_year = (month + 1..=12).map(|month| (year, month));
-        // What does not come in a whole cycle of the calendar never comes.
+        // A day that does not come in a whole cycle of the calendar never comes.
         let years = (year + 1..=calendar::LAST_YEAR.min(year + CYCLE))
             .flat_map(|year| (1..=12).map(move |month| (year, month)));
         rest_of_year.chain(years).filter(|(_, month)| self.month.has(*month)).find_map(|(year, month)| {

@@ -1,4 +1,4 @@
-//! Parts of a text that know where they are.
+//! Parts of a text with their positions.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,12 +1,12 @@
-//! What a pattern needs to know of a time zone.
+//! The time zone of a pattern.
 
 /// The largest offset in seconds: 26 hours. No zone has more.
 pub(super) const MAX_OFFSET: i64 = 26 * 3_600;
 
 /// A time zone: the offset of the local clock at each instant.
 ///
-/// Offsets beyond 26 hours count as 26 hours. To find an occurrence takes a number of steps that grows with the number
-/// of changes of the offset until then.
+/// Offsets beyond 26 hours count as 26 hours. The number of steps to find an occurrence grows with the number of
+/// changes of the offset before it.
 ///
 /// # Examples
 ///
@@ -38,13 +38,13 @@ pub trait Zone {
     fn offset(&self, instant: i64) -> Offset;
 }
 
-/// An offset of the local clock, and how long it holds.
+/// An offset of the local clock, and the end of its validity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Offset {
-    /// Seconds that the local clock is ahead of UTC; negative to the west of it.
+    /// The seconds that the local clock is ahead of UTC; negative to the west.
     pub seconds: i32,
-    /// A later instant, in seconds since the Unix epoch, up to which the offset holds; there it may change. `None` if
-    /// it does not change any more.
+    /// The instant, in seconds since the Unix epoch, at which the offset may change next. It is later than the queried
+    /// instant. `None` if the offset does not change any more.
     pub until: Option<i64>,
 }
 
@@ -64,7 +64,7 @@ impl Zone for Utc {
     }
 }
 
-/// A time in which the offset does not change, from an instant on.
+/// A span of time from an instant on, in which the offset does not change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     /// Seconds that the local clock is ahead of UTC.

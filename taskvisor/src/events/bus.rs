@@ -7,7 +7,7 @@
 //! busy, and then shares the events with all lanes, so that one wake-up serves many events. A slow subscriber fills
 //! only its own lane.
 //!
-//! The [`Exchange`] moves the events. The bus knows the subscribers, and spawns the relay and the workers. At any time
+//! The [`Exchange`] moves the events. The bus holds the subscribers, and spawns the relay and the workers. At any time
 //! there is at most one relay, and one worker for each lane. If one ends with its runtime or by a panic, the next use
 //! of the bus spawns another, which continues with the remaining events.
 
@@ -103,7 +103,8 @@ impl Bus {
         self.exchange.publish(event, |event| self.taps.hear(event));
     }
 
-    /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
+    /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports about subscribers and the
+    /// result of a shutdown.
     pub(crate) fn publish_surely(&self, event: Event) {
         self.exchange.publish_surely(event, |event| self.taps.hear(event));
     }
@@ -166,7 +167,7 @@ async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
         duty.batch = None;
-        // If nothing is next, the wait below yields anyway.
+        // If the lane is empty, `next` waits, which yields as well.
         let is_last = bus.exchange.lane(lane).is_empty();
         if !is_last {
             give_way().await;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::{Event, Reason};
 use crate::task::StopReason;
 
-/// Makes [`EventKind`] and [`EventData`] from the rows, one for each kind.
+/// Generates [`EventKind`] and [`EventData`]: each row is a variant of both.
 ///
 /// A row is `Kind: Level { fields }`. `Level` is the usual level of the kind in the log. A field is `name: Type`, whose
-/// value is the local variable of that name, or `name: Type = value`. The docs are those of both variants.
+/// value is the local variable of that name, or `name: Type = value`. The docs of a row are put on both variants.
 macro_rules! events {
     (@value $field:ident) => { $field };
     (@value $field:ident $value:expr) => { $value };
@@ -66,14 +66,14 @@ events! {
     /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; unless it succeeded, `stop`, and `reason`: the error of the attempt, or `stop` as text |
     /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
     /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
-    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval`, `throttled` or `schedule` after a success; after a run of a schedule that is given up, `schedule` too |
+    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After the end of an attempt, the next one waits. Not published for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval`, `throttled` or `schedule` after a success; `schedule` also after a run of a schedule that is given up |
     /// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
     /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
-    /// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
+    /// | [`TaskAdded`](Self::TaskAdded) | A task is registered; a submission to a slot is when its turn comes. | `task`, `id` |
     /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
-    /// | [`TaskReady`](Self::TaskReady) | A task became ready by [`TaskContext::ready`](crate::TaskContext::ready), or by its first success, or by the first after it was not ready any more ([`Ready::FirstSuccess`](crate::Ready::FirstSuccess)). With other readiness, `TaskStarting` or the end says it. | `task`, `id`, `attempt` |
-    /// | [`GroupFailed`](Self::GroupFailed) | A group other than the root failed, by its limit or a critical child, or its children could not be made. | `task`: the path of the group; `reason`: the chain of failures, which is the [error](Event::error): a [`FailureChain`](crate::FailureChain); `count`: the number of consecutive failures; `delay_ms`: the time until it starts again, unless it does not |
-    /// | [`GroupRestarted`](Self::GroupRestarted) | A run of a group begins after another, because it failed or was restarted, or with the siblings of a group. | `task`: the path of the group; `count`: the number of runs after the first |
+    /// | [`TaskReady`](Self::TaskReady) | A task became ready by [`TaskContext::ready`](crate::TaskContext::ready), or by its first success, or by the first after it was not ready any more ([`Ready::FirstSuccess`](crate::Ready::FirstSuccess)). With other values of `Ready` there is no such event: the task is ready from `TaskStarting`, or from its end. | `task`, `id`, `attempt` |
+    /// | [`GroupFailed`](Self::GroupFailed) | A group other than the root failed: it exceeded its limit, a critical child failed, or its children could not be made. | `task`: the path of the group; `reason`: the chain of failures, which is the [error](Event::error): a [`FailureChain`](crate::FailureChain); `count`: the number of consecutive failures; `delay_ms`: the time until it starts again; not set if it does not |
+    /// | [`GroupRestarted`](Self::GroupRestarted) | A further run of a group begins: the group failed, was restarted, or restarts with its siblings. | `task`: the path of the group; `count`: the number of runs after the first |
     /// | [`GroupEnded`](Self::GroupEnded) | A group other than the root has ended for good: all its children have ended. | `task`: the path of the group; unless it completed, `reason`: the failure, or `stop` as text; `stop` after a stop request |
     /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
     /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
@@ -90,8 +90,8 @@ events! {
     /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, they were due since `last_run`, or a later one takes the place of one that was interrupted. | `task`, `id`, `count`, `reason`; `attempt`: the one that makes up for them, or else the last |
     /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
     /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
-    /// | [`LeaseReleased`](Self::LeaseReleased) | A lease was given back, after its work has ended, as the store has confirmed: others can have it at once. | `task`, `count`: the fencing token; `reason`: the key |
-    /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton has not ended though its lease has: it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
+    /// | [`LeaseReleased`](Self::LeaseReleased) | The store has confirmed the release of a lease, after the end of its work: another replica can acquire it at once. | `task`, `count`: the fencing token; `reason`: the key |
+    /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton still runs after the end of its lease, because it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
     /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |
     /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up; a `splay` is longer than the period of `every`; and other conditions that can lead to a failure. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
@@ -230,7 +230,7 @@ events! {
         task: &'a str,
     }
 
-    /// A task is ready, apart from the begin of an attempt: the attempt has said so, or it was the first success.
+    /// A task became ready during an attempt, by a call of `ready`, or by its first success.
     TaskReady: Info {
         /// The path of the task.
         task: &'a str,
@@ -250,7 +250,7 @@ events! {
         reason: &'a Reason,
     }
 
-    /// A run of a group begins that is not its first.
+    /// A run of a group begins, after its first.
     GroupRestarted: Info {
         /// The path of the group.
         task: &'a str,
@@ -375,16 +375,16 @@ events! {
         waiting: u64 = count,
     }
 
-    /// Runs of a [schedule](crate::Schedule) did not begin on time; `reason` says of which time the latest was, and what
-    /// comes of it. See [`Missed`](crate::Missed).
+    /// Runs of a [schedule](crate::Schedule) did not begin on time; `reason` has the time of the latest one, and
+    /// whether an attempt makes up for them. See [`Missed`](crate::Missed).
     RunsMissed: Warn {
         /// The path of the task.
         task: &'a str,
         /// The last attempt, counted from 1; 0 before the first.
         attempt: u32,
-        /// The number of runs; 1,000 stands for more.
+        /// The number of runs; 1,000 means at least that many.
         count: u64,
-        /// The time of the latest, and whether an attempt makes up for them.
+        /// The time of the latest one, and whether an attempt makes up for them.
         reason: &'a Reason,
     }
 
@@ -402,7 +402,7 @@ events! {
     LeaseLost: Warn {
         /// The path of the task or group.
         task: &'a str,
-        /// Why.
+        /// The cause.
         reason: &'a Reason,
     }
 
@@ -416,7 +416,7 @@ events! {
         token: u64 = count,
     }
 
-    /// The work of a singleton has not ended though its lease has.
+    /// The work of a singleton still runs after the end of its lease.
     LeaseOverrun: Error {
         /// The path of the task or group.
         task: &'a str,

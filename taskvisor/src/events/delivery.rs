@@ -66,7 +66,7 @@ impl<'a> Delivery<'a> {
         Poll::Ready(())
     }
 
-    /// Continues with the event in which the subscriber waits.
+    /// Continues with the event that the subscriber has not finished.
     fn resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(future) = &mut self.unfinished {
             ready!(future.as_mut().poll(cx));
@@ -85,7 +85,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// If the worker ends while the subscriber waits in an event, that event is not delivered again.
+/// If the worker ends while the subscriber handles an event, that event is not delivered again.
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         if let Some(unfinished) = self.unfinished.take() {

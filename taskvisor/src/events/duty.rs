@@ -87,7 +87,7 @@ impl<H: AsRef<Exchange>> Drop for Duty<H> {
             drop(rest);
         }
         exchange.crew.leave(self.index);
-        // Waiters for its work look for another holder.
+        // The callers that wait for a delivery look for another holder of the duty.
         exchange.delivered.wake();
     }
 }

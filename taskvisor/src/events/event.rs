@@ -13,8 +13,8 @@ use crate::task::{StopReason, TaskError};
 
 /// An event of a supervisor.
 ///
-/// Which of the fields are set follows from [`kind`](Self::kind): see the table at [`EventKind`].
-/// [`data`](Self::data) gives a variant for each kind with the fields that it has.
+/// [`kind`](Self::kind) determines which of the fields are set: see the table at [`EventKind`]. [`data`](Self::data)
+/// returns a variant for each kind, with the fields of that kind.
 ///
 /// Events are for logs, metrics and alarms. A subscriber that is behind loses events, so code must not decide on them:
 /// use [`TaskHandle::outcome`](crate::TaskHandle::outcome) instead. The guide explains
@@ -32,21 +32,21 @@ pub struct Event {
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
-    /// `true` if the attempt is a further run of a periodic task, whose last attempt did not fail: of one with an interval or
-    /// a schedule. Set when it begins, unless a restart of siblings begins it, and when it succeeds. A `LogLevel` puts these
+    /// `true` for a further run of a periodic task (with an interval or a schedule) whose last attempt did not fail.
+    /// Set when the run begins, unless a restart of siblings begins it, and when it succeeds. `LogLevel` puts these
     /// events at `DEBUG`.
     pub routine: bool,
-    /// The reason as text; of a lease its key, and of a slot its change.
+    /// The reason. For a lease, its key; for a slot, its change of state.
     pub reason: Option<Reason>,
     /// The reason of the stop request that ended the attempt.
     pub stop: Option<StopReason>,
-    /// The time until the next attempt or run, in milliseconds, rounded down; of `ShutdownWaiting` the time since the stop
-    /// request.
+    /// The time until the next attempt or run, in milliseconds, rounded down; for `ShutdownWaiting`, the time since the
+    /// stop request.
     pub delay_ms: Option<u64>,
-    /// The exceeded timeout, in milliseconds, rounded down; of `ShutdownWaiting` the time until the end of the grace.
+    /// The exceeded timeout, in milliseconds, rounded down; for `ShutdownWaiting`, the time until the end of the grace.
     pub timeout_ms: Option<u64>,
-    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; of a lease its
-    /// token.
+    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; for a
+    /// lease, its token.
     pub count: Option<u64>,
     /// The sequence number, which increases from event to event.
     pub seq: u64,
@@ -109,8 +109,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The reason of an event: an error with its causes, each once, or another text. At most 1 KiB of it is kept, and a longer
-/// one ends in `…`. An error is formatted when it is first read, and only then.
+/// The reason of an event: an error with its causes, each once, or another text. At most 1 KiB of it is kept, and a
+/// longer one ends in `…`. An error is formatted once, at the first read.
 #[derive(Clone)]
 pub struct Reason {
     pub(super) error: Option<Arc<TaskError>>,
@@ -155,7 +155,8 @@ pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 impl Drop for Reason {
-    /// The error is the user's, and so is its drop. Each on its own: two panics in one unwinding end the process.
+    /// The drop of the error is user code, and can panic. It is caught here: a second panic during unwinding aborts the
+    /// process.
     fn drop(&mut self) {
         let _ = drop_caught(self.error.take());
     }

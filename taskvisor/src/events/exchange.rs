@@ -36,7 +36,8 @@ pub(crate) struct Exchange {
     stream_count: AtomicUsize,
     /// The number of congested lanes, and [`CROWDED`]. While it is not zero, new attempts wait.
     pressure: AtomicUsize,
-    /// The attempts that give way. A leaf: wakers are put there or taken out under it.
+    /// The wakers of the attempts that wait while a reader is behind. A leaf lock: under it, wakers are only added or
+    /// removed.
     giving_way: Mutex<Vec<Waker>>,
     /// The callers that wait for the delivery of events. Woken by each delivery, and by the end of a relay or worker.
     pub(super) delivered: Waiters,
@@ -44,7 +45,7 @@ pub(crate) struct Exchange {
     on_loss: Box<dyn Fn(usize, u64) + Send + Sync>,
 }
 
-/// The list of streams. It is copied when it changes while it is used without its lock.
+/// The list of streams. It is copied on a change while another thread uses it without the lock.
 type Streams = Arc<Vec<Arc<Outlet>>>;
 
 /// A lane. The last in the order of locks: no other is taken under it.
@@ -92,13 +93,14 @@ impl Exchange {
             if open.is_crowded() {
                 self.pressure.fetch_or(CROWDED, Ordering::Relaxed);
             }
-            // It waits only while there is no event.
+            // The relay waits only while there is no event.
             open.relay.take()
         };
         relay.into_iter().for_each(wake_caught);
     }
 
-    /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
+    /// Like `publish`, but slow readers do not lose the event. For rare events: reports about subscribers and the
+    /// result of a shutdown.
     pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) {
         let number = |open: &mut Open| {
             open.number(&mut event);
@@ -205,13 +207,13 @@ impl Exchange {
         let (next, awaited) = self.change(outlet, |lane| {
             let next = lane.poll_next();
             if next.is_pending() {
-                // In the step that finds no entry, so that no wake-up is missed.
+                // Stored under the lock under which no entry was found, so that no wake-up is missed.
                 std::mem::swap(&mut lane.reader, &mut reader);
             }
             (next, std::mem::take(&mut lane.awaited))
         });
         let _ = drop_caught(reader);
-        // A caller that begins to wait now checks the lane after this, and sees the change.
+        // A caller that begins to wait now checks the lane after this change, and sees it.
         if awaited {
             self.delivered.wake();
         }
@@ -270,7 +272,7 @@ impl Exchange {
         self.pressure.load(Ordering::Relaxed) != 0
     }
 
-    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
+    /// Notes that an attempt has waited as long as it may. Attempts no longer wait for a reader that stays behind.
     pub(crate) fn stop_giving_way(&self) {
         let now = Instant::now();
         let streams = Arc::clone(&lock(&self.streams));

@@ -11,7 +11,7 @@ use super::Event;
 use crate::panics::Fenced;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// The time that attempts wait for a reader that does not catch up.
+/// The longest time that attempts wait for a reader that does not catch up.
 const STALLED: Duration = Duration::from_millis(100);
 
 /// A range of events that several lanes share. They hold user errors, which are dropped with the last reference.
@@ -61,7 +61,7 @@ pub(super) struct Lane {
     offered: u64,
     newest: u64,
     delivered: u64,
-    /// `true` if the reader learns of each loss in order, and not once after all waiting events.
+    /// `true` if each loss is reported to the reader in order, and not once after all waiting events.
     in_order: bool,
     /// The lost events that are reported after all waiting events.
     lost: u64,
@@ -74,21 +74,21 @@ pub(super) struct Lane {
     pub(super) reader: Option<Waker>,
     /// `true` if a caller waits for a delivery.
     pub(super) awaited: bool,
-    /// `true` if it counts as congested.
+    /// `true` if the lane is counted as congested.
     pub(super) congested: bool,
-    /// The time since which attempts wait for it.
+    /// The time since which attempts wait for the reader.
     waited_for: Option<Instant>,
-    /// `true` if it stayed behind: attempts no longer wait until it has caught up.
+    /// `true` if the reader stayed behind: attempts do not wait for it until it has caught up.
     stalled: bool,
 }
 
 impl Lane {
-    /// Creates the lane of a subscriber, which learns of its losses once in a burst.
+    /// Creates the lane of a subscriber, whose losses are reported once in a burst.
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, ..Self::default() }
     }
 
-    /// Creates the lane of a stream, which learns of each loss in order.
+    /// Creates the lane of a stream, whose losses are reported in order.
     pub(super) fn of_stream(capacity: usize) -> Self {
         Self { in_order: true, ..Self::new(capacity) }
     }
@@ -105,7 +105,7 @@ impl Lane {
         !self.stalled && self.is_behind()
     }
 
-    /// Notes that an attempt has waited for it without success.
+    /// Records that an attempt has waited for the reader for as long as it may.
     pub(super) fn was_waited_for(&mut self, now: Instant) {
         if self.is_congested() {
             let since = *self.waited_for.get_or_insert(now);

@@ -45,7 +45,7 @@ impl LogLevel {
             EventKind::ShutdownRequested if event.error().is_some() => Self::Error,
             // The attempt failed after its stop request.
             EventKind::TaskStopped if event.error().is_some() => Self::Warn,
-            // Its owner canceled the submission, or sent a later one in its place. Any other reason is a rejection.
+            // The submission was canceled, or a later one superseded it. Any other reason is a rejection.
             EventKind::ControllerRejected if matches!(event.reason.as_deref(), Some("canceled" | "superseded")) => {
                 Self::Info
             }

@@ -81,7 +81,7 @@ pub(super) fn write_fields(out: &mut impl fmt::Write, event: &Event) -> fmt::Res
     }
     match &event.reason {
         Some(reason) => write!(out, " {}={:?}", words.reason, reason.as_str()),
-        // The name of the event is also that of an end in failure.
+        // The kind alone does not show whether the task completed or failed.
         None if event.kind == EventKind::ActorExhausted => write!(out, " outcome=completed"),
         None => Ok(()),
     }

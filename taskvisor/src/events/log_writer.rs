@@ -26,12 +26,12 @@ use crate::sync::lock;
 /// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```
 ///
-/// A task that fails again and again with the same error is told ever more rarely: the first three failures one by one,
-/// and then the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, its
-/// attempts are not written either, but for the first `TaskReady`: a task that runs on from there has recovered. Another
-/// error is written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another
-/// error does not say how many failures before it were left out; its attempt number does. Each failure of a group is
-/// written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
+/// Repeated failures of a task with the same error are written ever more rarely: the first three one by one, and then
+/// the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, the attempts
+/// of the task are not written either, except for the first `TaskReady`, which can be a recovery. Another error is
+/// written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another error does
+/// not have the number of failures that were left out before it; its attempt number shows it. Each failure of a group
+/// is written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -41,9 +41,9 @@ use crate::sync::lock;
 /// own thread. Output that cannot be written is dropped, for example after standard error is closed.
 ///
 /// [`LogLevel`] lists the level of each kind of event. A further run of a periodic task is
-/// [routine](crate::Event::routine), and its events are at `DEBUG`. Which events come in which order is told in
-/// [outcomes and events](crate::guide::outcomes_and_events). For `tracing` subscribers use the feature `tracing` instead; the
-/// guide lists [its spans and lines](crate::guide::observing).
+/// [routine](crate::Event::routine), and its events are at `DEBUG`. The order of events is described in [outcomes and
+/// events](crate::guide::outcomes_and_events). For `tracing` subscribers use the feature `tracing` instead; the guide
+/// lists [its spans and lines](crate::guide::observing).
 ///
 /// # Examples
 /// ```
@@ -124,7 +124,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         self
     }
 
-    /// Returns what the line of an event adds, or `None` if the event is not written.
+    /// Returns the text to append to the line of an event, or `None` if the event is not written.
     fn addition(&self, event: &Event) -> Option<String> {
         let nothing = Some(String::new());
         let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return nothing };
@@ -155,7 +155,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                 repeats.over(path);
                 nothing
             }
-            // The ends of tasks can be among what was lost.
+            // The lost events can include the ends of tasks.
             EventKind::SubscriberOverflow if **path == *self.name() => {
                 repeats.forget_late(event.at);
                 nothing
@@ -178,8 +178,8 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 impl<W: 'static> LogWriter<W> {
     /// Writes to standard error or output with `eprint!` and `print!`, so that a test captures it.
     ///
-    /// They panic if they cannot write. That is tried only once, because each panic calls the panic hook, and not at
-    /// all if a panic aborts the process.
+    /// They panic if they cannot write. After a panic they are not called again, because each panic calls the panic
+    /// hook. If panics abort the process, they are never called.
     fn print(&self, line: &str) -> bool {
         let (standard_error, standard_output) = (TypeId::of::<io::Stderr>(), TypeId::of::<io::Stdout>());
         let print: fn(&str) = match TypeId::of::<W>() {
@@ -203,7 +203,7 @@ fn wants_colors(terminal: bool, no_color: Option<&OsStr>) -> bool {
 #[async_trait]
 impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     async fn on_event(&self, event: &Event) {
-        // Counted also if the level is not written: a success is below a failure.
+        // Counted even if the level of the event is not written: a success has a lower level than a failure.
         let Some(addition) = self.addition(event) else { return };
         if LogLevel::of(event) < self.level && !addition.contains("recovered") {
             return;

@@ -49,7 +49,7 @@ impl Open {
             return false;
         }
         if self.events.len() >= self.capacity.max(BURST) {
-            // The relay has had no turn for long.
+            // The relay has not run for long.
             self.lost += u64::from(!event.kind.is_diagnostic());
             return false;
         }

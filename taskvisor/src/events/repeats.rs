@@ -1,4 +1,4 @@
-//! Which of many equal failures a log tells.
+//! Decides which of many equal failures a log writes.
 
 #[cfg(any(feature = "logging", test))]
 use std::borrow::Borrow;
@@ -9,12 +9,13 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, SystemTime};
 
-/// The number of equal failures in a row that are told one by one.
+/// The number of equal failures in a row that are written one by one.
 const SINGLY: u64 = 3;
-/// Later ones are told at this number, and then each time there are this many times more. Both are powers of two.
+/// Later failures are written at this number, and then each time the number has grown by this factor. Both are powers
+/// of two.
 const FIRST: u64 = 8;
 const TIMES: u64 = 4;
-/// A failure that comes later than this after the last one can be told as the first.
+/// A failure later than this after the last one can begin a new series.
 const LATE: Duration = Duration::from_secs(60);
 
 /// The failures of tasks, by key.
@@ -32,7 +33,7 @@ struct Streak {
     times: u64,
     since: SystemTime,
     last: SystemTime,
-    /// `true` if an attempt has become ready since.
+    /// `true` if an attempt has become ready in this series.
     #[cfg(feature = "logging")]
     ready: bool,
 }
@@ -67,7 +68,7 @@ impl<K: Hash + Eq> Repeats<K> {
         self.0.entry(key).or_insert_with(|| Streak::new(text, now)).failed(text, now)
     }
 
-    /// Returns `true` if the attempts of the task are not told: it keeps failing with the same text.
+    /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
     pub(crate) fn is_quiet<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -75,8 +76,8 @@ impl<K: Hash + Eq> Repeats<K> {
         self.0.get(key).is_some_and(Streak::is_quiet)
     }
 
-    /// An attempt has become ready. Returns `true` if that is told: the first time of each series of equal failures, as
-    /// it can be a recovery.
+    /// Notes that an attempt has become ready. Returns `true` if that is written: once in each series of equal
+    /// failures, because it can be a recovery.
     #[cfg(feature = "logging")]
     pub(crate) fn becomes_ready<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> bool
     where
@@ -87,7 +88,7 @@ impl<K: Hash + Eq> Repeats<K> {
         !was_ready || streak.times < SINGLY
     }
 
-    /// Events were lost: forgets the tasks that have not failed for long, as they may have ended.
+    /// Forgets the tasks that have not failed for long. Called when events were lost: these tasks may have ended.
     #[cfg(feature = "logging")]
     pub(crate) fn forget_late(&mut self, now: SystemTime) {
         self.0.retain(|_, streak| !streak.is_late(now));
@@ -101,7 +102,7 @@ impl<K: Hash + Eq> Repeats<K> {
         self.0.contains_key(key)
     }
 
-    /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
+    /// Ends the series: the task has succeeded or ended. Returns the number of failures, unless each was written.
     pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
     where
         K: Borrow<Q>,
@@ -117,12 +118,12 @@ impl Repeated {
         self.0.get_or_insert_with(|| Box::new(Streak::new(text, now))).failed(text, now)
     }
 
-    /// Returns `true` if the attempts of the task are not told: it keeps failing with the same text.
+    /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.as_deref().is_some_and(Streak::is_quiet)
     }
 
-    /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
+    /// Ends the series: the task has succeeded or ended. Returns the number of failures, unless each was written.
     pub(crate) fn over(&mut self) -> Option<Often> {
         self.0.take().and_then(|streak| streak.over())
     }
@@ -160,7 +161,7 @@ impl Streak {
         (self.times > SINGLY).then(|| self.often())
     }
 
-    /// Returns `true` if the task has run well since its last failure, as far as the times tell.
+    /// Returns `true` if the time since the last failure is so long that the task counts as recovered.
     fn is_over(&self, now: SystemTime) -> bool {
         if !self.is_late(now) {
             return false;
@@ -313,7 +314,7 @@ mod tests {
         for (after, expected) in [(pause * 4, Tell::Nothing), (pause * 4 + moment, Tell::Whole)] {
             assert_eq!(failed_each(pause).failed("a", "refused", at(pause * 3 + after)), expected);
         }
-        // Nor is it quiet within a minute.
+        // A failure within a minute does not begin a new series.
         for (after, expected) in [(LATE, Tell::Nothing), (LATE + moment, Tell::Whole)] {
             assert_eq!(failed_each(SECOND).failed("a", "refused", at(SECOND * 3 + after)), expected);
         }

@@ -59,7 +59,7 @@ pub struct EventStream {
 /// The filter.
 #[derive(Debug, Default)]
 struct Filter {
-    /// A bit for each kind; `None` means all kinds.
+    /// The kinds to keep; `None` means all kinds.
     kinds: Option<Vec<EventKind>>,
     path: Option<Arc<str>>,
 }

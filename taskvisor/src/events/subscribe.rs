@@ -11,7 +11,7 @@ use super::delivery::Delivery;
 /// Receives the events of a supervisor.
 ///
 /// Each subscriber has its own bounded queue and its own worker. A slow, pending or panicking subscriber delays no task
-/// and loses only its own events. It is reported once in a burst, with the count, as
+/// and loses only its own events. Losses and panics are reported once in a burst, with their number, as
 /// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
 /// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
 ///

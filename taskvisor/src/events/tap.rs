@@ -1,4 +1,4 @@
-//! Taps of the test kit, which see each event in the step that publishes it.
+//! Taps of the test kit, which receive each event in the step that publishes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Event;
 use crate::sync::lock;
 
-/// Sees each event at once. It is called under locks of the runtime: it copies what it needs, and returns.
+/// Receives each event when it is published. It is called under locks of the runtime, so it may only copy data.
 pub(crate) trait Tap: Send + Sync {
     fn hear(&self, event: &Event);
 }

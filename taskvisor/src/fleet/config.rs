@@ -1,4 +1,4 @@
-//! A fleet as a supervisor is given it.
+//! The fleet of a supervisor: a store of leases, a name, a label and a time to live.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use super::store::LeaseStore;
 use super::times::Times;
 use crate::supervisor::InvalidOption;
 
-/// The replicas of a service, and the store that says which of them owns what.
+/// The replicas of a service, and the store of leases that they share.
 ///
-/// A supervisor is given a fleet with [`TreeBuilder::with_fleet`](crate::TreeBuilder::with_fleet) or `fleet = ..` in
-/// `supervise!`. What is a [singleton](crate::TaskSpec::with_singleton) then runs in one replica at a time, and the others
-/// stand by. The guide explains [fleets](crate::guide::fleets), and what they guarantee.
+/// [`TreeBuilder::with_fleet`](crate::TreeBuilder::with_fleet), or `fleet = ..` in `supervise!`, sets the fleet of a
+/// supervisor. Each [singleton](crate::TaskSpec::with_singleton) then runs in one replica at a time, and the other
+/// replicas stand by. The guide explains [fleets](crate::guide::fleets) and their guarantees.
 ///
-/// A clone of a fleet shares its store. So supervisors that are given clones of one fleet are replicas of each other.
+/// A clone of a fleet shares its store, so supervisors with clones of one fleet are replicas of each other.
 ///
 /// # Examples
 /// Two replicas in one process, as in a test:
@@ -52,7 +52,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The time to live, unless it is set.
+    /// The default time to live.
     const TTL: Duration = Duration::from_secs(15);
 
     /// Creates a fleet over a store.
@@ -60,15 +60,15 @@ impl Fleet {
         Self { store: Arc::new(store), name: "default".into(), label: None, ttl: Self::TTL }
     }
 
-    /// Creates a fleet of this process alone: a singleton runs as any other task does, but no two units with one key run
-    /// at once. Two calls are two fleets, also in one process. To test several replicas, give them clones of one fleet, or
-    /// fleets over clones of one [`LocalStore`].
+    /// Creates a fleet of this process alone: a singleton runs as any other task does, but no two units with one key
+    /// run at once. Each call creates another fleet, also in one process. To test several replicas, give them clones of
+    /// one fleet, or fleets over clones of one [`LocalStore`].
     pub fn local() -> Self {
         Self::new(LocalStore::new())
     }
 
-    /// Sets the name of the fleet, which its replicas share. Default: `default`. Keys of fleets with different names are
-    /// apart, also in one store.
+    /// Sets the name of the fleet, which its replicas share. Default: `default`. Fleets with different names have
+    /// separate keys, also in one store.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
         self
@@ -83,8 +83,9 @@ impl Fleet {
 
     /// Sets the time to live of the session of this process. Default: 15 s. At least 500 ms, at most 1 day.
     ///
-    /// After a crash, others take over within it. The session is renewed every third of it. Work is requested to stop three
-    /// fifths of it after the last good renewal was sent, and is dropped after four fifths.
+    /// After a crash, another replica takes over within this time. The session is renewed three times in it. Work is
+    /// requested to stop three fifths of it after the last successful renewal was sent, and is dropped after four
+    /// fifths.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

@@ -8,10 +8,11 @@ pub enum LeaseError {
     /// The session is over: its time has passed, it was closed, or the store has lost it. This is final.
     #[error("the session has expired")]
     Expired,
-    /// The store could not be reached, or did not answer. The call may have been carried out; it is tried again.
+    /// The store could not be reached, or did not answer. The call may have been carried out, and is repeated.
     #[error("the store is out of reach")]
     Unreachable(#[source] BoxError),
-    /// The store answers, and refuses: no such table, no permission, a wrong password. It is tried again, and told.
+    /// The store answers, and refuses: no such table, no permission, a wrong password. The call is repeated, and the
+    /// error is reported.
     #[error("the store is misconfigured")]
     Misconfigured(#[source] BoxError),
 }

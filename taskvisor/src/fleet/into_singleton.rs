@@ -1,4 +1,4 @@
-//! `IntoSingleton`, what the macros take as `singleton = ..`.
+//! The `IntoSingleton` trait: the values of `singleton = ..` in the macros.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Whether a task or a group is a singleton, and the key of its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SingletonKey {
-    /// It is none.
+    /// It is not a singleton.
     None,
     /// Its path is the key.
     Path,

@@ -1,5 +1,5 @@
-//! The leases of a store as one value, with the time passed in. [`LocalStore`](super::LocalStore) puts a lock and a clock
-//! around them, and the model of the machine a network.
+//! The leases of a store as one value, with the time passed in. [`LocalStore`](super::LocalStore) adds a lock and a
+//! clock, and the model of the machine adds a network.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use std::time::Duration;
 use super::error::LeaseError;
 use super::store::{Claim, FencingToken, LeaseKey, SessionId, SessionSpec, StoreTime};
 
-/// All sessions and leases of a store, as one value: the rules of [`LeaseStore`](super::LeaseStore), without a place.
+/// All sessions and leases of a store as one value, with the rules of [`LeaseStore`](super::LeaseStore) and without
+/// storage.
 ///
-/// It is for a store over something that keeps one value, and can replace it only as it was read: a file under a lock, a
-/// row of a table, an object with a version. Such a store reads the value, calls the method of the same name, and replaces
-/// the value; if another process was faster, it begins anew. A call that returns an error has changed nothing that has to
-/// be kept.
+/// Use it for a store over storage of one value with compare-and-swap: a file under a lock, a row of a table, an object
+/// with a version. Such a store reads the value, calls the method of the same name, and replaces the value; if another
+/// process has replaced it since the read, the store begins anew. A call that returns an error has changed nothing that
+/// must be stored.
 ///
-/// The value has a text, by [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr). It has a line for each live
-/// session, and one for each key that was ever taken, because tokens have to grow for ever.
+/// [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) convert the value to and from text. The text has a
+/// line for each live session, and one for each key that was ever taken, because tokens must grow forever.
 ///
 /// # Examples
 /// The example `third_store` is a store over a file.
@@ -46,7 +47,7 @@ pub struct Leases {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) spec: SessionSpec,
-    /// After this, since 1970-01-01 UTC, it is expired.
+    /// The time of its expiry, since 1970-01-01 UTC.
     pub(super) until: Duration,
 }
 
@@ -55,12 +56,12 @@ pub(super) struct Lease {
     pub(super) owner: Option<SessionId>,
     pub(super) token: u64,
     pub(super) tick: Option<u64>,
-    /// `true` if somebody was refused since it was taken.
+    /// `true` if a session was refused the key since it was taken.
     pub(super) is_wanted: bool,
 }
 
 impl Leases {
-    /// Opens a session, as [`LeaseStore::open`](super::LeaseStore::open) has to.
+    /// Opens a session, as [`LeaseStore::open`](super::LeaseStore::open) must.
     ///
     /// # Errors
     /// [`LeaseError::Misconfigured`] if the operating system has no random source.
@@ -75,7 +76,7 @@ impl Leases {
         self.sessions.insert(id, Session { spec, until });
     }
 
-    /// Renews a session, as [`LeaseStore::renew`](super::LeaseStore::renew) has to.
+    /// Renews a session, as [`LeaseStore::renew`](super::LeaseStore::renew) must.
     ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.
@@ -87,7 +88,7 @@ impl Leases {
         Ok(now)
     }
 
-    /// Takes keys, as [`LeaseStore::acquire`](super::LeaseStore::acquire) has to.
+    /// Takes keys, as [`LeaseStore::acquire`](super::LeaseStore::acquire) must.
     ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.
@@ -96,8 +97,8 @@ impl Leases {
         Ok(keys.iter().map(|key| self.claim(&fleet, key, session, now)).collect())
     }
 
-    /// Frees keys, as [`LeaseStore::release`](super::LeaseStore::release) has to. Returns `true` if somebody was refused one
-    /// of them, and is to get a hint.
+    /// Frees keys, as [`LeaseStore::release`](super::LeaseStore::release) must. Returns `true` if another session was
+    /// refused one of them, and needs a hint.
     ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.
@@ -115,7 +116,7 @@ impl Leases {
         Ok(frees)
     }
 
-    /// Stores a tick, as [`LeaseStore::mark`](super::LeaseStore::mark) has to.
+    /// Stores a tick, as [`LeaseStore::mark`](super::LeaseStore::mark) must.
     ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.
@@ -136,8 +137,8 @@ impl Leases {
         Ok(is_new)
     }
 
-    /// Ends a session, as [`LeaseStore::close`](super::LeaseStore::close) has to. Returns `true` if somebody was refused one
-    /// of its keys, and is to get a hint.
+    /// Ends a session, as [`LeaseStore::close`](super::LeaseStore::close) must. Returns `true` if another session was
+    /// refused one of its keys, and needs a hint.
     pub fn close(&mut self, session: SessionId) -> bool {
         self.sessions.remove(&session);
         let mut frees = false;
@@ -155,7 +156,7 @@ impl Leases {
         session.map(|_| FencingToken::from_number(lease.token))
     }
 
-    /// Forgets sessions that are over, and returns the fleet of this one.
+    /// Removes the sessions that are over, and returns the fleet of this one.
     fn live(&mut self, session: SessionId, now: StoreTime) -> Result<Arc<str>, LeaseError> {
         self.sessions.retain(|_, session| now.since_unix() < session.until);
         self.sessions.get(&session).map(|session| Arc::clone(&session.spec.fleet)).ok_or(LeaseError::Expired)
@@ -188,7 +189,7 @@ impl Leases {
 }
 
 impl Lease {
-    /// Frees it. Returns `true` if somebody was refused.
+    /// Frees the key. Returns `true` if a session was refused it.
     fn free(&mut self) -> bool {
         self.owner = None;
         std::mem::take(&mut self.is_wanted)

@@ -1,4 +1,4 @@
-//! What the methods answer, and at which instant.
+//! Tests of the results of the methods, and of the instants at which these change.
 #![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::*;

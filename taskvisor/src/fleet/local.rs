@@ -16,10 +16,10 @@ use crate::sync::lock;
 
 /// A store within the process: for a service that is one process, and for tests. Two processes have two stores.
 ///
-/// Clones share their leases, so the replicas of a test are supervisors whose fleets have clones of one store. Its time
-/// is that of Tokio, so it works with paused time; its date is that of the wall clock at its first use, so a test of a
-/// schedule sets that clock before. A process that ends loses its tokens: the first token of a key is the
-/// time in microseconds, so that tokens grow all the same.
+/// Clones share their leases, so the replicas of a test are supervisors whose fleets have clones of one store. Its
+/// clock is that of Tokio, so it works with paused time. Its date is that of the wall clock at its first use, so a test
+/// of a schedule sets that clock before. The tokens are lost when the process ends; the first token of a key is the
+/// time in microseconds, so that tokens grow across processes.
 ///
 /// # Examples
 /// Two sessions, one key:
@@ -44,7 +44,7 @@ use crate::sync::lock;
 #[derive(Debug, Default)]
 pub struct LocalStore {
     shared: Arc<Shared>,
-    /// The number of hints that this clone has given.
+    /// The number of hints when `changed` of this clone last returned.
     heard: AtomicU64,
 }
 
@@ -53,7 +53,7 @@ struct Shared {
     /// A leaf: nothing is awaited, and no user code runs, under it.
     state: Mutex<State>,
     freed: Notify,
-    /// The number of hints, for those that do not wait for one when it comes.
+    /// The number of hints so far, so that a hint that comes between two calls of `changed` is not missed.
     hints: AtomicU64,
 }
 

@@ -7,8 +7,8 @@
 //!   Parked -- Acquire, Grant --> Working -- Stop --> Stopping -- its work has ended --> Parked
 //!   any -- leaves --> Gone, and the key is released
 //! ```
-//! A call without an answer may have been carried out, now or later: a release is repeated until it is answered, before
-//! the key is asked for again; a key that was asked for is looked at once more when nothing can be under way any more.
+//! A call without an answer may be carried out, now or later. So a release is repeated until it is answered, before the
+//! key is acquired again. After a lost `acquire`, one more follows when that call cannot be in flight any more.
 //!
 //! The machine reads no clock. Its driver (`engine`) carries out calls, each with a timeout, and reports every reply.
 
@@ -41,7 +41,7 @@ pub(crate) enum Reply {
     Closed(Result<(), Failed>),
 }
 
-/// Why a call has failed.
+/// The failure of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// The session is over.
@@ -50,18 +50,18 @@ pub(crate) enum Failed {
     Unanswered,
 }
 
-/// What a unit says.
+/// A message of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Say {
-    /// It wants to work, and nothing of what so many grants have begun runs. It is new, or its work has ended.
+    /// It wants to work: it is new, or its work has ended. Nothing runs of the work that this number of grants began.
     Wants(u64),
-    /// The lease of its work of this grant was found to be over.
+    /// The lease of its work of this grant is over.
     Lost(u64),
-    /// It no longer wants to work, for now, and nothing of what so many grants have begun runs.
+    /// It does not want to work for now. Nothing runs of the work that this number of grants began.
     Withdraws(u64),
     /// It hands the key over.
     Resigns,
-    /// It does not come back, and nothing of it runs.
+    /// It has ended for good, and none of its work runs.
     Leaves,
     /// It wants to run the tick.
     Mark(u64),
@@ -71,7 +71,7 @@ pub(crate) enum Say {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     Call(Call),
-    /// The unit works. `number` counts the grants of the key.
+    /// The unit begins its work. `number` counts the grants of the key.
     Grant {
         key: LeaseKey,
         number: u64,
@@ -83,33 +83,33 @@ pub(crate) enum Order {
         key: LeaseKey,
         why: Why,
     },
-    /// Its work is dropped now: the lease is over.
+    /// The work of the unit is dropped now, because the lease is over.
     Drop {
         key: LeaseKey,
     },
-    /// Its work has not ended in time.
+    /// The work of the unit has not ended in time.
     Overrun {
         key: LeaseKey,
     },
-    /// Another process owns the key: the label of it.
+    /// Another process, with this label, owns the key.
     Owned {
         key: LeaseKey,
         owner: String,
     },
-    /// The tick is the unit's to run, or not.
+    /// The answer to [`Say::Mark`]: the unit runs the tick if `won` is `true`.
     Marked {
         key: LeaseKey,
         tick: u64,
         won: bool,
     },
-    /// The store has released the key, of which a grant was told.
+    /// The store has released a key that was granted.
     Released {
         key: LeaseKey,
         token: FencingToken,
     },
     /// The store does not answer, or answers again.
     Reachable(bool),
-    /// No unit wants the key any more, and nothing of it is left.
+    /// No unit wants the key any more, and the machine has no state of it.
     Forgotten {
         key: LeaseKey,
     },
@@ -117,28 +117,28 @@ pub(crate) enum Order {
     Done,
 }
 
-/// Why a unit stops.
+/// The reason why a unit stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
     Resigned,
     /// No renewal has succeeded for three fifths of the time to live.
     NotRenewed,
-    /// The store says that the session is over.
+    /// The store has answered that the session is over.
     Expired,
 }
 
-/// The session, and what is under way in it.
+/// The open session, with its calls in flight.
 #[derive(Debug)]
 struct Session {
     id: SessionId,
-    /// It is valid up to here, whatever the store answers.
+    /// The session is used up to this time, whatever the store answers.
     valid_until: Duration,
     renew_at: Duration,
-    /// The number of renewals in a row that were not answered.
+    /// The number of consecutive renewals without an answer.
     failures: u32,
     /// The time at which the renewal in flight was sent.
     renewing: Option<Duration>,
-    /// The keys of the `acquire` in flight, and when it was sent.
+    /// The keys of the `acquire` in flight, and the time at which it was sent.
     asking: Option<(Vec<LeaseKey>, Duration)>,
     /// The keys of the `release` in flight.
     releasing: Option<Vec<(LeaseKey, FencingToken)>>,
@@ -148,7 +148,7 @@ struct Session {
 
 #[derive(Debug)]
 enum State {
-    /// A session is opened at this time.
+    /// The next session is opened at this time.
     Closed(Duration),
     /// An `open` is in flight, sent at this time.
     Opening(Duration),
@@ -171,24 +171,24 @@ struct Entry {
     unit: Unit,
     /// The number of grants to the unit.
     grants: u64,
-    /// What the store has given in this session.
+    /// The lease that the store has given in this session.
     held: Option<Held>,
-    /// When it asks next.
+    /// The time of the next `acquire`.
     ask_at: Duration,
     asks: Asks,
-    /// Up to here a question without an answer may be under way. Then the key is looked at once more.
+    /// An `acquire` without an answer may be in flight up to this time. Then the key is acquired once more.
     probe_at: Option<Duration>,
-    /// `true` if the lease of work that stops is over, and if that was told to overrun it.
+    /// `dropped` is `true` if the lease of work that stops is over, and `overrun` if an overrun was reported.
     dropped: bool,
     overrun: bool,
-    /// When work that stops was told that its lease is over; [`Duration::MAX`] until then.
+    /// The time at which work that stops was ordered to be dropped; [`Duration::MAX`] until then.
     over_at: Duration,
-    /// The owner, if it is another.
+    /// The owner, if it is another process.
     owner: Option<String>,
     mark: Option<Mark>,
 }
 
-/// The last question for a key.
+/// The state of the last `acquire` of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asks {
     Answered,
@@ -200,11 +200,11 @@ enum Asks {
 struct Held {
     token: FencingToken,
     last_tick: Option<u64>,
-    /// `true` if a grant of it was told.
+    /// `true` if the lease was granted to the unit.
     granted: bool,
-    /// `true` if it is released when its work has ended.
+    /// `true` if the lease is released when its work has ended.
     resigned: bool,
-    /// `true` if that is for others to have it: they are asked first.
+    /// `true` if other processes can acquire it first: the unit waits a period.
     hands_over: bool,
 }
 
@@ -214,7 +214,7 @@ struct Mark {
     tick: u64,
     /// `true` while the call is in flight.
     asking: bool,
-    /// `true` if a call was not answered: then the tick can be marked by this unit already.
+    /// `true` if a call was not answered, so that this unit may have marked the tick already.
     unanswered: bool,
     at: Duration,
 }
@@ -228,7 +228,7 @@ pub(crate) struct Machine {
     entries: BTreeMap<LeaseKey, Entry>,
     shutting_down: bool,
     reachable: bool,
-    /// The time of the store, and the time here at about the same instant.
+    /// The time of the store, and the local time at about the same instant.
     store_time: Option<(StoreTime, Duration)>,
     orders: Vec<Order>,
 }
@@ -256,18 +256,18 @@ impl Machine {
         if let State::Open(session) = &self.state { session.valid_until } else { Duration::ZERO }
     }
 
-    /// Returns the time of the store, and the time here at about the same instant.
+    /// Returns the time of the store, and the local time at about the same instant.
     pub(crate) fn store_time(&self) -> Option<(StoreTime, Duration)> {
         self.store_time
     }
 
-    /// Hands in what a unit says. [`settle`](Self::settle) follows.
+    /// Takes a message of a unit. The caller then calls [`settle`](Self::settle).
     pub(crate) fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
         if let Say::Wants(grants) = say {
             let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now));
             match entry.unit {
                 Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
-                // It did not know of the last grant, whose work runs, or is about to.
+                // The message was sent before the last grant, whose work runs or is about to.
                 Unit::Working | Unit::Stopping if grants != entry.grants => return,
                 _ => {}
             }
@@ -284,7 +284,7 @@ impl Machine {
                 entry.mark = None;
                 self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
-            // What was granted in the meantime stays granted.
+            // A grant that was made in the meantime stays.
             Say::Withdraws(grants) if entry.unit != Unit::Working && grants == entry.grants => {
                 entry.park();
                 entry.unit = Unit::Gone;
@@ -304,8 +304,8 @@ impl Machine {
         }
     }
 
-    /// Returns `true` if no unit wants the key now, or the one that does has just handed it over: another unit of this
-    /// process can be the one that asks for it.
+    /// Returns `true` if another unit of this process can ask for the key: no unit wants it now, or the one that does
+    /// has just handed it over.
     pub(crate) fn is_for_others(&self, key: &LeaseKey) -> bool {
         self.entries.get(key).is_none_or(|entry| match entry.unit {
             Unit::Gone => true,
@@ -314,7 +314,7 @@ impl Machine {
         })
     }
 
-    /// A key that somebody was refused may be free: those that others own are asked for within 50 ms.
+    /// Takes a hint that a refused key may be free. The keys that others own are asked for within 50 ms.
     pub(crate) fn hint(&mut self, now: Duration) {
         let at = now + Duration::from_millis(self.random.u64(0..=50));
         for entry in self.entries.values_mut().filter(|entry| entry.owner.is_some()) {
@@ -322,12 +322,12 @@ impl Machine {
         }
     }
 
-    /// Nothing more is asked for, and the session is closed when all work has ended.
+    /// Begins the shutdown: no more keys are asked for, and the session is closed when all work has ended.
     pub(crate) fn shut_down(&mut self) {
         self.shutting_down = true;
     }
 
-    /// Hands in a reply. [`settle`](Self::settle) follows.
+    /// Takes a reply. The caller then calls [`settle`](Self::settle).
     pub(crate) fn reply(&mut self, reply: Reply, now: Duration) {
         match reply {
             Reply::Opened(opened) => self.opened(opened, now),
@@ -386,7 +386,7 @@ impl Machine {
         self.answered(renewed.err());
     }
 
-    /// The session is over, as the store says.
+    /// Handles the answer of the store that the session is over.
     fn expired(&mut self, now: Duration) {
         let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
         for (key, entry) in &mut self.entries {
@@ -466,7 +466,7 @@ impl Machine {
         self.answered(released.err());
     }
 
-    /// The end of a session frees its keys. One that may have expired by itself has given nothing back.
+    /// Handles the end of the session. It frees the keys, unless the session may have expired before.
     fn closed(&mut self, closed: Result<(), Failed>, now: Duration) {
         let State::Closing(valid_until) = mem::replace(&mut self.state, State::Done) else { return };
         if closed.is_err() || valid_until <= now {
@@ -499,7 +499,7 @@ impl Machine {
             mark.at = now + retry;
             return;
         };
-        // Nobody else can have marked it since this unit has the key: so it was the call without an answer.
+        // Only this unit can have marked the tick since it has the key: by the call without an answer.
         let won = is_new || (mark.unanswered && held.last_tick.is_none_or(|last| last < mark.tick));
         held.last_tick = held.last_tick.max(Some(tick));
         entry.mark = None;
@@ -513,7 +513,7 @@ impl Machine {
         }
     }
 
-    /// Decides what follows from the inputs and the time, and returns the orders.
+    /// Decides on the inputs at this time, and returns the orders.
     pub(crate) fn settle(&mut self, now: Duration) -> Vec<Order> {
         self.settle_session(now);
         self.settle_units(now);
@@ -566,17 +566,17 @@ impl Machine {
                 }
                 _ => {}
             }
-            // A key that is wanted is asked for in any case, and one that is owned is not free. But one that is being
-            // released can be taken again already, by a question that was under way.
+            // A key that is wanted or held needs no probe. But an `acquire` that was in flight can take a key again
+            // during its release.
             let is_looked_at = entry.held.map_or(entry.unit == Unit::Parked, |held| !held.resigned);
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
-            // The store may have renewed the session all the same, and would keep the key from others.
+            // The store may have renewed the session without an answer. So the key is released, for others.
             if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
                 (held.resigned, held.hands_over) = (true, true);
             }
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
-                // And not the end of the lease: after a pause of the process, nothing may have been polled since.
+                // Not the end of the lease: after a pause of the process, the work may not have been polled since.
                 entry.over_at = now;
                 self.orders.push(Order::Drop { key: key.clone() });
             }
@@ -596,10 +596,10 @@ impl Machine {
         }
     }
 
-    /// Asks for the keys that are wanted, and looks at those that may be owned for nothing.
+    /// Asks for the keys that are wanted, and for those that an `acquire` without an answer may have taken.
     fn ask(&mut self, now: Duration) {
         let State::Open(session) = &mut self.state else { return };
-        // A session that may be over by now is not asked with.
+        // Nothing is asked for in a session that may be over by now.
         if session.asking.is_some() || session.valid_until <= now {
             return;
         }
@@ -619,7 +619,7 @@ impl Machine {
         }
     }
 
-    /// Releases the keys whose work has ended for good, or is to be handed over.
+    /// Releases the keys whose work has ended for good or that are handed over.
     fn release(&mut self, now: Duration) {
         let State::Open(session) = &mut self.state else { return };
         if session.releasing.is_some() || session.release_at > now {
@@ -628,7 +628,7 @@ impl Machine {
         let released = self.entries.iter_mut().filter_map(|(key, entry)| {
             let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
             let held = entry.held.as_mut().filter(|held| is_over && (entry.unit == Unit::Gone || held.resigned))?;
-            // Even if it is wanted again before the answer: it is asked for anew.
+            // Also if the key is wanted again before the answer: it is then acquired anew.
             held.resigned = true;
             Some((key.clone(), held.token))
         });
@@ -639,20 +639,20 @@ impl Machine {
         }
     }
 
-    /// Closes the session, once nothing works any more.
+    /// Closes the session of a shutdown when no unit works any more.
     fn close(&mut self) {
         let works = |entry: &Entry| matches!(entry.unit, Unit::Working | Unit::Stopping);
         if !self.shutting_down || self.entries.values().any(works) {
             return;
         }
         match &self.state {
-            // The answer says which keys were given back.
+            // The close waits for the answer, which confirms the released keys.
             State::Open(session) if session.releasing.is_some() => {}
             State::Open(session) => {
                 self.orders.push(Order::Call(Call::Close(session.id)));
                 self.state = State::Closing(session.valid_until);
             }
-            // What an `open` without an answer has opened expires by itself.
+            // A session of an `open` without an answer expires by itself.
             State::Closed(_) | State::Opening(_) => self.state = State::Done,
             State::Closing(_) | State::Done => {}
         }
@@ -685,7 +685,7 @@ impl Machine {
                 _ => {}
             }
             let Some(session) = session else { continue };
-            // A session that may be over is renewed before it is asked with.
+            // A session that may be over is renewed before keys are asked for in it.
             let may_ask = session.asking.is_none() && entry.held.is_none() && session.valid_until > now;
             if let Some(ask_at) = entry.asks_at(self.shutting_down).filter(|_| may_ask) {
                 at(ask_at);
@@ -701,13 +701,13 @@ impl Machine {
         next
     }
 
-    /// Returns the time to the next renewal or question: a third of the time to live, 10 % more or less.
+    /// Returns the time to the next renewal or `acquire`: a third of the time to live, 10 % more or less.
     fn period(&mut self) -> Duration {
         self.times.period().mul_f64(0.9 + 0.2 * self.random.f64())
     }
 
-    /// Returns the wait before a renewal is repeated. The first is short: if one renewal is lost, the next has to come
-    /// before work is requested to stop, half a fifth of the time to live later.
+    /// Returns the wait before a renewal is repeated. The first wait is short: if one renewal is lost, the next must
+    /// succeed before work is requested to stop.
     fn retry_renewal(&mut self, failures: u32) -> Duration {
         self.times.ttl.mul_f64((0.5 + 0.5 * self.random.f64()) / 60.0) * (1 << failures.min(2))
     }
@@ -740,12 +740,12 @@ impl Entry {
         (self.dropped, self.overrun, self.over_at) = (false, false, Duration::MAX);
     }
 
-    /// Returns when the key is asked for next, if it is not owned.
+    /// Returns the time at which the key is asked for next, if it is not held.
     fn asks_at(&self, shutting_down: bool) -> Option<Duration> {
         match self.unit {
             _ if shutting_down => None,
             Unit::Parked => Some(self.ask_at),
-            // Work that stops without a lease asks when it has ended.
+            // The key of work that stops without a lease is asked for when the work has ended.
             Unit::Working | Unit::Stopping => None,
             Unit::Gone if self.asks == Asks::Unanswered => Some(self.ask_at),
             Unit::Gone => self.probe_at,

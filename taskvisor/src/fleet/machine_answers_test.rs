@@ -1,4 +1,4 @@
-//! What the machine makes of each word and of each reply, and when it acts.
+//! Tests of each message and each reply, and of the times at which the machine acts.
 #![allow(clippy::unchecked_time_subtraction, reason = "the later time is first")]
 
 use super::cases::{TTL, calls, held, key, working};
@@ -320,7 +320,7 @@ fn a_tick_that_was_marked_without_an_answer_is_the_unit_s_unless_another_owner_h
         let at = machine.wakes_at(SECOND).unwrap();
         assert!(at > SECOND && at <= 2 * SECOND);
         assert!(matches!(calls(&machine.settle(at))[..], [Call::Mark(..)]));
-        // As of a claim that arrives just before.
+        // As if a claim had arrived just before.
         machine.entries.get_mut(&key).unwrap().held.as_mut().unwrap().last_tick = last;
         machine.reply(Reply::Marked(id, key.clone(), 7, Ok(false)), at);
         assert_eq!(machine.settle(at), [Order::Marked { key: key.clone(), tick: 7, won }], "{last:?}");
@@ -380,7 +380,7 @@ fn nothing_is_asked_for_in_a_shutdown() {
     assert!(calls(&machine.settle(ZERO)).contains(&&Call::Close(id)));
 }
 
-/// A call without an answer can be carried out up to a time to live later.
+/// A call without an answer can be carried out up to one time to live later.
 #[test]
 fn what_was_asked_for_without_an_answer_is_looked_at_once_more() {
     let key = key(0);
@@ -393,7 +393,7 @@ fn what_was_asked_for_without_an_answer_is_looked_at_once_more() {
         }
         machine.reply(Reply::Acquired(id, Err(Failed::Unanswered)), 3 * SECOND);
         machine.settle(3 * SECOND);
-        // It is asked for soon, though it is not wanted: it may be owned for nothing.
+        // The key is asked for soon, though it is not wanted: the session may own it without use.
         let at = machine.wakes_at(3 * SECOND).unwrap();
         assert!(at <= 4 * SECOND && matches!(calls(&machine.settle(at))[..], [Call::Acquire(..)]));
         machine.reply(Reply::Acquired(id, claim()), at);

@@ -26,7 +26,7 @@ pub(super) fn working(key: &LeaseKey) -> (Machine, SessionId) {
     (machine, id)
 }
 
-/// As after SIGSTOP, when nothing blocks: the work ends at its next poll.
+/// As after SIGSTOP without blocked threads: the work ends at its next poll.
 #[test]
 fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
     let key = key(0);
@@ -68,7 +68,7 @@ fn a_key_is_released_when_the_session_may_be_over_though_the_store_keeps_it() {
     assert!(releases(&mut machine, validity));
 }
 
-/// Returns the keys whose release is told.
+/// Returns the keys whose release is reported.
 fn told(orders: &[Order]) -> Vec<LeaseKey> {
     let key = |order: &Order| if let Order::Released { key, .. } = order { Some(key.clone()) } else { None };
     orders.iter().filter_map(key).collect()
@@ -94,7 +94,7 @@ fn a_session_is_closed_after_the_answer_to_its_last_release() {
     assert_eq!(machine.settle(Duration::ZERO), [Order::Done]);
 }
 
-/// The close of a session that lives frees its keys; one that may have expired had none that it could give back.
+/// The close of a live session frees its keys. A session that may have expired had no keys to give back.
 #[test]
 fn a_close_tells_the_release_of_what_a_live_session_holds() {
     let key = key(0);
@@ -132,7 +132,7 @@ fn a_key_that_was_granted_to_nobody_is_released_in_silence() {
     assert_eq!(told(&orders), []);
 }
 
-/// A task that is added again, or the next job of a slot, does not wait for others that nobody has asked for.
+/// A task that is added again, or the next job of a slot, does not wait a period for other processes.
 #[test]
 fn a_key_that_is_wanted_again_during_its_release_is_asked_for_at_once() {
     let key = key(0);
@@ -153,7 +153,7 @@ fn a_key_that_is_wanted_again_during_its_release_is_asked_for_at_once() {
     }
 }
 
-/// Whatever the engine remembers of a key is given up.
+/// The order lets the engine drop its state of the key.
 #[test]
 fn a_key_is_told_to_be_forgotten_however_its_lease_has_ended() {
     let key = key(0);

@@ -1,4 +1,4 @@
-//! Random stories of several processes, one store and a bad network, against a model of who may work.
+//! Random runs of several processes, one store and a bad network, checked against a model of the owners.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,33 +11,33 @@ use crate::fleet::store::SessionSpec;
 
 const TTL: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(100);
-/// The time of the store at the begin of a story.
+/// The time of the store at the beginning of a run.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
-/// The time that a message can be under way.
+/// The longest time that a message is in flight.
 const DELAY: Duration = Duration::from_secs(12);
 
 fn key(name: usize) -> LeaseKey {
     LeaseKey::new(format!("k{name}")).unwrap()
 }
 
-/// A call or a reply that is under way.
+/// A call or a reply in flight.
 struct Letter<T> {
     at: Duration,
     process: usize,
-    /// The process has lost interest in the reply.
+    /// The number of the call, by which a process that no longer waits for the reply ignores it.
     number: u64,
     content: T,
 }
 
-/// The work of a unit, which does what its process tells it: it ends some time after it was requested to stop, and it is
-/// dropped when it is looked at after its lease is over.
+/// The work of a unit. It ends some time after it was requested to stop, and it is dropped at the first poll after the
+/// end of its lease.
 struct Work {
     token: FencingToken,
-    /// It is valid with the session: the process hands this on to it.
+    /// The work is valid as long as this session, whose end the process passes on.
     session: SessionId,
     number: u64,
     dropped: bool,
-    /// When it will have ended by itself.
+    /// The time at which it ends by itself.
     ends: Option<Duration>,
 }
 
@@ -48,18 +48,18 @@ struct Process {
     numbers: BTreeMap<LeaseKey, u64>,
     work: BTreeMap<LeaseKey, Work>,
     wants: BTreeMap<LeaseKey, bool>,
-    /// The calls in flight, with their timeouts and what they report then.
+    /// The calls in flight, with their timeouts and the replies at these.
     flying: BTreeMap<u64, (Duration, Reply)>,
-    /// Its clock runs a little slow or fast.
+    /// The rate of its clock, a little less or more than 1.
     rate: f64,
-    /// It stands still until then, as by SIGSTOP.
+    /// The process does not run until this time, as after SIGSTOP.
     stopped_until: Duration,
-    /// It has handed something to its machine since the last orders.
+    /// `true` if its machine got an input since the last orders.
     has_input: bool,
 }
 
 impl Process {
-    /// Hands the end of the session on to the work: that of a session that is over has passed.
+    /// Passes the end of the session on to the work. A session that is over ends now.
     fn renew(&mut self) {
         let current = self.machine.session_until();
         for (_, until) in self.valid.iter_mut().filter(|(id, _)| current.is_none_or(|(current, _)| current != **id)) {
@@ -89,7 +89,7 @@ struct Story {
     tokens: BTreeMap<LeaseKey, FencingToken>,
     /// The ticks that were begun, by key.
     ticks: HashMap<(LeaseKey, u64), usize>,
-    /// The takings whose release was told.
+    /// The tokens whose release was reported.
     released: HashSet<(LeaseKey, FencingToken)>,
     healed: bool,
     drops_late: bool,
@@ -151,7 +151,7 @@ impl Story {
         self.now < self.processes[process].stopped_until
     }
 
-    /// The network decides about a message: when it arrives, once or not at all.
+    /// Returns the time at which a message arrives, or `None` if it is lost.
     fn travel(&mut self) -> Option<Duration> {
         let quick = Duration::from_millis(self.random.u64(1..100));
         if self.healed {
@@ -174,7 +174,7 @@ impl Story {
         }
     }
 
-    /// The store carries out what has arrived.
+    /// The store carries out the calls that have arrived.
     fn serve(&mut self) {
         let at = self.now;
         while let Some(place) = self.calls.iter().position(|call| call.at <= at) {
@@ -204,7 +204,7 @@ impl Story {
         }
     }
 
-    /// A process takes its replies and timeouts, looks at its work, and carries out its orders.
+    /// A process takes its replies and timeouts, polls its work, and carries out its orders.
     fn turn(&mut self, process: usize) {
         let now = self.local(process);
         self.poll_work(process);
@@ -223,7 +223,7 @@ impl Story {
             it.machine.reply(reply, now);
             it.has_input = true;
         }
-        // Only what the driver would wake up for.
+        // Without an input, the driver would not wake up before this time.
         if !std::mem::take(&mut it.has_input) && it.machine.wakes_at(now).is_none_or(|at| at > now) {
             return;
         }
@@ -238,7 +238,7 @@ impl Story {
         self.poll_work(process);
     }
 
-    /// The work of a process is looked at: what is over is dropped, as before each poll.
+    /// Polls the work of a process. Work whose lease is over is dropped before its poll.
     fn poll_work(&mut self, process: usize) {
         let now = self.local(process);
         let it = &mut self.processes[process];
@@ -306,7 +306,7 @@ impl Story {
         for (n, process) in self.processes.iter().enumerate().filter(|(n, _)| !self.is_stopped(*n)) {
             let now = self.local(n);
             for (key, work) in &process.work {
-                // What is over is dropped before it is polled again.
+                // Work whose lease is over is dropped before its next poll.
                 let until = process.valid.get(&work.session).copied().unwrap_or_default();
                 if until <= now {
                     continue;
@@ -318,7 +318,7 @@ impl Story {
         }
     }
 
-    /// Things happen that nobody wants.
+    /// Injects a random fault.
     fn shake(&mut self) {
         let process = self.random.usize(0..self.processes.len());
         let now = self.local(process);
@@ -330,7 +330,7 @@ impl Story {
             20..24 if !self.is_stopped(process) => self.processes[process].say(&key, Say::Resigns, now),
             24..27 => self.processes[process].stopped_until = self.now + 2 * TTL.mul_f64(self.random.f64()),
             27..30 => self.restart(process),
-            // It wanted to work before it was told that it does.
+            // The message was sent before the last grant was received.
             40..50 if !self.is_stopped(process) && self.processes[process].work.contains_key(&key) => {
                 let before = self.processes[process].numbers[&key].saturating_sub(1);
                 self.processes[process].say(&key, Say::Wants(before), now);
@@ -401,7 +401,7 @@ impl Story {
         for process in &mut self.processes {
             process.stopped_until = Duration::ZERO;
         }
-        // What is under way arrives, what has died expires, and what is refused asks again.
+        // Messages in flight arrive, sessions of ended processes expire, and refused units ask again.
         let settled = self.now + DELAY + TTL + TTL + TTL / 2;
         while self.now < settled {
             self.step();
@@ -411,7 +411,7 @@ impl Story {
             let expected = usize::from(wants > 0);
             assert_eq!(owners.len(), expected, "seed {seed}: {key} is wanted by {wants} and works in {owners:?}");
         }
-        // A key that nobody wants is free: a new process gets it at once.
+        // A key that no unit wants is free: a new process gets it at once.
         for (key, _) in self.wanted().into_iter().filter(|(_, wants)| *wants == 0) {
             let id = SessionId::from_bits(self.random.u128(..));
             let now = StoreTime::from_unix(self.now + EPOCH);
@@ -423,7 +423,7 @@ impl Story {
         self.settle_and_stay(seed);
     }
 
-    /// Nothing flaps once all is well.
+    /// Owners do not change once all faults are over.
     fn settle_and_stay(mut self, seed: u64) {
         let owners = |story: &Self| -> Vec<Vec<LeaseKey>> {
             story.processes.iter().map(|process| process.work.keys().cloned().collect()).collect()

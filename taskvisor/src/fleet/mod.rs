@@ -1,12 +1,12 @@
-//! Leases over many machines: what runs once in a fleet of replicas.
+//! Leases across machines, for singletons: tasks and groups that run once in a fleet of replicas.
 //!
-//! A [`LeaseStore`] keeps who owns which key: an engine that a service runs already, such as a database. A [`Fleet`] is a
-//! store with a name and a time to live, and is given to a supervisor; what is a
-//! [singleton](crate::TaskSpec::with_singleton) then runs in one replica at a time.
+//! A [`LeaseStore`] keeps the owner of each key, in a database or another service that all replicas reach. A [`Fleet`]
+//! is a store with a name and a time to live. In a supervisor with a fleet, each
+//! [singleton](crate::TaskSpec::with_singleton) runs in one replica at a time.
 //!
-//! The guide explains [fleets](crate::guide::fleets), and what they guarantee.
-// What stands here knows no supervisor: the public API, and the pure machine of the leases of a process. Its driver is
-// `runtime/fleet`.
+//! The guide explains [fleets](crate::guide::fleets) and their guarantees.
+// This folder has the public API, and the pure machine of the leases of a process. It does not depend on the
+// supervisor. The driver of the machine is `runtime/fleet`.
 
 mod config;
 mod error;

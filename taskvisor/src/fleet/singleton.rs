@@ -1,4 +1,4 @@
-//! The options of what runs once in a fleet.
+//! The options of a singleton.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ pub(crate) struct Singleton {
 }
 
 impl Overrides {
-    /// Returns the options of the singleton that the task or group is from now on.
+    /// Makes the task or group a singleton, and returns its options.
     pub(crate) fn singleton_mut(&mut self) -> &mut Singleton {
         Arc::make_mut(self.singleton.get_or_insert_default().get_or_insert_default())
     }
 }
 
-/// When a run of a periodic singleton is marked in the store as done, so that no replica begins it again.
+/// The time at which a run of a periodic singleton is marked as done in the store, so that no replica begins it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Ticks {
-    /// Before its first attempt: each tick has at most one run in the fleet. One whose owner dies is not repeated. The
-    /// default.
+    /// Before its first attempt: each tick has at most one run in the fleet. A run whose owner dies is not repeated.
+    /// The default.
     #[default]
     AtMostOnce,
-    /// After an attempt has succeeded: each tick has at least one run, or is told as missed. One whose owner dies, or loses
-    /// its lease, runs again in the next owner, so its work has to be repeatable.
+    /// After an attempt has succeeded: each tick has at least one run, or is reported as missed. A run whose owner
+    /// dies, or loses its lease, runs again in the next owner, so its work must be repeatable.
     AtLeastOnce,
 }
 
@@ -41,11 +41,11 @@ pub enum Standby {
     /// It is ready: the replica can take over. The default.
     #[default]
     Ready,
-    /// It is not ready: for an owner that serves requests, which a load balancer is to send to the owner only.
+    /// It is not ready. Use it if the owner serves requests that a load balancer must send to the owner only.
     NotReady,
 }
 
-/// What follows if the work of a singleton has not ended when its lease has, because it blocks its thread.
+/// The response if the work of a singleton still runs at the end of its lease, because it blocks its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overrun {

@@ -1,6 +1,7 @@
 //! Snapshots of leases.
 
-/// The leases of a supervisor, as it knows them. [`SupervisorHandle::fleet`](crate::SupervisorHandle::fleet) returns it.
+/// The leases of a supervisor, as it last saw them. [`SupervisorHandle::fleet`](crate::SupervisorHandle::fleet) returns
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "it does nothing unless it is read"]
@@ -21,10 +22,10 @@ pub struct LeaseSnapshot {
     pub path: String,
     /// The key.
     pub key: String,
-    /// `true` if it is held here, and work may begin.
+    /// `true` if this process holds it, and work may begin.
     pub is_held: bool,
-    /// The label of the process that has it, as far as it is known. The own label while it is held here.
+    /// The label of the process that holds it, if that is known. The label of this process while it holds the lease.
     pub owner: Option<String>,
-    /// The number of the fencing token, while it is held here.
+    /// The number of the fencing token, while this process holds the lease.
     pub token: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What an engine that keeps leases has to do, and the words that it is told in.
+//! The `LeaseStore` trait, and the types of its calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,22 +16,23 @@ use super::error::LeaseError;
 /// # Laws
 /// A fleet has one owner of a key at any time if its store keeps these laws, which
 /// [`lease_laws`](crate::test::lease_laws) checks:
-/// 1. At most one live session owns a key, whatever sessions do at the same time.
-/// 2. The tokens of a key grow strictly, for ever: across releases, expired sessions and a restart of the store.
+/// 1. At most one live session owns a key, even if sessions call at the same time.
+/// 2. The tokens of a key grow strictly, forever: across releases, expired sessions and a restart of the store.
 /// 3. `Expired` is final: no call of that session succeeds any more. A session is expired when its time is over, whether
 ///    or not another session has noticed it.
 /// 4. A call without an answer may have been carried out. `acquire` of a key that the session owns gives the same token
 ///    again; a repeated `release` or `close` succeeds.
 /// 5. Every write is bound to the session and to the token: a call with the token of an earlier taking changes nothing.
-/// 6. The id of a session is random, of 128 bits. The label is for people.
+/// 6. The id of a session is random, of 128 bits. The label is for display only.
 /// 7. The time to live is stored with the session, so replicas with different times can share a store.
 ///
 /// # Time
 /// All expiry is by the clock of the store. The fleet compares no clocks of two machines.
 ///
 /// # Cancel safety
-/// The fleet drops a call that takes too long. The store may carry it out all the same, as law 4 says, but it must be able
-/// to answer the next call: what a dropped call has sent or left half read is the store's to clean up.
+/// The fleet drops a call that takes too long. The store may still carry it out, as law 4 says, but must be able to
+/// answer the next call. It must clean up the connection of a dropped call, such as a response that was not read to the
+/// end.
 ///
 /// # Examples
 /// The example `third_store` has a store over a file, in about 60 lines: [`Leases`](super::Leases) has the rules.
@@ -81,21 +82,22 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// [`LeaseError::Unreachable`] and [`LeaseError::Misconfigured`].
     async fn close(&self, session: SessionId) -> Result<(), LeaseError>;
 
-    /// Waits until a key that somebody was refused may be free. This is a hint: it may come for nothing, or not at all.
+    /// Waits until a key that a session was refused may be free. This is a hint: it may be wrong, or may not come at
+    /// all.
     ///
-    /// By default it never comes, and refused keys are asked for every third of the time to live.
+    /// The default never returns; refused keys are asked for every third of the time to live in any case.
     async fn changed(&self) {
         std::future::pending::<()>().await;
     }
 }
 
-/// What a session is opened with.
+/// The options of a new session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionSpec {
-    /// The name of the fleet: its keys are apart from those of other fleets.
+    /// The name of the fleet. Its keys are separate from those of other fleets.
     pub fleet: Arc<str>,
-    /// A label of the process, for people: by default its host and process id.
+    /// A label of the process, for display: by default its host and process id.
     pub label: Arc<str>,
     /// The time to live.
     pub ttl: Duration,
@@ -163,13 +165,14 @@ impl StoreTime {
 }
 
 impl From<SystemTime> for StoreTime {
-    /// The time of the clock of this machine, for a store whose replicas all run on it. Before 1970 it is zero.
+    /// Converts the time of the clock of this machine, for a store whose replicas all run on it. A time before 1970
+    /// becomes zero.
     fn from(time: SystemTime) -> Self {
         Self(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
     }
 }
 
-/// The key of a lease: the path of a task or group, the name of a slot, or what `singleton = ".."` says.
+/// The key of a lease: the path of a task or group, the name of a slot, or the value of `singleton = ".."`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseKey(Arc<str>);
 
@@ -187,7 +190,8 @@ impl LeaseKey {
         if is_valid { Ok(Self(key)) } else { Err(InvalidLeaseKey { key }) }
     }
 
-    /// Returns the key of a task or group: its path. One that cannot be a key is shortened, and told apart by a hash.
+    /// Returns the key of a task or group: its path. A path that cannot be a key is shortened, and made unique by a
+    /// hash.
     pub(crate) fn of_path(path: &str) -> Self {
         const KEPT: usize = 256;
         Self::new(path).unwrap_or_else(|_| {
@@ -226,10 +230,10 @@ pub struct InvalidLeaseKey {
     pub key: Arc<str>,
 }
 
-/// The number of a taking of a key. Each taking has a greater one than all before it.
+/// The fencing token of a lease. Each time a key is taken, its token is greater than all before.
 ///
 /// A resource that stores the greatest token that it has seen, and refuses writes with a smaller one, is safe from an
-/// owner that does not know yet that it has lost the lease. The idea is from "How to do distributed locking" (Martin
+/// owner that has not noticed yet that it lost the lease. The idea is from "How to do distributed locking" (Martin
 /// Kleppmann, 2016).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FencingToken(u64);
@@ -252,12 +256,12 @@ impl fmt::Display for FencingToken {
     }
 }
 
-/// What a store says to the wish for a key.
+/// The answer of a store for one key of `acquire`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// The session owns the key.
     Held {
-        /// The token of this taking.
+        /// The token of this lease.
         token: FencingToken,
         /// The last tick that was marked for the key, by any owner.
         last_tick: Option<u64>,

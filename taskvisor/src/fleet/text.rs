@@ -23,7 +23,7 @@ impl fmt::Display for Leases {
     }
 }
 
-/// A text that is not that of [`Leases`].
+/// The error of a text that is not one of [`Leases`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is no session and no lease: {text:?}")]
 pub struct InvalidLeases {

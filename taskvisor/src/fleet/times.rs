@@ -1,16 +1,17 @@
-//! The times of a lease, all parts of its time to live.
+//! The times of a lease. Each is a part of its time to live.
 
 use std::time::Duration;
 
-/// The times that follow from a time to live. With 15 s: a renewal every 5 s, the stop of work 9 s after the last good one
-/// was sent, its end at 12 s, and others take over from 15 s.
+/// The times that follow from a time to live. With 15 s, a renewal is sent every 5 s. If renewals fail, work is
+/// requested to stop 9 s after the last successful one was sent, and is dropped after 12 s; another replica takes over
+/// from 15 s on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) ttl: Duration,
 }
 
 impl Times {
-    /// The time that is kept free at the end: for clocks that run unequally, and for work within one poll.
+    /// The reserve at the end of a lease, for different rates of clocks and for work within one poll.
     pub(crate) fn margin(self) -> Duration {
         self.ttl / 5
     }
@@ -30,7 +31,7 @@ impl Times {
         self.ttl.saturating_sub(self.margin())
     }
 
-    /// The time between two renewals, and between two questions for a key that another owns.
+    /// The time between two renewals, and between two `acquire` calls for a key that another process owns.
     pub(crate) fn period(self) -> Duration {
         self.ttl / 3
     }

@@ -14,39 +14,40 @@ use crate::events::{Event, EventKind, Subscribe, cut};
 use crate::sync::{Mutex, lock};
 use crate::task::StopReason;
 
-/// The most bytes that are kept of a reason.
+/// The largest number of bytes that are kept of a reason.
 const REASON: usize = 256;
 
-/// The last attempts of each path: when each began and ended, how, and why.
+/// The last attempts of each path, with the times, the outcome and the reason of each.
 ///
 /// A `History` is a subscriber, and a handle to read what it collected. Give a clone to the tree, and keep one to read.
-/// It answers what a snapshot cannot: what happened before the current attempt. It is for people and status pages; code
-/// that decides on a result uses [`TaskHandle::outcome`](crate::TaskHandle::outcome), which is never lost.
+/// Unlike a snapshot, it has the attempts before the current one. Use it for status pages and for people; code that
+/// decides on a result uses [`TaskHandle::outcome`](crate::TaskHandle::outcome), which is never lost.
 ///
 /// # What is kept
-/// - Of each path the last 32 attempts ([`with_attempts`](Self::with_attempts)). A running one is kept for longer than
-///   those that have ended.
-/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path takes the place of the one whose
-///   last begin or end of an attempt is the oldest; paths with a running attempt go last.
+/// - Of each path, the last 32 attempts are kept ([`with_attempts`](Self::with_attempts)). Ended attempts are dropped
+///   before running ones.
+/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path replaces the one in which the last
+///   beginning or end of an attempt is the oldest; paths with a running attempt are replaced last.
 ///   [`dropped_paths`](Self::dropped_paths) counts them.
-/// - Jobs of a slot are together under the name of the slot. A slot with keys has a path for each key.
+/// - The jobs of a slot are kept together, under the name of the slot. A slot with keys has a path for each key.
 /// - The history of a task stays after its removal, and goes on if a task of that path is added again. Its
 ///   [`id`](crate::AttemptRecord::id) is another one then, and its attempts count from 1 again.
-/// - Of an error its text, at most 256 bytes, and not the error. An attempt that fails with the text of the one before
-///   shares it.
+/// - Of an error, its text is kept, at most 256 bytes, and not the error. An attempt that fails with the same text as
+///   the one before shares it.
 ///
 /// With the default limits and the longest texts, that is about 13 MB at most, and the names. A submission that never
 /// ran has no attempt.
 ///
 /// # Lost events
-/// A subscriber that is behind loses events. A history finds each loss by the [numbers](Event::seq) of events, and
-/// shows it in its place as a [`HistoryGap`]. Attempts that were running are [`Unknown`](AttemptOutcome::Unknown) until
-/// their end is seen. A begin that was lost is `None`. A job whose slot was lost is found under its own path. The last
-/// 32 gaps are kept; older ones are merged. So give it all events: a wrapper that filters them makes gaps.
+/// A subscriber that is behind loses events. A history detects each loss by the [numbers](Event::seq) of events, and
+/// has a [`HistoryGap`] in its place. Attempts that were running are [`Unknown`](AttemptOutcome::Unknown) until their
+/// end is seen. A lost beginning is `None`. A job whose slot is not known, because its event was lost, is kept under
+/// its own path. The last 32 gaps are kept; older ones are merged. So give it all events: a wrapper that filters them
+/// makes gaps.
 ///
 /// # Several trees
 /// Trees can share a history: give each of them one clone of its own, because a clone finds the losses of one
-/// supervisor. Equal paths of two trees share one history, and their attempts are told apart by the
+/// supervisor. Equal paths of two trees share one history, and their attempts are distinguished by the
 /// [`id`](crate::AttemptRecord::id). To keep them apart, use a history for each tree.
 ///
 /// # Examples
@@ -80,8 +81,8 @@ const REASON: usize = 256;
 /// 2026-11-23T08:15:30.125Z import #2 failed after 0ms: a.csv is damaged
 /// ```
 pub struct History {
-    /// Guards what was collected. Taken under `feed`, and a leaf otherwise: no user code runs under it, so it cannot
-    /// deadlock.
+    /// Guards the collected attempts. Taken under `feed`, and a leaf otherwise: no user code runs under it, so it
+    /// cannot deadlock.
     store: Arc<Mutex<Store>>,
     /// Guards the position in the events of one supervisor.
     feed: Mutex<Feed>,
@@ -122,11 +123,11 @@ impl History {
         self
     }
 
-    /// Returns the history of a task by its path, or of a slot by its name. Without entries if no attempt was seen, or
-    /// if the path was dropped.
+    /// Returns the history of a task by its path, or of a slot by its name. The history has no entries if no attempt
+    /// was seen, or if the path was dropped.
     ///
-    /// An event is collected soon after it happened. After `run` or `shutdown` has returned, all of them are, unless
-    /// they took longer than the [`drain_timeout`](crate::SupervisorConfig::drain_timeout), or their runtime ended
+    /// An event is collected soon after it happened. After `run` or `shutdown` has returned, all events are collected,
+    /// unless that took longer than the [`drain_timeout`](crate::SupervisorConfig::drain_timeout), or the runtime ended
     /// first.
     pub fn of(&self, path: &str) -> PathHistory {
         lock(&self.store).of(path)
@@ -137,8 +138,8 @@ impl History {
         lock(&self.store).paths()
     }
 
-    /// Returns the histories of all paths, sorted by path. Each is read when the iterator comes to it; a path that was
-    /// dropped in the meantime is left out.
+    /// Returns the histories of all paths, sorted by path. Each is read when the iterator reaches it; a path that was
+    /// dropped in the meantime is skipped.
     ///
     /// ```
     /// use taskvisor::{AttemptOutcome, History};
@@ -157,8 +158,8 @@ impl History {
         Histories { history: self, paths: self.paths().into_iter() }
     }
 
-    /// Returns the number of paths that were dropped because there were too many. A path that comes again and is
-    /// dropped again counts twice.
+    /// Returns the number of paths that were dropped because there were too many. A path that is dropped twice counts
+    /// twice.
     pub fn dropped_paths(&self) -> u64 {
         lock(&self.store).dropped_paths
     }
@@ -168,7 +169,7 @@ impl History {
         lock(&self.store).gaps()
     }
 
-    /// Notes the number of an event, and a gap before it. Returns the number of the feed.
+    /// Records the number of an event, and a gap before it. Returns the number of the feed.
     fn follow(&self, event: &Event) -> u32 {
         let mut feed = lock(&self.feed);
         if feed.number == 0 {
@@ -185,7 +186,7 @@ impl History {
     }
 
     fn collect(&self, event: &Event) {
-        // The text of an error is user code, and is made before a lock is taken.
+        // Formatting an error calls user code, so it is done before a lock is taken.
         let reason = reason(event);
         let feed = self.follow(event);
         let (Some(path), Some(id)) = (&event.task, event.id) else { return };
@@ -214,7 +215,7 @@ impl History {
     }
 }
 
-/// Returns the reason of the end of an attempt, unless the label of the stop request says the same.
+/// Returns the reason of the end of an attempt, unless it is the same as the label of the stop request.
 fn reason(event: &Event) -> Option<Cow<'_, str>> {
     let is_told = match event.kind {
         EventKind::TaskFailed => true,
@@ -238,7 +239,7 @@ impl Subscribe for History {
     }
 }
 
-/// A clone has the same content. Given to a tree, it follows the events of that tree.
+/// A clone has the same content. As a subscriber of a tree, it follows the events of that tree.
 impl Clone for History {
     fn clone(&self) -> Self {
         Self { store: Arc::clone(&self.store), feed: Mutex::default() }

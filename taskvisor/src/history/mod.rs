@@ -1,8 +1,8 @@
 //! The last attempts of each path, collected from events (feature `history`).
 //!
-//! `handle` is the subscriber and the handle that reads it. `record` has what it returns. `store` is the pure part: it
-//! takes what events say, and decides what is kept; `ring` has the attempts of one path. Nothing outside of this folder
-//! knows of it, and it knows nothing of the runtime but its public events.
+//! `handle` is the subscriber and the handle that reads it. `record` has the returned types. `store` is the pure part:
+//! it takes the data of events, and decides which attempts are kept; `ring` has the attempts of one path. No other
+//! module uses this folder, and it uses only the public events of the runtime.
 
 mod handle;
 mod record;

@@ -1,4 +1,4 @@
-//! What a history returns: attempts and gaps.
+//! The types that a history returns: attempts and gaps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub enum HistoryEntry {
     Gap(HistoryGap),
 }
 
-/// One attempt, as far as its events arrived.
+/// One attempt, with the data of the events that arrived.
 ///
 /// `Display` formats it in one line:
 ///
@@ -78,7 +78,7 @@ pub struct AttemptRecord {
     /// the number of the attempt before, and 0 if there was none.
     pub attempt: u32,
     /// The time when it began. `None` if it failed before it began, as a start timeout does while it waits for a
-    /// permit, and if the event of the begin was lost.
+    /// permit, and if the event of its beginning was lost.
     pub began: Option<SystemTime>,
     /// The time when it had ended, with its helpers. `None` while it runs, and if the event of the end was lost.
     pub ended: Option<SystemTime>,
@@ -88,8 +88,8 @@ pub struct AttemptRecord {
     /// [`StopReason::as_label`](crate::StopReason::as_label). Present if the outcome is
     /// [`Canceled`](AttemptOutcome::Canceled).
     pub stop: Option<&'static str>,
-    /// The error of the attempt with its causes, or the reason why it was aborted. Without an error, the sibling or
-    /// group whose failure stopped it. At most 256 bytes; a longer text ends in `…`.
+    /// The error of the attempt with its causes, or the reason why it was aborted. Without an error, the path of the
+    /// sibling or group whose failure stopped it. At most 256 bytes; a longer text ends in `…`.
     pub reason: Option<Arc<str>>,
 }
 
@@ -122,7 +122,7 @@ labels! {
     }
 }
 
-/// Lost events: the subscriber was behind.
+/// A number of lost events, because the subscriber was behind.
 ///
 /// `Display` formats it in one line: `2026-11-23T08:15:30.123Z to 2026-11-23T08:15:30.127Z: 12 events lost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +152,8 @@ impl PathHistory {
 }
 
 impl AttemptRecord {
-    /// Returns the time from the begin to the end, if both are known. It is the difference of two readings of the wall
-    /// clock, and zero if the clock was set back.
+    /// Returns the time from the beginning to the end, if both are known. It is the difference of two readings of the
+    /// wall clock, and zero if the clock was set back.
     pub fn duration(&self) -> Option<Duration> {
         Some(self.ended?.duration_since(self.began?).unwrap_or_default())
     }
@@ -195,7 +195,7 @@ impl fmt::Display for HistoryEntry {
 
 impl fmt::Display for AttemptRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The most characters of a reason, escaped.
+        /// The largest number of characters of a reason, escaped.
         const MOST: usize = 256;
         if let Some(at) = self.began.or(self.ended) {
             write!(f, "{} ", Rfc3339(at))?;

@@ -29,13 +29,13 @@ impl Kept {
 }
 
 impl Ring {
-    /// Adds an attempt, and drops what is too much.
+    /// Adds an attempt, and drops the oldest ones beyond `most`.
     pub(super) fn push(&mut self, kept: Kept, most: usize) {
         self.trim(most - 1);
         self.kept.push_back(kept);
     }
 
-    /// Drops the oldest attempts beyond `most`. Running ones go last.
+    /// Drops the oldest attempts beyond `most`. Running attempts are dropped last.
     pub(super) fn trim(&mut self, most: usize) {
         while self.kept.len() > most {
             let oldest = self.kept.iter().position(|kept| !kept.is_running()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is kept of the attempts of all paths, as plain data.
+//! The kept attempts of all paths, as plain data.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) struct Store {
     feeds: u32,
 }
 
-/// A path is running or not, and was last seen in this turn.
+/// Whether a path has a running attempt, and the turn in which it was last seen.
 type Rank = (bool, u64);
 
 struct Seen {
@@ -41,7 +41,7 @@ struct Seen {
     rank: Rank,
 }
 
-/// An attempt as its events name it.
+/// The attempt of an event.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) path: &'a Arc<str>,
@@ -92,7 +92,7 @@ impl Store {
         self.feeds
     }
 
-    /// A job is about to start in this slot.
+    /// Records the slot of a job that is about to start.
     pub(super) fn enters(&mut self, id: TaskId, slot: &Arc<str>) {
         self.slots.insert(id, Arc::clone(slot));
         self.trim_slots();
@@ -119,14 +119,14 @@ impl Store {
             if let Some(record) = ring.open(attempt.id, attempt.number) {
                 return set(record);
             }
-            // It did not begin, or its begin was lost.
+            // The attempt did not begin, or the event of its beginning was lost.
             let mut record = AttemptRecord::of(attempt, slot);
             set(&mut record);
             ring.push(Kept { record, feed, turn }, most);
         });
     }
 
-    /// A registration has ended. An attempt of which no end was seen was dropped with its runtime.
+    /// Records the end of a registration. An attempt without a seen end was dropped with its runtime.
     pub(super) fn removed(&mut self, path: &Arc<str>, id: TaskId, at: SystemTime) {
         let key = self.slots.remove(&id).unwrap_or_else(|| Arc::clone(path));
         let Some(seen) = self.rings.get_mut(&key) else { return };
@@ -138,7 +138,7 @@ impl Store {
         self.rank(&key);
     }
 
-    /// Events of a feed were lost: what ran may have ended.
+    /// Records a loss of events of a feed. Its running attempts may have ended.
     pub(super) fn lost(&mut self, feed: u32, gap: HistoryGap) {
         let mut changed = Vec::new();
         for (path, seen) in &mut self.rings {
@@ -157,7 +157,7 @@ impl Store {
         self.turn += 1;
         let turn = self.turn;
         match self.gaps.back_mut() {
-            // Nothing was seen between the two.
+            // No event was seen between the two gaps.
             Some((last, its_feed, its_turn)) if *its_feed == feed && *its_turn + 1 == turn => {
                 last.absorb(gap);
                 *its_turn = turn;
@@ -255,14 +255,14 @@ impl Store {
 }
 
 impl HistoryGap {
-    /// Adds the gap that follows.
+    /// Merges with the gap that follows.
     fn absorb(&mut self, next: Self) {
         (self.lost, self.before) = (self.lost.saturating_add(next.lost), next.before);
     }
 }
 
 impl AttemptRecord {
-    /// A running attempt whose begin is not known.
+    /// A running attempt whose beginning is not known.
     fn of(attempt: Attempt<'_>, slot: Option<&Arc<str>>) -> Self {
         Self {
             path: Arc::clone(attempt.path),
@@ -280,7 +280,7 @@ impl AttemptRecord {
 
 #[cfg(test)]
 impl Store {
-    /// Panics if a path has no place or two in the order, or a wrong one, or a limit is exceeded.
+    /// Panics if the order does not have each path once, at its rank, or if a limit is exceeded.
     pub(super) fn assert_consistent(&self) {
         assert!(self.rings.len() <= self.paths && self.gaps.len() <= GAPS);
         assert_eq!(self.order.len(), self.rings.len());

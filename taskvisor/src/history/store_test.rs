@@ -17,7 +17,7 @@ fn gap(lost: u64, after: u64) -> HistoryGap {
     HistoryGap { lost, after: at(after), before: at(after + 1) }
 }
 
-/// A store, and the events that one feed gives it.
+/// A store with the events of one feed.
 #[derive(Default)]
 struct Fed {
     store: Store,
@@ -88,7 +88,7 @@ fn the_least_recently_seen_path_is_dropped_and_running_ones_last() {
     fed.runs("b", TaskId::next(), 2);
     fed.runs("d", TaskId::next(), 1);
     assert_eq!(fed.paths(), ["b", "d", "long"]);
-    // Its end makes it the newest that does not run.
+    // Its end makes it the most recently seen path without a running attempt.
     fed.fails("long", id, 1);
     fed.runs("e", TaskId::next(), 1);
     assert_eq!(fed.paths(), ["d", "e", "long"]);
@@ -202,7 +202,7 @@ fn equal_texts_are_shared() {
 
 #[test]
 fn an_attempt_is_small() {
-    // The docs of `History` say what the default limits come to, with texts of 256 bytes.
+    // The docs of `History` give the memory for the default limits, with texts of 256 bytes.
     let most = 1_024 * 32 * (size_of::<Kept>() + 256 + 2 * size_of::<usize>());
     assert!(most < 13_500_000, "{most}");
 }

@@ -1,4 +1,4 @@
-//! What senders and readers share.
+//! The state that senders and readers share.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -45,11 +45,11 @@ pub fn inbox<T>(capacity: usize) -> (Sender<T>, Inbox<T>) {
 
 pub(super) struct Channel<T> {
     pub(super) capacity: usize,
-    /// A permit for each message that may still be sent.
+    /// A permit for each message that there is room for.
     room: Semaphore,
     /// A permit for each queued message that is not promised to a waiting reader. Closed when no sender is left.
     filled: Semaphore,
-    /// The lock is a leaf: under it, messages are moved, and neither dropped nor announced.
+    /// The lock is a leaf: under it, messages are only moved. They are dropped, and readers are woken, without it.
     queue: Mutex<Queue<T>>,
     /// Canceled when no reader is left.
     pub(super) closed: CancellationToken,
@@ -57,7 +57,7 @@ pub(super) struct Channel<T> {
 
 struct Queue<T> {
     messages: VecDeque<T>,
-    /// The messages above the capacity: each was put back after its room was given to a sender.
+    /// The number of messages above the capacity: each was put back after its room was given to a sender.
     surplus: usize,
     is_closed: bool,
 }
@@ -81,7 +81,7 @@ impl<T> Channel<T> {
         lock(&self.queue).messages.len()
     }
 
-    /// Queues a message in the room that it has. Returns it if the inbox is closed.
+    /// Queues a message in reserved room. Returns the message if the inbox is closed.
     pub(super) fn push(&self, message: T, room: SemaphorePermit<'_>) -> Result<(), T> {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
@@ -121,12 +121,12 @@ impl<T> Channel<T> {
         }
     }
 
-    /// No message follows: readers get what is queued.
+    /// Ends the queue: readers get the queued messages, and no more follow.
     pub(super) fn end(&self) {
         self.filled.close();
     }
 
-    /// Nobody reads any more: sends fail, and queued messages are dropped.
+    /// Closes the inbox, which has no reader any more: sends fail, and queued messages are dropped.
     pub(super) fn close(&self) {
         let mut queue = lock(&self.queue);
         queue.is_closed = true;

@@ -1,4 +1,4 @@
-//! The errors of a send. Each has the message.
+//! The errors of a send. Each has the message that was not sent.
 
 use std::error::Error;
 use std::fmt;
@@ -37,7 +37,7 @@ impl<T> TrySendError<T> {
     }
 }
 
-// Messages need no `Debug`, so that `expect` and `?` work for all of them.
+// Implemented for messages without `Debug` too, so that `expect` and `?` work with them.
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SendError(..)")

@@ -1,6 +1,6 @@
 //! A queue of messages that outlives the attempts of the task that reads it.
 //!
-//! [`inbox()`](crate::inbox()) creates one. An [`Inbox`] is a field of a task: each attempt gets a clone, and goes on
+//! [`inbox()`](crate::inbox()) creates one. An [`Inbox`] is a field of a task: each attempt gets a clone, and continues
 //! where the previous attempt ended. No message is lost over a restart, except one that an attempt took and neither
 //! handled nor gave back with [`put_back`](Inbox::put_back).
 //!
@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | a stop request | [`next`](Inbox::next) returns `None` and takes nothing | needs `run_until_cancelled` |
 //! | a message that was not handled | can be put back | is lost |
-//! | a reader that stands still | delays at most one message | delays all readers |
+//! | a reader that is blocked | delays at most one message | delays all readers |
 //!
 //! Use a channel of Tokio for messages within one attempt, and where a message may be lost with its attempt.
 //!

@@ -43,7 +43,7 @@ impl<T> Inbox<T> {
     /// If the future is dropped before it completes, no message is taken.
     ///
     /// # Examples
-    /// A task that handles what is queued when it is requested to stop, also if that happens while it waits for a
+    /// A task that handles the queued messages when it is requested to stop, also if that happens while it waits for a
     /// retry:
     /// ```
     /// use taskvisor::inbox::Inbox;
@@ -112,8 +112,8 @@ impl<T> Inbox<T> {
     ///
     /// Use it for a message that was taken and not handled, such as before an attempt returns an error. A message that
     /// makes each attempt fail comes back each time; with one reader, [`BackoffPolicy`](crate::BackoffPolicy) and
-    /// `max_retries` bound that. With several, the next one takes it at once: what needs a retry by itself is a job of a
-    /// slot.
+    /// `max_retries` bound that. With several readers, the next one takes the message at once. For retries of each
+    /// message by itself, submit a job to a slot instead.
     pub fn put_back(&self, message: T) {
         self.channel().push_front(message);
     }

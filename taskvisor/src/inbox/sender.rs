@@ -54,7 +54,7 @@ impl<T> Sender<T> {
     /// [`SendError`] if the inbox is closed.
     ///
     /// # Cancel safety
-    /// Dropping the future loses its place among the senders that wait, and nothing else.
+    /// Dropping the future only loses its place among the senders that wait.
     ///
     /// # Examples
     /// A stage of a pipeline that loses nothing, even if it is aborted while it waits: it takes a message only when

@@ -43,7 +43,7 @@ pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// Returns what [`one_line`] copies, if the error is only a text.
+/// Returns the text that [`one_line`] would copy, if the error is only a text.
 #[cfg(feature = "tracing")]
 pub(crate) fn text_of(error: &TaskError) -> Option<&str> {
     match error {

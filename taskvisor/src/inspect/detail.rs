@@ -1,4 +1,4 @@
-//! Everything about one task or group.
+//! The details of one task or group.
 
 use super::snapshot::NodeSnapshot;
 
@@ -16,8 +16,8 @@ pub struct NodeDetail {
     pub options: Vec<(&'static str, String)>,
     /// Its last failure.
     pub error: Option<NodeError>,
-    /// The paths of what it waits for: the siblings that it is `after`, or those of a group around it; or, for a permit of
-    /// a limit, the tasks that hold all of them, the longest first.
+    /// The paths that it waits for: the siblings that it is `after`, or those of a group around it. If it waits for a
+    /// permit of a limit, the tasks that hold the permits, the longest first.
     pub awaits: Vec<String>,
 }
 
@@ -25,14 +25,15 @@ pub struct NodeDetail {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct NodeError {
-    /// The message of the error. For an error that a task returned, that of the error itself.
+    /// The message of the error. For an error that a task returned, it is the message of that error, not of its
+    /// wrapper.
     pub message: String,
     /// The messages of its causes, the nearest first.
     pub sources: Vec<String>,
 }
 
 impl NodeError {
-    /// The first of these messages is that of the error. `None` without any.
+    /// Creates it from messages, of which the first is that of the error. Returns `None` if there are none.
     pub(crate) fn of_messages(messages: Vec<String>) -> Option<Self> {
         let mut messages = messages.into_iter();
         Some(Self { message: messages.next()?, sources: messages.collect() })

@@ -16,8 +16,8 @@ use super::timestamp::Rfc3339;
 /// [not ready](Problem::Quiet) before it is not live.
 ///
 /// A task that waits for its initial delay or its interval is ready. A [paused](crate::TaskHandle::pause) task is as
-/// ready as if it was not, but one that would run is not ready. A task or group that ended in failure is not
-/// ready: by a fatal error, with no retry left, or by a failure or panic under the restart policy `Never`. It is
+/// ready as without the pause, except that a task that would run is not ready. A task or group that ended in failure is
+/// not ready: by a fatal error, with no retry left, or by a failure or panic under the restart policy `Never`. It is
 /// reported until a new registration has its path, its group starts again or stops, or it is acknowledged by
 /// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or
 /// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not reported: their outcome goes to
@@ -36,7 +36,7 @@ pub struct Health {
     pub not_live: Vec<Unhealthy>,
     /// The tasks that are not ready.
     pub not_ready: Vec<Unhealthy>,
-    /// The tasks that are not ready and do not count.
+    /// The tasks that are not ready, but are excluded from readiness.
     pub not_counted: Vec<Unhealthy>,
     /// The number of failures that are not kept by path.
     pub(crate) more: usize,
@@ -157,7 +157,7 @@ impl fmt::Display for Unhealthy {
             write!(f, ": {}", shortened(error, ERROR))?;
         }
         let (relation, awaited) = match self.problem {
-            // They hold all permits, and not all of them are listed.
+            // The listed tasks hold permits. There are as many holders as permits, and not all are listed.
             Problem::AwaitsPermit { limit, .. } => (" by ", limit),
             _ => (", waits for ", self.awaits.len()),
         };

@@ -25,7 +25,8 @@ use crate::tree::Strategy;
 
 // Written by hand, so that no build needs the derive macros.
 
-/// Serializes the fields that are `Some`. A field is `name: value`, or `name(text): value` if it is called otherwise.
+/// Serializes the fields that are `Some`. A field is `name: value`, or `name(text): value` if its serialized name is
+/// another.
 macro_rules! fields {
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $name:expr) => { $name };
@@ -42,7 +43,8 @@ macro_rules! fields {
     }};
 }
 
-/// The method that serializes a type, seen through the pattern, as an object of the fields that are `Some`.
+/// Generates the method that destructures a type by the pattern, and serializes it as an object of the fields that are
+/// `Some`.
 macro_rules! object {
     ($type:ident, $pattern:pat => { $($fields:tt)+ }) => {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

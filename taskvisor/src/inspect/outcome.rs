@@ -85,7 +85,7 @@ labels! {
 }
 
 labels! {
-    /// The kind of a [`TaskOutcome`], without its values. Shown as its label, which is that of the outcome.
+    /// The kind of a [`TaskOutcome`], without its values. `Display` formats its label, which is that of the outcome.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum OutcomeKind: Display {

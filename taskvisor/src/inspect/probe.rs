@@ -6,11 +6,11 @@ use super::health::{Health, Phase, Unhealthy};
 
 /// The response to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
-/// The first line of the body is `ok`, or `not live` or `not ready`. Then follow the reason of the tree itself, if
-/// there is one, and one line for each unhealthy task with its problem and its start (UTC), and for a task
-/// that is pending the siblings that it waits for; for `/readyz` also the tasks that do not count. It lists at most 32 tasks, and the number of the others. The guide explains
-/// [readiness and health](crate::guide::readiness), and how to serve the probes in
-/// [a web server](crate::guide::web_server).
+/// The first line of the body is `ok`, or `not live` or `not ready`. Then follow the problem of the tree itself, if
+/// there is one, and one line for each unhealthy task: its problem, the start of its state (UTC), and for a pending
+/// task the siblings that it waits for. `/readyz` also lists the tasks that are excluded from readiness. The body lists
+/// at most 32 tasks, and the number of the others. The guide explains [readiness and health](crate::guide::readiness),
+/// and how to serve the probes in [a web server](crate::guide::web_server).
 ///
 /// ```text
 /// not ready

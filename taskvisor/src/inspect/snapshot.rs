@@ -52,21 +52,22 @@ pub struct NodeSnapshot {
     /// The number of attempts after the first, as in [`TaskStatus::restarts`](crate::TaskStatus::restarts); of a group,
     /// the number of runs after the first.
     pub restarts: u32,
-    /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
-    /// before it.
+    /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, it
+    /// counts those before it.
     pub failures: u32,
-    /// The number of consecutive failures that are retried, of a task that has a limit
+    /// The largest number of consecutive failures that are retried, if the task has such a limit
     /// ([`TaskSpec::with_max_retries`](crate::TaskSpec::with_max_retries)).
     pub max_retries: Option<u32>,
-    /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
-    /// current run of a group has been ready. What has ended without a failure is ready.
+    /// `true` if it is ready: a task that has started and has no problem in [`Health`](crate::Health), a group whose
+    /// current run has been ready, and a task or group that has ended without a failure.
     pub ready: bool,
-    /// How it has ended for good. `None` before that, and while its group is down and starts it again.
+    /// The kind of its outcome. `None` before it has ended for good, and while its group is down and will start it
+    /// again.
     pub outcome: Option<OutcomeKind>,
-    /// The last failure with its causes, in one line. A success and the next start leave it there, also the next run of a
-    /// group that makes its children anew.
+    /// The last failure with its causes, in one line. It is kept after a success and after the next start, also in the
+    /// next run of a group that makes its children anew.
     pub last_error: Option<String>,
-    /// The problem that [`Health`](crate::Health) reports of it. The first, if it is neither live nor ready.
+    /// The problem that [`Health`](crate::Health) reports of it; the first one if it is neither live nor ready.
     pub problem: Option<Problem>,
     /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
@@ -131,7 +132,7 @@ impl NodeSnapshot {
         }
     }
 
-    /// The largest width of the branches of the tree, in columns.
+    /// Formats the line of the node, after the branches of the tree and its label.
     fn line(&self, label: &str) -> String {
         let mut parts = vec![format!("{label:<28}"), format!("{:<9}", self.state)];
         match self.kind {
@@ -142,7 +143,7 @@ impl NodeSnapshot {
         if self.fresh {
             parts.push("fresh".to_owned());
         }
-        // A task that rests shows it as its state.
+        // A paused task without an attempt has the state `paused` already.
         if self.paused && self.state != TaskState::Paused {
             parts.push("paused".to_owned());
         }
@@ -165,7 +166,7 @@ impl NodeSnapshot {
         match (self.next_run, self.next_at) {
             (Some(next), _) => parts.push(format!("next={:.0}", Rfc3339(next))),
             (None, Some(next)) => {
-                // Rounded, as the time is coarse.
+                // Rounded, because the time has a coarse resolution.
                 let left = next.duration_since(now()).unwrap_or_default() + Duration::from_millis(500);
                 parts.push(format!("in={}", units(left)));
             }
@@ -237,7 +238,7 @@ impl fmt::Display for TreeSnapshot {
     }
 }
 
-/// Says what a node waits for, unless its state says it.
+/// Describes what a node waits for, unless its state shows it.
 fn in_words(waiting_for: &WaitingFor) -> Option<String> {
     match waiting_for {
         WaitingFor::Lease(None) | WaitingFor::Delay | WaitingFor::Paused => None,

@@ -66,8 +66,8 @@ labels! {
 
 /// The status of one registration.
 ///
-/// It does not have the time of a next attempt beside that of a schedule: [`TaskHandle::node`](crate::TaskHandle::node) has
-/// it, with what the task waits for. It does not have the total of failures either: each is an event
+/// Of the next attempt, it has only the time of a schedule: [`TaskHandle::node`](crate::TaskHandle::node) has any other
+/// time, and what the task waits for. It does not have the total of failures: each is an event
 /// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -76,17 +76,17 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// The number of the current or last attempt, from 1; 0 before the first.
     pub attempt: u32,
-    /// The number of attempts after the first. A further run of a periodic task, with an interval, a period or a schedule,
-    /// is no restart: it has the attempts after a failure, since its last success.
+    /// The number of attempts after the first. A further run of a periodic task (with an interval, a period or a
+    /// schedule) is no restart: for such a task, it is the number of attempts after a failure since its last success.
     pub restarts: u32,
-    /// The number of consecutive failures. While an attempt runs, and after the end, those before it; in its backoff, that
-    /// of `attempt` too.
+    /// The number of consecutive failures. While an attempt runs, and after the end of the task, it counts those before
+    /// `attempt`; in the backoff, it includes that of `attempt`.
     pub failures: u32,
     /// `true` if the task, or a group or slot above it, is paused: no attempt begins. A running attempt goes on.
     pub paused: bool,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
-    /// The first time of its [schedule](crate::guide::schedules) that is to come, if it has one. It is never that of a
-    /// run that is due and has not begun. That of the current attempt is [`scheduled_for`](crate::TaskContext).
+    /// The first time of its [schedule](crate::guide::schedules) that is to come, if it has one. A run that is due and
+    /// has not begun does not count. The time of the current attempt is [`scheduled_for`](crate::TaskContext).
     pub next_run: Option<SystemTime>,
 }

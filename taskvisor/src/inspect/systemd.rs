@@ -37,7 +37,8 @@
 //! The guide explains [readiness and health](crate::guide::readiness).
 //!
 //! `run` does not do this by itself, because a process is one service for systemd and can have many supervisors. Call
-//! it once, for the supervisor that represents the process. A dependency that enables the feature changes nothing.
+//! it once, for the supervisor that represents the process. The feature alone changes nothing, also if a dependency
+//! enables it.
 
 use std::env;
 use std::future::Future;
@@ -66,7 +67,7 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// | `STATUS=` | the number of ready tasks, and the tasks that are not ready or are stuck; during a shutdown that takes longer than 1 s, the task that it waits for; checked each second, sent after a change |
 /// | `WATCHDOG=1` | at half of `WATCHDOG_USEC`, as long as it is [live](Health::is_live): if a task is stuck past its watchdog, or the runtime is, systemd restarts the process |
 /// | `STOPPING=1` | a shutdown is requested, also while it drains |
-/// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: its `drain` and `grace` hold, also where the unit's `TimeoutStopSec` is shorter |
+/// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: so `drain` and `grace` are respected even if the unit's `TimeoutStopSec` is shorter |
 ///
 /// Without `NOTIFY_SOCKET` it completes at once. It respects `WATCHDOG_PID`. It does not change the environment, so
 /// child processes inherit it; systemd ignores their messages unless the unit has `NotifyAccess=all`. Start a program

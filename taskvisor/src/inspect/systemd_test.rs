@@ -1,4 +1,4 @@
-//! Tests of what systemd is told.
+//! Tests of the messages to systemd.
 
 use std::sync::Mutex;
 
@@ -137,8 +137,8 @@ async fn there_is_no_watchdog_message_while_a_task_is_stuck() {
         let released = Arc::clone(&released);
         async move {
             tokio::task::yield_now().await;
-            // Its worker hands its other tasks over: one that it was about to run, such as the telling one, would
-            // be stuck with it.
+            // `block_in_place` moves the other tasks of this worker to another thread. Otherwise the task that sends
+            // the messages could be stuck behind this one.
             let _ = tokio::task::block_in_place(|| lock(&released).recv());
             Ok(())
         }

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// What a task or group waits for, while nothing of it runs.
 ///
-/// `Display` says it in the words that follow "waits for", such as `store/pool, store/cache` or `a permit of the limit
-/// db`. Who holds the permits, [`NodeDetail::awaits`](crate::NodeDetail::awaits) tells.
+/// `Display` formats the words that follow "waits for", such as `store/pool, store/cache` or `a permit of the limit
+/// db`. [`NodeDetail::awaits`](crate::NodeDetail::awaits) lists the tasks that hold the permits.
 ///
 /// # Examples
 /// ```

@@ -1,10 +1,10 @@
-//! Detects a context under another name, which a macro takes for a field.
+//! Detects a context whose type has another name, which a macro takes for a field.
 
 use std::marker::PhantomData;
 
 use crate::{CancellationToken, TaskContext};
 
-/// A type that may be a context. The constants of its own have precedence over that of [`NoContext`].
+/// A type that may be a context. Its inherent constants have precedence over that of [`NoContext`].
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<T>);
 
@@ -20,13 +20,13 @@ impl Probe<CancellationToken> {
 
 /// Any other type.
 pub trait NoContext {
-    /// It is no context.
+    /// It is not a context.
     const IS_CONTEXT: bool = false;
 }
 
 impl<T> NoContext for Probe<T> {}
 
-/// Rejects a context under another name.
+/// Rejects a context whose type has another name.
 ///
 /// # Panics
 /// If it is a context. This happens at compile time.

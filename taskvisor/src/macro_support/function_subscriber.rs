@@ -5,12 +5,12 @@ use std::pin::Pin;
 
 use crate::{Event, Subscribe};
 
-/// The future in which a subscriber takes an event.
+/// The future in which a subscriber handles an event.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A subscriber from a function.
 ///
-/// It has no supertraits, so that an argument of an invalid type is one error: at its
+/// It has no supertraits, so that an argument of an invalid type is reported once, at its
 /// [`SubscriberState`](crate::events::SubscriberState).
 pub trait FunctionSubscriber {
     /// See [`Subscribe::name`].

@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, TaskError, TaskSpec};
 
-/// The names of arguments, where they are known.
+/// The names of arguments, if they are known.
 pub type Arguments = Option<&'static [&'static str]>;
 
 /// A task from a function.
 ///
-/// It has no supertraits, and [`Given`] takes any type, so that an argument of an invalid type is one error: at its
+/// It has no supertraits, and [`Given`] takes any type, so that an argument of an invalid type is reported once, at its
 /// [`TaskArg`](crate::TaskArg).
 pub trait FunctionTask: Clone {
     /// The name of the task.
     const NAME: &'static str;
     /// Its arguments that have the name of an option; `None` for a function that was refused.
     const LIKE_OPTIONS: Arguments = Some(&[]);
-    /// What the function takes of the context: a type, which costs less to compile than a constant.
+    /// The part of the context that the function takes. It is a type, because a constant takes longer to compile.
     type Context: FunctionContext;
 
     /// See [`Task::attempt`]. It takes a clone of the task.
     fn attempt(self, context: Self::Context) -> BoxTaskFuture;
 
-    /// Returns the spec of the task, with the options of the function. No method, so that the expressions of options
-    /// have no `self`.
+    /// Returns the spec of the task, with the options of the function. It is not a method, so that the expressions of
+    /// options cannot use `self`.
     fn spec_of(task: Self) -> TaskSpec;
 }
 
@@ -36,7 +36,7 @@ impl<T: FunctionTask> From<T> for TaskSpec {
     }
 }
 
-/// What a function takes of the context of an attempt: the context, its token, or nothing.
+/// The part of the context of an attempt that a function takes: the context, its token, or nothing.
 pub trait FunctionContext {
     /// See [`Task::takes_context`].
     const IS_TAKEN: bool;
@@ -130,7 +130,7 @@ impl FunctionTask for Refused {
     }
 }
 
-/// A function that `retry_if` can be, for the error of that result: it has the type of the one that is given.
+/// Returns a function with the type that `retry_if` must have for the error of this result.
 pub fn always_retried<E>(_: &Result<(), E>) -> fn(&E) -> bool {
     |_| true
 }

@@ -1,5 +1,5 @@
-//! The keys and words of the macros, for editors: in rust-analyzer, an expansion imports each that is given, so that it
-//! has docs and can be completed.
+//! The keys and words of the macros, for editors: in rust-analyzer, an expansion imports each one that is used, which
+//! gives it docs and completion.
 
 taskvisor_macros::__keys!();
 
@@ -32,7 +32,7 @@ pub mod words_of_ready {
 
 /// The values of `critical`, besides `true` and `false`.
 pub mod words_of_critical {
-    /// `critical = "any_end"`: each end of the task, for good and without a request, fails its group.
+    /// `critical = "any_end"`: each end of the task for good without a stop request, also in success, fails its group.
     pub mod any_end {}
 }
 

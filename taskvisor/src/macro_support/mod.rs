@@ -1,7 +1,8 @@
 //! The items that generated code refers to. Not part of the API.
 //!
-//! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
-//! `function_task` makes a task of what `#[task]` generates, `function_subscriber` a subscriber of what `#[subscriber]` generates, and `named` refuses equal names among siblings at compile time.
+//! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change their meaning.
+//! `function_task` is the task that `#[task]` generates, `function_subscriber` is the subscriber that `#[subscriber]`
+//! generates, and `named` refuses equal names among siblings at compile time.
 
 mod context;
 mod function_subscriber;
@@ -121,7 +122,7 @@ pub fn detached_task() -> BoxTaskFuture {
     Box::pin(async { Err(TaskError::Canceled) })
 }
 
-/// Replaces the handle of a slot without the feature `controller`, so that the only error is that of the macro.
+/// Replaces the handle of a slot without the feature `controller`, so that the macro reports the only error.
 #[cfg(not(feature = "controller"))]
 #[derive(Debug, Clone, Copy)]
 pub struct SlotHandle;

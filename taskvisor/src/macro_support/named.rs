@@ -10,18 +10,18 @@ pub trait NamedTask {
     const NAME: &'static str;
     /// Its arguments that have the name of an option; `None` if they are not known.
     const LIKE_OPTIONS: Arguments = None;
-    /// What it may take of the context.
+    /// The part of the context that it may take.
     const TAKEN: Taken = Taken::Context;
 }
 
-/// What a task takes of the context of an attempt.
+/// The part of the context of an attempt that a task takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Taken {
     /// No argument.
     Nothing,
     /// A `CancellationToken`.
     Token,
-    /// A `TaskContext`, or something that is not known.
+    /// A `TaskContext`, or an argument of unknown type.
     Context,
 }
 
@@ -29,7 +29,7 @@ impl<T: FunctionTask> NamedTask for T {
     const NAME: &'static str = <T as FunctionTask>::NAME;
     const LIKE_OPTIONS: Arguments = <T as FunctionTask>::LIKE_OPTIONS;
     const TAKEN: Taken = match <T as FunctionTask>::LIKE_OPTIONS {
-        // A function that was refused.
+        // The function was refused.
         None => Taken::Context,
         Some(_) if T::Context::IS_WHOLE => Taken::Context,
         Some(_) if T::Context::IS_TAKEN => Taken::Token,
@@ -43,7 +43,7 @@ pub trait Named {
     const NAME: &'static str;
     /// The arguments that have the name of an option; `None` if they are not known at compile time.
     const LIKE_OPTIONS: Arguments = None;
-    /// What may be taken of the context.
+    /// The part of the context that may be taken.
     const TAKEN: Taken = Taken::Context;
 }
 
@@ -65,7 +65,7 @@ impl Named for Nameless {
     const NAME: &'static str = "";
 }
 
-/// The trait that method resolution prefers: it applies to tasks from functions.
+/// The trait for tasks from functions, which method resolution prefers.
 pub trait OfNamed: Sized {
     /// Returns the type that has the name.
     fn taskvisor_name(&self) -> PhantomData<NameOf<Self>>;
@@ -142,7 +142,7 @@ impl<const N: usize> Names<N> {
     #[must_use]
     pub const fn new(names: [&'static str; N]) -> Self {
         let mut repeated = [false; N];
-        // A hash table, so that many names are compared in a short time.
+        // A hash table, so that many names are compared quickly.
         let mut slots = [N; N];
         let mut index = 0;
         while index < N {
@@ -182,7 +182,7 @@ impl<const N: usize> Names<N> {
     }
 }
 
-/// Joins the parts as far as they fit.
+/// Joins the parts, cut off at the size of the buffer.
 const fn concat(parts: [&str; 3]) -> ([u8; 512], usize) {
     let mut text = [0; 512];
     let mut length = 0;

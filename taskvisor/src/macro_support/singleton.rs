@@ -1,4 +1,4 @@
-//! `singleton = ..` with an expression.
+//! The support for `singleton = ..` with an expression.
 
 use crate::fleet::SingletonKey;
 use crate::{Group, TaskSpec};

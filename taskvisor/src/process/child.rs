@@ -18,13 +18,13 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command.spawn()?;
-        // Nothing can be written to it, so a process that reads it finds its end.
+        // Standard input is closed: a process that reads it gets the end of the file.
         drop(child.stdin.take());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         Ok(Self { child, stdout, stderr })
     }
 
-    /// Waits until the process has ended, and returns how. When `stop` is canceled, the process is killed.
+    /// Waits until the process has ended, and returns its status. When `stop` is canceled, the process is killed.
     pub(super) async fn wait(&mut self, stop: CancellationToken) -> io::Result<Ended> {
         if let Some(status) = stop.run_until_cancelled(self.child.wait()).await {
             return Ok(Ended { status: status?, is_stopped: false });
@@ -34,7 +34,7 @@ impl Process {
     }
 }
 
-/// Returns `true`: a process that is requested to stop is killed, whatever its status says.
+/// Returns `true`: on these systems a process is stopped by a kill, so its status does not matter.
 pub(super) fn obeyed(_: ExitStatus) -> bool {
     true
 }

@@ -1,9 +1,9 @@
-//! Why a process failed.
+//! The error of a child process.
 
 use std::io;
 use std::process::ExitStatus;
 
-/// Why a child process failed: it could not be started, or ended without success.
+/// The error of a child process: it could not be started, or ended without success.
 ///
 /// It is the source of the [`TaskError`](crate::TaskError) that [`TaskContext::run_process`] and its variants return.
 ///
@@ -35,7 +35,7 @@ pub enum ProcessError {
         /// The error of the operating system, such as [`NotFound`](io::ErrorKind::NotFound).
         source: io::Error,
     },
-    /// The process ended with a status that is no success.
+    /// The process ended with a status other than success.
     #[error("process `{program}` failed: {status}")]
     #[non_exhaustive]
     Exit {

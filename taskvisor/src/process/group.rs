@@ -16,17 +16,18 @@ use tokio_util::sync::CancellationToken;
 use super::Ended;
 use crate::runtime::Background;
 
-/// The exit code by which a shell says that SIGTERM ended its command: 128 and the signal.
+/// The exit code of a shell whose command was ended by SIGTERM: 128 plus the number of the signal.
 const TERMINATED: i32 = 128 + 15;
 
-/// How often a group without its leader is asked for its last member. The system reports only the end of the leader.
+/// The interval at which a group whose leader has ended is checked for other members. The system reports only the end
+/// of the leader.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A child process, the leader of its own process group.
 ///
-/// Dropping it kills the group. A group has its id until its last member is reaped, so no signal can hit a stranger
-/// while the leader is not reaped. After that, the group is asked for its members every few milliseconds; its id cannot
-/// be given away in that time, since ids go round.
+/// Dropping it kills the group. A group keeps its id until its last member is reaped, so no signal can reach an
+/// unrelated process while the leader is not reaped. After that, the group is checked for members every few
+/// milliseconds. Its id is not reused within that time, because the system assigns ids in turn.
 pub(super) struct Process {
     id: Pid,
     /// `None` after a drop.
@@ -39,26 +40,26 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
-        // Listens before the process can end.
+        // The handler is installed before the process can end.
         let exits = signal(SignalKind::child())?;
         let mut child = command.process_group(0).spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let id = id.ok_or_else(|| io::Error::other("a child without an id"))?;
-        // Nothing can be written to it, so a process that reads it finds its end.
+        // Standard input is closed: a process that reads it gets the end of the file.
         drop(child.stdin.take());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         Ok(Self { id, child: Some(child), stdout, stderr, exits, is_over: false })
     }
 
-    /// Waits until no process of the group is left, and returns how the leader ended.
+    /// Waits until no process of the group is left, and returns the status of the leader.
     ///
-    /// When `stop` is canceled, the group gets SIGTERM, and time: all of its members may end by themselves. A leader
-    /// that ends by itself leaves nothing behind: the other members are killed.
+    /// When `stop` is canceled, the group gets SIGTERM, and its members have time to end by themselves. If the leader
+    /// ends without a stop request, the other members are killed.
     pub(super) async fn wait(&mut self, stop: CancellationToken) -> io::Result<Ended> {
         let is_stopped = stop.run_until_cancelled(self.leader_exit()).await.is_none();
         if is_stopped {
             self.signal(Signal::TERM);
-            // A process that is suspended gets SIGTERM when it goes on.
+            // A suspended process handles SIGTERM only when it continues.
             self.signal(Signal::CONT);
             self.leader_exit().await;
         } else {
@@ -79,11 +80,11 @@ impl Process {
     /// Returns `true` if the leader has ended, and does not reap it.
     fn leader_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        // An error: something else has reaped it. The wait for its status reports that.
+        // On an error, other code has reaped the leader. The wait for its status reports that.
         !matches!(waitid(WaitId::Pid(self.id), options), Ok(None))
     }
 
-    /// An error is no news: the members have ended, or belong to another user by now.
+    /// Sends a signal to the group. An error is ignored: the members have ended, or belong to another user by now.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.id, signal);
     }
@@ -119,7 +120,7 @@ async fn no_members(id: Pid) {
     }
 }
 
-/// Returns `true` if a process that was requested to stop ended as one that obeys.
+/// Returns `true` if the status of a process that was requested to stop is that of a proper end.
 pub(super) fn obeyed(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
 

@@ -1,7 +1,7 @@
 //! Child processes of attempts (feature `process`).
 //!
-//! `run` has the methods of `TaskContext`, `error` why a process failed. `group` is a process group on Unix, whose
-//! signals and end it knows; `child` is what other systems have. `output` reads the output of either.
+//! `run` has the methods of `TaskContext`, and `error` the error of a process. `group` is a process group on Unix, with
+//! its signals and its end; `child` is a process on other systems. `output` reads the output of either.
 
 mod error;
 #[cfg(unix)]
@@ -16,9 +16,9 @@ use std::process::ExitStatus;
 
 pub use error::ProcessError;
 
-/// How a process ended.
+/// The end of a process.
 struct Ended {
     status: ExitStatus,
-    /// Whether it was requested to stop before.
+    /// `true` if it was requested to stop before.
     is_stopped: bool,
 }

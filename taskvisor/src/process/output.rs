@@ -23,7 +23,7 @@ pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io
                 status = Some(ended?.status);
             }
         }
-        // Both are polled, so that a process that fills one pipe does not wait for the other.
+        // Both are read, so that a process that fills one pipe is not blocked.
         let (stdout, stderr) = (stdout.poll(cx)?, stderr.poll(cx)?);
         match (status, stdout, stderr) {
             (Some(status), Poll::Ready(()), Poll::Ready(())) => Poll::Ready(io::Result::Ok(status)),

@@ -26,19 +26,19 @@ impl TaskContext {
     /// | the process ends by itself | other processes of the group get SIGKILL |
     /// | the method returns | has no process any more |
     ///
-    /// So no process is left behind, as a zombie or as an orphan, and none but a killed one, which runs no more, can
-    /// exist beside the next attempt. A process that leaves the group, as by `setsid`, is left alone. If this program
-    /// is killed itself, its processes run on. On Windows, `TerminateProcess` ends the process in place of both
-    /// signals, and not its children.
+    /// So no process is left behind, as a zombie or as an orphan. At most a killed process, which runs no more code,
+    /// can exist beside the next attempt. A process that leaves the group, for example by `setsid`, gets no signal. If
+    /// this program is killed, its processes continue to run. On Windows, `TerminateProcess` replaces both signals, and
+    /// ends only the process, not its children.
     ///
     /// Arguments, environment, directory, standard input, output and error are those of the command. Standard input,
     /// output and error are inherited by default; one that is piped is closed. Choose [`Stdio::null`] as the input of a
     /// process that may read it: a process that is not in the group of the terminal is suspended when it reads from it.
-    /// Ctrl+C does not reach the process. The stop that it requests does.
+    /// Ctrl+C does not reach the process, but the stop request that it causes does.
     ///
     /// # Errors
     /// - [`TaskError::Error`] with a [`ProcessError`], which names the program: the process cannot be started, or ends
-    ///   with a status that is no success.
+    ///   with a status other than success.
     /// - [`TaskError::Canceled`] if the attempt is canceled. Before the call: nothing is started. During it: the
     ///   process ended with success, by SIGTERM, or with the code 143 that a shell gives for it. Another status is the
     ///   error above.
@@ -109,8 +109,8 @@ impl TaskContext {
         Ok(self.start(command.into())?.end(self).await?.status)
     }
 
-    /// As [`process_status`](Self::process_status), but also collects what the process writes to its standard output
-    /// and error, without a limit. Waits for the end of both.
+    /// As [`process_status`](Self::process_status), but also collects the standard output and error of the process,
+    /// without a limit. Waits for the end of both.
     ///
     /// # Errors
     /// As [`process_status`](Self::process_status).
@@ -162,7 +162,7 @@ struct Running {
 }
 
 impl Running {
-    /// Waits for the end of the process. A pipe of it is closed: nothing can read from it.
+    /// Waits for the end of the process. Piped output is closed, because nothing reads it.
     async fn end(&mut self, ctx: &TaskContext) -> Result<Ended, TaskError> {
         drop((self.process.stdout.take(), self.process.stderr.take()));
         self.process.wait(ctx.token()).await.map_err(|source| self.lost(source))

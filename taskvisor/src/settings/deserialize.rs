@@ -1,4 +1,4 @@
-//! Overrides from a format that describes itself.
+//! Reads overrides from a self-describing format.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 
 use super::overrides::{Given, Overrides};
 
-/// The key under which `toml` gives a date or a time.
+/// The key under which `toml` passes a date or a time.
 const TOML_DATETIME: &str = "$__toml_private_datetime";
 
 const EMPTY: &str = "it is empty: leave it out, or write \"none\" for no value";
 const LIST: &str = "it is a list, expected one value";
 const BYTES: &str = "it is a list of bytes, expected one value";
 
-/// A map of values and maps, whose keys are joined with dots. Needs a format that describes itself.
+/// Reads a map of values and maps, whose keys are joined with dots. Needs a self-describing format.
 impl<'de> Deserialize<'de> for Overrides {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut given = Vec::new();

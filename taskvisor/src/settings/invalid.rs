@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::origin::Origin;
 
-/// An override that was refused: where it was given, and what is wrong with it.
+/// An override that was refused, with its origin and the problem.
 ///
 /// [`RuntimeError::InvalidOverrides`](crate::RuntimeError::InvalidOverrides) has all of them. The message never has the
-/// value of a variable that is no setting, which may be a secret. The guide explains
+/// value of a variable that names no setting, because it may be a secret. The guide explains
 /// [overrides](crate::guide::overrides).
 ///
 /// # Examples
@@ -24,9 +24,9 @@ use super::origin::Origin;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidOverride {
-    /// Where it was given: a key of a file, or a variable.
+    /// The origin: a key of a file, or a variable.
     pub origin: Origin,
-    /// What is wrong, and what would be right.
+    /// The problem, and a description of valid values.
     pub message: String,
 }
 

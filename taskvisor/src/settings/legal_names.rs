@@ -21,15 +21,15 @@ pub(super) struct Target {
 pub(super) struct LegalNames<'a> {
     sheet: &'a Sheet,
     spelling: Spelling<'a>,
-    /// The settings by name: more than one, if names are equal.
+    /// The settings by name; more than one if their names are equal in this spelling.
     targets: HashMap<String, Vec<Target>>,
-    /// The options that are the program's structure, each with its place and its name there.
+    /// The options of the program's structure, which cannot be overridden, each with its owner and its name.
     structure: Vec<(String, Place, &'static str)>,
-    /// The beginnings of the names of children that are made at each start of their group, each with that group.
+    /// The prefixes of the names of the children that a fresh group makes, each with that group.
     made: Vec<(String, &'a str)>,
 }
 
-/// How names are spelled.
+/// The spelling of names.
 #[derive(Clone, Copy)]
 pub(super) enum Spelling<'a> {
     /// `store.pool.timeout`
@@ -79,10 +79,10 @@ impl<'a> LegalNames<'a> {
         names
     }
 
-    /// Returns the setting of a name.
+    /// Returns the setting with this name.
     ///
     /// # Errors
-    /// The message says why there is none.
+    /// The reason why there is no such setting.
     pub(super) fn find(&self, given: &Given) -> Result<Target, String> {
         match self.targets.get(&given.name).map(Vec::as_slice) {
             Some([target]) => Ok(*target),
@@ -145,7 +145,7 @@ impl<'a> LegalNames<'a> {
         meant.map(|(known, _)| known.as_str()).min()
     }
 
-    /// Returns the settings of which the name lacks nothing but groups, unless they are too many.
+    /// Returns the settings of which the name is complete except for some groups, unless there are too many.
     fn with_groups(&self, name: &str) -> Option<String> {
         let last = name.rsplit(['.', '_']).next().unwrap_or_default();
         let longer = self.targets.iter().filter(|(known, _)| known.len() > name.len() && known.ends_with(last));
@@ -167,7 +167,7 @@ impl<'a> LegalNames<'a> {
     }
 
     fn closest(&self, name: &str) -> Option<&str> {
-        // No name that is closer than this is suggested, and comparing lengths is cheap.
+        // A name whose length differs by more is never suggested, and comparing lengths is cheap.
         let is_near = |known: &&str| known.len().abs_diff(name.len()) <= 8;
         let mut near: Vec<_> = self.targets.keys().map(String::as_str).filter(is_near).collect();
         // Of equally close names, the first is suggested.

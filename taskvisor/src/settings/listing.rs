@@ -15,8 +15,9 @@ use crate::slots::{ControllerConfig, SlotSpec};
 
 /// The settings of a declared tree: each option that [`Overrides`](crate::Overrides) can change, with its value.
 ///
-/// [`Tree::settings`](crate::Tree::settings) returns it. `{}` is a table of the settings that differ from their
-/// defaults, and `{:#}` of all; under it, the overrides that are [invalid](Self::invalid). The guide explains [overrides](crate::guide::overrides).
+/// [`Tree::settings`](crate::Tree::settings) returns it. `{}` formats a table of the settings that differ from their
+/// defaults, and `{:#}` of all, followed by the [invalid](Self::invalid) overrides. The guide explains
+/// [overrides](crate::guide::overrides).
 ///
 /// # Examples
 /// ```
@@ -37,7 +38,7 @@ use crate::slots::{ControllerConfig, SlotSpec};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     list: Vec<Setting>,
-    /// The keys of parts that have no value now.
+    /// The keys of the parts of options that have no value now.
     without_value: Vec<String>,
     invalid: Vec<InvalidOverride>,
 }
@@ -59,8 +60,8 @@ impl Setting {
         &self.key
     }
 
-    /// Returns the path of its owner: of the task or group, or the name of the tree; `slots/` and `limits/` with a name,
-    /// and `controller`.
+    /// Returns the path of its owner: that of a task or group, the name of the tree, `slots/` or `limits/` with a name,
+    /// or `controller`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -70,7 +71,7 @@ impl Setting {
         self.option
     }
 
-    /// Returns the value as text, in the form that overrides have.
+    /// Returns the value as text, as an override would set it.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -98,8 +99,8 @@ impl Settings {
         self.list.iter().find(|setting| setting.key == key)
     }
 
-    /// Returns what is wrong with the overrides. If anything is, none of them has an effect: the settings are those
-    /// without overrides, and the tree does not start.
+    /// Returns the invalid overrides. If there are any, no override has an effect: the settings are those without
+    /// overrides, and the tree does not start.
     ///
     /// # Examples
     /// ```
@@ -115,8 +116,8 @@ impl Settings {
         &self.invalid
     }
 
-    /// Returns the settings as a file of variables for [`Overrides::env`](crate::Overrides::env). What is overridden
-    /// stands as it is, and everything else in comments.
+    /// Returns the settings as a file of variables for [`Overrides::env`](crate::Overrides::env). Settings that are not
+    /// overridden are commented out.
     ///
     /// # Examples
     /// ```
@@ -210,7 +211,7 @@ impl Overridden {
 
 struct Listing<'a> {
     overridden: &'a Overridden,
-    /// The values of the tree that others inherit, with their origins.
+    /// The values of the tree that its tasks and groups inherit, with their origins.
     of_tree: HashMap<&'static str, (String, Origin)>,
     list: Vec<Setting>,
     hidden: Vec<String>,
@@ -273,7 +274,7 @@ impl Listing<'_> {
             Place::Child(at) => {
                 let inherited = self.of_tree.get(name).filter(|_| is_inherited(whole));
                 let inherited = inherited.filter(|(inherited, _)| inherited == value).map(|(_, origin)| origin.clone());
-                // A restart policy without an interval says nothing about one, unless the tree has one.
+                // A task without an interval has the default value, unless it would inherit one of the tree.
                 let is_unset = name == "interval" && value == NONE && {
                     self.of_tree.get(name).is_none_or(|(inherited, _)| inherited == NONE)
                 };

@@ -1,10 +1,11 @@
 //! Settings: the options of a declared tree that a deployment can change without a new build.
 //!
-//! `overrides` collects what files and variables give, `sheet` lists what a tree declares, and `owner` has the values
-//! of one task, group or slot as texts. `legal_names` generates every name that an override can have, `resolve` checks
-//! overrides and writes them into the declaration, before anything is built from it. `listing` shows the result.
+//! `overrides` collects the values of files and variables, `sheet` lists the declared options of a tree, and `owner`
+//! has the values of one task, group or slot as texts. `legal_names` generates every name that an override can have.
+//! `resolve` checks overrides and writes them into the declaration, before the tree is built from it. `listing` shows
+//! the result.
 //!
-//! All of it runs in `TreeBuilder::build` and in `Tree::settings`; nothing of it is left in a running tree.
+//! All of it runs in `TreeBuilder::build` and in `Tree::settings`. A running tree does not use it.
 
 #[cfg(feature = "serde")]
 mod deserialize;

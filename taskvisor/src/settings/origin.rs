@@ -1,11 +1,12 @@
-//! Where the value of a setting comes from.
+//! The origin of the value of a setting.
 
 use std::fmt;
 
-/// Where the value of a setting comes from.
+/// The origin of the value of a setting.
 ///
-/// A later origin of this list replaces an earlier one. Among [`Overrides`](crate::Overrides), the later source of
-/// [`then`](crate::Overrides::then) does. The guide explains [overrides](crate::guide::overrides).
+/// A later origin of this list replaces an earlier one. Among [`Overrides`](crate::Overrides), the argument of
+/// [`then`](crate::Overrides::then) replaces the values before it. The guide explains
+/// [overrides](crate::guide::overrides).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -16,7 +17,7 @@ pub enum Origin {
     Config,
     /// The declaration: `#[task]`, `task(..)` and `group(..)`, or a setter.
     Program,
-    /// A value of overrides that were made in the program, by its key.
+    /// A value of overrides that the program made, with its key.
     Value {
         /// The key, such as `store.pool.timeout`.
         key: String,

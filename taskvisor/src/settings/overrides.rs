@@ -1,4 +1,4 @@
-//! `Overrides`, what files and variables give.
+//! `Overrides`: the values of files and variables.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -20,15 +20,13 @@ use super::origin::Origin;
 /// | `queue_capacity` of the controller | `controller.queue_capacity` | `APP_CONTROLLER_QUEUE_CAPACITY` |
 ///
 /// A value is a duration such as `1m30s`, a number, `true` or `false`. `none` clears an option that can be without a
-/// value. The options that are the structure of the program, such as `restart`, `after` and `critical`, cannot be
-/// overridden.
+/// value. The options of the program's structure, such as `restart`, `after` and `critical`, cannot be overridden.
 ///
-/// A tree with an invalid override does not start: an unknown name, a value that is none, and a value that the program
-/// could not have set, all together, are a [`RuntimeError::InvalidOverrides`](crate::RuntimeError::InvalidOverrides).
-/// [`Tree::settings`](crate::Tree::settings) shows what came of them. The guide explains
-/// [overrides](crate::guide::overrides).
+/// A tree with an invalid override does not start. Unknown names, malformed values, and values that the program could
+/// not have set are reported together, as [`RuntimeError::InvalidOverrides`](crate::RuntimeError::InvalidOverrides).
+/// [`Tree::settings`](crate::Tree::settings) shows the result. The guide explains [overrides](crate::guide::overrides).
 ///
-/// With the feature `serde`, it is `serde::Deserialize`, from any format that describes itself, such as TOML, JSON and
+/// With the feature `serde`, it implements `serde::Deserialize` for any self-describing format, such as TOML, JSON and
 /// YAML: a map of values and further maps. Keys of nested maps are joined with dots.
 ///
 /// # Examples
@@ -50,7 +48,7 @@ pub struct Overrides {
     pub(super) sources: Vec<Source>,
 }
 
-/// A list of values of one origin.
+/// The values of one origin.
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) kind: Kind,
@@ -71,7 +69,7 @@ pub(super) enum Kind {
 #[derive(Clone)]
 pub(super) struct Given {
     pub(super) name: String,
-    /// The text, or what is wrong with it.
+    /// The text, or the problem with it.
     pub(super) text: Result<String, &'static str>,
 }
 
@@ -107,8 +105,8 @@ impl Overrides {
         Self::variables(prefix, std::env::vars_os())
     }
 
-    /// Takes those of the given variables whose names begin with `prefix` and `_`, as [`env`](Self::env) does with those
-    /// of the process: for tests, and for files of variables.
+    /// Like [`env`](Self::env), but takes the given variables instead of those of the process. Use it for tests, and
+    /// for files of variables.
     pub fn variables<N, V>(prefix: impl Into<String>, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: Into<OsString>,
@@ -125,12 +123,12 @@ impl Overrides {
                 given.push(Given { name: name.to_string_lossy().into_owned(), text });
             }
         }
-        // The order of an environment says nothing, and that of errors should be the same each time.
+        // The order of an environment is arbitrary. Errors should have the same order each time.
         given.sort_by(|a, b| a.name.cmp(&b.name));
         Self { sources: vec![Source { kind: Kind::Variables(prefix), given }] }
     }
 
-    /// Adds overrides that replace those before them.
+    /// Adds overrides. Where both set a value, the added one applies.
     pub fn then(mut self, later: impl Into<Self>) -> Self {
         self.sources.extend(later.into().sources);
         self
@@ -152,7 +150,7 @@ impl Source {
     }
 }
 
-/// Values by their keys, such as `("store.pool.timeout", "10s")`.
+/// Collects values with their keys, such as `("store.pool.timeout", "10s")`.
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Overrides {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(values: I) -> Self {
         let given = values.into_iter().map(|(key, value)| Given { name: key.into(), text: Ok(value.into()) });
@@ -160,14 +158,14 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Overrides {
     }
 }
 
-/// Values by their keys, such as `("store.pool.timeout", "10s")`.
+/// Collects values with their keys, such as `("store.pool.timeout", "10s")`.
 impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Overrides {
     fn from(values: [(K, V); N]) -> Self {
         values.into_iter().collect()
     }
 }
 
-/// Shows the names, and no values: a variable of another purpose may be a secret.
+/// Formats the names without the values, because a variable for another purpose may be a secret.
 impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |source: &Source| {
@@ -178,7 +176,7 @@ impl fmt::Debug for Overrides {
     }
 }
 
-/// Returns what is wrong with a prefix of variables.
+/// Checks a prefix of variables. The error is the problem with it.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
     let is_word = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match prefix.trim_end_matches('_') {

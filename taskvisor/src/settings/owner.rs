@@ -11,7 +11,7 @@ use crate::slots::{ControllerConfig, SlotSpec};
 use crate::supervisor::{InvalidOption, SupervisorConfig};
 use crate::tree::last_segment;
 
-/// Which owner of a tree.
+/// An owner of settings in a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
     Tree,
@@ -69,7 +69,7 @@ pub(super) struct Group {
 pub(super) struct Field<'a> {
     pub(super) row: &'static str,
     pub(super) value: &'a mut dyn Value,
-    /// `true` if zero stands for no value, which has the text `none`.
+    /// `true` if zero means no value, whose text is `none`.
     zero_is_none: bool,
 }
 
@@ -197,7 +197,7 @@ impl Sheet {
     pub(super) fn key(&self, place: Place, name: &str) -> String {
         match place {
             Place::Tree => name.to_owned(),
-            // It has one setting.
+            // A limit has one setting, so its key has no name of an option.
             Place::Limit(at) => format!("limits.{}", self.limits[at].0),
             #[cfg(feature = "controller")]
             Place::Controller => format!("controller.{name}"),
@@ -209,7 +209,7 @@ impl Sheet {
 }
 
 impl Owner {
-    /// Returns a tree in which nothing is set.
+    /// Returns a tree with all options at their defaults.
     pub(super) fn default_tree() -> Self {
         let root = GroupOptions {
             name: "".into(),
@@ -236,7 +236,7 @@ impl Owner {
         }
     }
 
-    /// Returns the value of a row, unless it is the program's structure.
+    /// Returns the value of a row, unless it belongs to the program's structure.
     pub(super) fn field(&mut self, row: usize) -> Option<Field<'_>> {
         Some(match self {
             Self::Tree(tree) => TREE.get(row).unwrap_or_else(|| &INHERITED[row - TREE.len()]).field(tree),
@@ -260,7 +260,7 @@ impl Owner {
         })
     }
 
-    /// Sets a value to what the text says.
+    /// Sets a value from its text.
     pub(super) fn set(&mut self, row: usize, name: &str, text: &str) -> Result<(), String> {
         let Some(field) = self.field(row) else { return Ok(()) };
         if field.zero_is_none && text == NONE {
@@ -279,7 +279,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Returns the text of a value. `None` if it has none now.
+    /// Returns the text of a value. `None` if the option has no value now.
     pub(super) fn show(&mut self, row: usize, name: &str) -> Option<String> {
         let field = self.field(row)?;
         if field.zero_is_none && field.value.is_zero() {
@@ -316,12 +316,12 @@ impl Owner {
         }
     }
 
-    /// Returns the names of the options that are the program's structure.
+    /// Returns the names of the options of the program's structure.
     pub(super) fn structure(&self) -> Vec<&'static str> {
         const GROUPS: [&str; 4] = ["strategy", "dynamic", "after", "fresh"];
         let is_fixed = |of| {
             move |row: &&Row| {
-                // Whether there is a value does not depend on the values.
+                // Whether a row can be overridden does not depend on its value.
                 let mut policy = policy::Overrides::NONE.resolve(&SupervisorConfig::default());
                 matches!(row, Row::restart) || policy.value(**row, of).is_none()
             }
@@ -340,7 +340,7 @@ impl Owner {
 
 #[cfg(feature = "cron")]
 impl Task {
-    /// Refuses what was changed for a schedule where there is none.
+    /// Refuses changed options of a schedule if the task has no schedule.
     fn check_schedule(&self) -> Result<(), InvalidOption> {
         let mut set = policy::Overrides::NONE;
         for row in &self.changed {
@@ -369,7 +369,8 @@ impl GroupOptions {
 }
 
 impl Child {
-    /// Returns `true` if the declaration sets the row. Of a task that has started, if it differs from the default.
+    /// Returns `true` if the declaration sets the row. For a task that has started: if the value differs from the
+    /// default.
     pub(super) fn sets(&self, row: usize, config: &SupervisorConfig) -> bool {
         match &self.options {
             ChildOptions::Task(said) => said.as_ref().is_some_and(|said| said.overrides.is_set(Row::ALL[row])),

@@ -16,9 +16,9 @@ use crate::tree::Declared;
 /// A declared tree with the overrides that change it.
 #[derive(Debug)]
 pub(crate) struct Overridden {
-    /// What the program declares.
+    /// The options that the program declares.
     pub(super) sheet: Sheet,
-    /// The overrides, the later of one setting after the earlier.
+    /// The overrides. A later one for the same setting applies.
     pub(super) applied: Vec<Applied>,
     /// The errors of the overrides. If there is one, none has been applied.
     pub(super) invalid: Vec<InvalidOverride>,
@@ -121,7 +121,7 @@ fn find(sheet: &Sheet, overrides: &Overrides, invalid: &mut Vec<InvalidOverride>
                 continue;
             }
         }
-        // Every name of a large tree is much to generate for nothing.
+        // The names of a large tree are expensive to generate.
         if !source.given.is_empty() {
             let names = LegalNames::new(sheet, Spelling::of(&source.kind));
             find_in(source, &names, &mut applied, invalid);
@@ -199,7 +199,7 @@ impl Checks<'_> {
         owner
     }
 
-    /// Reports the texts that are no values, and parts without the others that they need. Returns the other overrides.
+    /// Reports malformed values, and parts whose required other part is missing. Returns the other overrides.
     fn valid_in<'a>(&mut self, place: Place, config: &SupervisorConfig, applied: &[&'a Applied]) -> Vec<&'a Applied> {
         let mut owner = self.sheet.open(place, config);
         let mut valid = Vec::new();
@@ -209,7 +209,7 @@ impl Checks<'_> {
                 Err(message) => self.invalid.push(InvalidOverride::new(&applied.origin, message)),
             }
         }
-        // A part whose other part is given, but invalid, is not reported as well.
+        // A part whose other part is given but invalid is not reported again.
         let rows: BTreeSet<_> = applied.iter().map(|applied| applied.target.row).collect();
         for row in rows {
             if let Some((part, lacking)) = self.lacking(place, config, row, applied) {
@@ -223,7 +223,7 @@ impl Checks<'_> {
         valid
     }
 
-    /// Returns the last part of a row, and the part that is missing beside it.
+    /// Returns the last given part of a row, and the part that it needs and that is missing.
     fn lacking<'a>(
         &self,
         place: Place,
@@ -247,7 +247,8 @@ impl Checks<'_> {
         Some((*parts.last()?, lacking))
     }
 
-    /// Reports the values that are refused beside the others of their owner. Returns the other overrides.
+    /// Reports the values that are refused in combination with the other values of their owner. Returns the other
+    /// overrides.
     fn combine<'a>(
         &mut self,
         place: Place,
@@ -256,7 +257,7 @@ impl Checks<'_> {
     ) -> Vec<&'a Applied> {
         let before = self.sheet.open(place, config).check().err();
         while let Some(refused) = self.with(place, config, &applied).check().err() {
-            // What the program itself does wrong is reported by its start.
+            // An error of the program itself is reported by the start of the tree.
             if before.as_ref() == Some(&refused) {
                 break;
             }
@@ -267,7 +268,7 @@ impl Checks<'_> {
         applied
     }
 
-    /// Returns the override without which the value is not refused: rather that of the refused option, and rather a
+    /// Returns the override without which the value is not refused. It prefers that of the refused option, and then a
     /// later one.
     fn culprit(
         &self,
@@ -281,14 +282,14 @@ impl Checks<'_> {
         let helps = |at: &usize| {
             let others: Vec<_> =
                 applied.iter().enumerate().filter(|(other, _)| other != at).map(|(_, it)| *it).collect();
-            // Without it, the program has another value, which can be refused as well.
+            // Without the override, the value of the program applies, which can be refused as well.
             let still = self.with(place, config, &others).check().err();
             still.is_none_or(|still| (still.option, still.expected) != (refused.option, refused.expected.clone()))
         };
         order.iter().copied().find(helps).or_else(|| order.first().copied())
     }
 
-    /// Reports the overrides of the tree that some task or group cannot inherit.
+    /// Reports the overrides of the tree that a task or group cannot inherit.
     fn inherit(&mut self, of_tree: &[&Applied], config: &SupervisorConfig, by_place: &BTreeMap<Place, Vec<&Applied>>) {
         let mut tree = self.sheet.open(Place::Tree, config);
         let mut is_shared = |applied: &&&Applied| tree.field(applied.target.row).is_some_and(|it| is_inherited(it.row));

@@ -1,4 +1,4 @@
-//! What a tree declares, without its tasks.
+//! The declared options of a tree, without its tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +38,9 @@ pub(super) struct Child {
 
 #[derive(Debug, Clone)]
 pub(super) enum ChildOptions {
-    /// What its spec sets.
+    /// The options that its spec sets.
     Task(Option<Arc<Said>>),
-    /// The policy of a task that has started, and whose spec is gone.
+    /// The policy of a task that has started, whose spec was dropped.
     Started(Arc<ResolvedPolicy>),
     Group(Box<GroupOptions>),
 }
@@ -67,7 +67,7 @@ pub(crate) struct OfSupervisor {
 }
 
 impl Sheet {
-    /// Lists what a tree declares. `started` returns the policy of a task that has started, by its path.
+    /// Lists the declared options of a tree. `started` returns the policy of a started task by its path.
     pub(crate) fn new(
         of: OfSupervisor,
         root: &Declared,
@@ -81,7 +81,7 @@ impl Sheet {
         while let Some((group, parent, place)) = walk.pop() {
             let Some(child) = group.children.get(place) else { continue };
             walk.push((group, parent, place + 1));
-            // The start of the tree refuses the other names.
+            // The start of the tree refuses empty names, names with `/`, and equal names.
             let is_named = !child.name.is_empty() && !child.name.contains('/');
             if !is_named || group.place(&child.name) != Some(place) {
                 continue;

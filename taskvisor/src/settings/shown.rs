@@ -23,7 +23,7 @@ pub(crate) fn of_task(policy: ResolvedPolicy) -> Shown {
     shown
 }
 
-/// Returns the options of a group, which has this policy in its parent.
+/// Returns the options of a group. `policy` is that of the group as a child.
 pub(crate) fn of_group(group: &Declared, policy: ResolvedPolicy) -> Shown {
     let mut shown = structure(&policy);
     let options = GroupOptions::of(group);
@@ -36,7 +36,7 @@ pub(crate) fn of_tree(config: SupervisorConfig, root: &Declared) -> Shown {
     all(Owner::Tree(Box::new(Tree { config, root: GroupOptions::of(root) })))
 }
 
-/// Returns the options that are the program's structure.
+/// Returns the options of the program's structure.
 fn structure(policy: &ResolvedPolicy) -> Shown {
     let restart = match policy.restart {
         RestartPolicy::Never => "never",

@@ -6,7 +6,8 @@ labels! {
     ///
     /// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its
     /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy, unless its
-    /// [`concurrency`](crate::SlotSpec::with_concurrency) is more than 1. A [paused](crate::SlotHandle::pause) slot is as if it was busy.
+    /// [`concurrency`](crate::SlotSpec::with_concurrency) is more than 1. A [paused](crate::SlotHandle::pause) slot
+    /// counts as busy.
     ///
     /// | policy | in `supervise!` | a submission to a busy slot | the running task | the waiting submissions |
     /// |---|---|---|---|---|
@@ -29,9 +30,10 @@ labels! {
         /// The running task is requested to stop, and the submission is the next. An earlier submission that waits to
         /// replace the task is rejected as superseded; submissions in the queue stay there.
         Replace = "replace",
-        /// The running task continues, and the submission is the next. An earlier submission that waits to be the next is
-        /// rejected as superseded; submissions in the queue stay there. So the last submission runs, unless it is canceled or shut down before. With
-        /// [`with_debounce`](crate::SlotSpec::with_debounce), an idle slot also waits for a newer submission.
+        /// The running task continues, and the submission is the next. An earlier submission that waits to be the next
+        /// is rejected as superseded; submissions in the queue stay there. So the last submission runs, unless it is
+        /// canceled or a shutdown comes first. With [`with_debounce`](crate::SlotSpec::with_debounce), an idle slot
+        /// also waits for a newer submission.
         Latest = "latest",
         /// The submission is rejected as busy.
         DropIfRunning = "drop_if_running",

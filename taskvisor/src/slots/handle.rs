@@ -118,7 +118,8 @@ impl SlotHandle {
     }
 
     /// Returns the slot of a key, if this slot is declared with [keys](crate::SlotSpec::with_keys). The key can be any
-    /// text except an empty one, with which each submission is `InvalidOption`. The slot is called like this one with `/` and the key after it.
+    /// text except an empty one, with which each submission fails with `InvalidOption`. The name of its slot is that of
+    /// this slot, `/` and the key.
     ///
     /// # Examples
     /// ```
@@ -156,10 +157,10 @@ impl SlotHandle {
         Ok(requested)
     }
 
-    /// Pauses the slot, and the slots of its keys, until it is [resumed](Self::resume). A paused slot is as if it was
-    /// busy: submissions wait in its queue, and those with [`AdmissionPolicy::DropIfRunning`] are rejected as
-    /// [`Paused`](crate::RejectReason::Paused). A task that owns the slot is paused as well: its attempt goes on, and no
-    /// other begins. With [`AdmissionPolicy::Replace`] it is still requested to stop.
+    /// Pauses the slot, and the slots of its keys, until it is [resumed](Self::resume). A paused slot counts as busy:
+    /// submissions wait in its queue, and those with [`AdmissionPolicy::DropIfRunning`] are rejected as
+    /// [`Paused`](crate::RejectReason::Paused). A task that owns the slot is paused as well: its attempt goes on, and
+    /// no other begins. With [`AdmissionPolicy::Replace`] it is still requested to stop.
     ///
     /// A slot need not be declared, and can be paused at any time before the request of a shutdown. Returns `false` if
     /// it is paused by itself. [`SlotSpec::with_paused`](crate::SlotSpec::with_paused) declares a slot that is paused at
@@ -195,8 +196,8 @@ impl SlotHandle {
         self.core.pause(Subject::Slot(&self.name), true)
     }
 
-    /// Ends the [pause](Self::pause) of the slot: submissions start as places are free. Returns `false` if the slot is not
-    /// paused by itself.
+    /// Ends the [pause](Self::pause) of the slot: waiting submissions start when places are free. Returns `false` if
+    /// the slot is not paused by itself.
     pub fn resume(&self) -> bool {
         self.core.resume(Subject::Slot(&self.name))
     }

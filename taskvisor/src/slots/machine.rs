@@ -15,7 +15,8 @@ use crate::inspect::RejectReason;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
-    /// The oldest owner. `None` while jobs only wait: for their time, or for a place that keys share.
+    /// The oldest owner. `None` while jobs only wait: for their time, for a place that keys share, or for the end of a
+    /// pause.
     owner: Option<O>,
     /// `true` if the oldest owner was requested to stop, to make way.
     stops: bool,
@@ -30,9 +31,9 @@ pub(crate) struct Slot<O, J> {
 struct Aside<O> {
     /// The owners after the oldest.
     more: Vec<O>,
-    /// The time at which the next can start.
+    /// The time at which the job ahead of the queue can start.
     due: Option<Duration>,
-    /// The latest time at which one of the jobs that supersede each other can start.
+    /// The limit of `due`: the latest start of the last of the jobs that supersede each other.
     by: Duration,
     /// `true` while the slot waits for a place in its pool.
     in_line: bool,
@@ -44,7 +45,7 @@ impl<O> Default for Aside<O> {
     }
 }
 
-/// How long submissions wait for a newer one.
+/// The times that submissions wait for a newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Debounce {
     /// The time without a newer submission.
@@ -84,8 +85,8 @@ pub(crate) enum Decision {
     Start,
     /// It waits at the end of the queue.
     Wait,
-    /// It waits ahead of the queue, and supersedes an earlier one. The oldest owner must be requested to stop, unless it
-    /// was.
+    /// It waits ahead of the queue, and supersedes an earlier one. The oldest owner must be requested to stop, unless
+    /// that was done.
     Replace {
         displaces: bool,
         stops: bool,
@@ -99,7 +100,7 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// Returns the reason of a rejection. A paused slot is as if it was busy.
+    /// Returns the reason of a rejection. A paused slot counts as busy.
     pub(crate) fn rejection(self, is_paused: bool) -> Option<RejectReason> {
         match self {
             Self::Busy if is_paused => Some(RejectReason::Paused),
@@ -121,18 +122,18 @@ impl<O, J> Slot<O, J> {
         Self { owner: Some(owner), ..Self::vacant() }
     }
 
-    /// Creates a slot without owners and jobs, which must get one.
+    /// Creates a slot without owners and jobs. The caller must add one.
     pub(crate) fn vacant() -> Self {
         Self { owner: None, stops: false, next: None, queue: VecDeque::new(), aside: None }
     }
 
-    /// Returns `true` if nothing runs or waits in it, so that it must be dropped.
+    /// Returns `true` if nothing runs or waits in the slot. The caller must then drop it.
     pub(crate) fn is_vacant(&self) -> bool {
         self.owner.is_none() && self.next.is_none() && self.queue.is_empty()
     }
 
-    /// Decides about a submission, if up to `capacity` jobs may wait in the queue. `free` if a place is free for it.
-    /// `waits` if it has to wait for newer ones also then.
+    /// Decides on a submission to a queue of this capacity. `free` is `true` if a place is free for it, and `waits` if
+    /// it must wait for newer ones even then.
     pub(crate) fn decide(
         &self,
         admission: AdmissionPolicy,
@@ -173,8 +174,8 @@ impl<O, J> Slot<O, J> {
         self.next.replace(job)
     }
 
-    /// Makes the job the next one, at once or when no newer one has come for some time. Returns the job that was the
-    /// next before.
+    /// Makes the job the next one, which starts at once, or when no newer one has come for the time of the debounce.
+    /// Returns the job that was the next before.
     pub(crate) fn latest(&mut self, job: J, debounce: Option<(Debounce, Duration)>) -> Option<J> {
         match debounce {
             None => self.forget_time(),
@@ -189,13 +190,13 @@ impl<O, J> Slot<O, J> {
         self.next.replace(job)
     }
 
-    /// Removes the next job, which a started replacement supersedes.
+    /// Removes the job ahead of the queue, and its time.
     pub(crate) fn supersede(&mut self) -> Option<J> {
         self.forget_time();
         self.next.take()
     }
 
-    /// An owner has ended. Returns `false` if it is none.
+    /// Removes an owner that has ended. Returns `false` if there is no such owner.
     pub(crate) fn leave(&mut self, is: impl Fn(&O) -> bool) -> bool {
         if self.owner.as_ref().is_some_and(&is) {
             let more = self.aside.as_mut().map(|aside| &mut aside.more).filter(|more| !more.is_empty());
@@ -208,7 +209,7 @@ impl<O, J> Slot<O, J> {
         position.map(|position| aside.more.remove(position)).is_some()
     }
 
-    /// Returns the time at which the next job can start, if it waits for one.
+    /// Returns the time at which the next job can start, if it waits for a time.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.aside.as_ref()?.due
     }
@@ -224,7 +225,7 @@ impl<O, J> Slot<O, J> {
         !self.queue.is_empty() || (self.next.is_some() && self.due().is_none_or(|due| due <= now()))
     }
 
-    /// Removes the job that starts next, whose owner must be added then. Returns `None` if no job can start.
+    /// Removes the job that starts next. The caller must then add its owner. Returns `None` if no job can start.
     pub(crate) fn pop(&mut self, now: impl FnOnce() -> Duration) -> Option<J> {
         if self.next.is_some() && self.due().is_none_or(|due| due <= now()) {
             return self.supersede();
@@ -232,7 +233,7 @@ impl<O, J> Slot<O, J> {
         self.queue.pop_front()
     }
 
-    /// The next job starts as soon as a place is free.
+    /// Removes the time of the next job, which then starts as soon as a place is free.
     pub(crate) fn forget_time(&mut self) {
         if let Some(aside) = &mut self.aside {
             aside.due = None;

@@ -13,7 +13,7 @@ const STEPS: usize = if cfg!(miri) { 8_000 } else { 1_200_000 };
 const ADMISSIONS: [AdmissionPolicy; 4] =
     [AdmissionPolicy::Queue, AdmissionPolicy::Replace, AdmissionPolicy::Latest, AdmissionPolicy::DropIfRunning];
 
-/// How the slot is declared.
+/// The declaration of the slot.
 #[derive(Clone, Copy)]
 struct Terms {
     places: usize,
@@ -21,7 +21,7 @@ struct Terms {
     debounce: Option<Debounce>,
 }
 
-/// A simple model of a slot: the owners, one list of the waiting jobs, and the times of the next.
+/// A simple model of a slot: the owners, one list of the waiting jobs, and the times of the next job.
 #[derive(Default)]
 struct Model {
     now: Duration,
@@ -52,7 +52,7 @@ impl Model {
         self.resolve(job, End::Started);
     }
 
-    /// The time at which the next can start.
+    /// The time at which the next job can start.
     fn due(&self, terms: Terms) -> Option<Duration> {
         let ((first, last), Debounce { quiet, most }) = (self.times?, terms.debounce?);
         Some(most.map_or(last + quiet, |most| (last + quiet).min(first + most)))
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// Starts all that can start, and returns them.
+    /// Starts all jobs that can start, and returns them.
     fn fill(&mut self, terms: Terms) -> Vec<u64> {
         let mut started = Vec::new();
         while self.owners.len() < terms.places {
@@ -170,7 +170,7 @@ fn submit(
     (decision, displaced)
 }
 
-/// Starts all that can start as the engine does. Returns them.
+/// Starts all jobs that can start, as the engine does. Returns them.
 fn fill(stored: &mut Stored, terms: Terms, now: Duration) -> Vec<u64> {
     let mut started = Vec::new();
     if let Some(slot) = stored {
@@ -281,7 +281,7 @@ fn o30_o31_a_slot_does_as_its_model_over_a_million_steps() {
             };
             assert_eq!(slot.as_ref().map(Slot::phase), phase);
         }
-        // Once all have ended, each job was resolved once.
+        // When all jobs have ended, each was resolved once.
         while slot.is_some() {
             for owner in std::mem::take(&mut model.owners) {
                 assert!(slot.as_mut().is_some_and(|slot| slot.leave(|other| *other == owner)));
@@ -305,7 +305,7 @@ fn o30_the_latest_waits_for_the_quiet_time_and_at_most_for_the_longest() {
         assert_eq!(slot.due(), Some(ms(due)));
     }
     assert_eq!((slot.pop(|| ms(49)), slot.pop(|| ms(50))), (None, Some(4)));
-    // The next one begins to wait anew.
+    // The wait of the next job begins anew.
     slot.own(4);
     slot.latest(5, Some((debounce, ms(60))));
     assert_eq!(slot.due(), Some(ms(80)));

@@ -1,4 +1,4 @@
-//! Admission slots: what happens to a task that is submitted while another task of its slot still runs.
+//! Slots: they decide on a task that is submitted while another task of its slot runs.
 //!
 //! `spec`, `config`, `handle` and `error` are public API. `machine` decides for one slot and is pure: no lock, no
 //! clock, no runtime. `runtime::slots` carries its decisions out.

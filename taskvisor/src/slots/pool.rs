@@ -1,10 +1,10 @@
-//! What the keys of a slot share: the number of its places, its rate, and the line of keys that wait for a place. Plain
+//! The state that the keys of a slot share: the places, the rate, and the line of keys that wait for a place. Plain
 //! data; the time is passed in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The largest number of tasks that a slot starts in a time.
+/// The largest number of tasks that a slot starts within a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
     pub(crate) starts: usize,
@@ -43,7 +43,7 @@ impl<K> Pool<K> {
         Self { places, rate, running: 0, starts: VecDeque::new(), line: VecDeque::new() }
     }
 
-    /// Returns `true` if starts have times.
+    /// Returns `true` if the starts are limited by a rate.
     pub(crate) fn has_rate(&self) -> bool {
         self.rate.is_some()
     }
@@ -71,7 +71,7 @@ impl<K> Pool<K> {
         }
     }
 
-    /// Gives a place back; `unused` if the job did not start after all, so that its start does not count.
+    /// Gives a place back. `unused` is `true` if the job did not start after all, so that its start does not count.
     pub(crate) fn give_back(&mut self, unused: bool) {
         self.running -= 1;
         if unused {

@@ -1,4 +1,4 @@
-//! Drives the pool of a slot.
+//! Tests of the pool of a slot.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn o31_places_are_taken_and_given_back() {
     assert_eq!(pool.room(ms(u64::MAX)), Room::At(Duration::MAX));
 }
 
-/// Keys take turns: between two turns of a key that waits, each other one that waits has one.
+/// Keys take turns: between two turns of a waiting key, each other waiting key has one.
 #[test]
 fn o31_a_free_place_goes_round() {
     let mut random = Rng::with_seed(7);

@@ -85,7 +85,7 @@ impl fmt::Display for SlotSnapshot {
         if let Some(next) = &self.next {
             write!(f, ", next {}", shortened(&next.path, NAME))?;
         }
-        // What waits is in the slots of the keys.
+        // The waiting submissions are in the slots of the keys.
         if !self.keyed {
             write!(f, ", waiting {} of {}", self.queued, self.capacity)?;
         }

@@ -129,7 +129,7 @@ pub struct SlotSpec {
     pub(crate) fleet: bool,
 }
 
-/// What a slot of the fleet takes.
+/// The admission policies that are valid in a slot of the fleet.
 #[cfg(feature = "fleet")]
 pub(crate) const NO_REPLACE: &str =
     "`Queue`, `Latest` or `DropIfRunning` in a slot of the fleet: the owner can be in another replica";
@@ -258,8 +258,8 @@ impl SlotSpec {
     /// [`Fleet`](crate::fleet::Fleet), one place, and an admission policy other than [`AdmissionPolicy::Replace`], which
     /// cannot reach the owner in another replica.
     ///
-    /// [`AdmissionPolicy::DropIfRunning`] rejects a task if one runs or stands by in the slot of its own process; whether
-    /// another replica has the lease is not asked.
+    /// [`AdmissionPolicy::DropIfRunning`] rejects a task if one runs or stands by in the slot of its own process; the
+    /// lease of another replica is not considered.
     ///
     /// The key of the lease, for a fence, is `/slot/deploy` for the slot `deploy`, and `/slot/deploy/acme` for its key
     /// `acme`.
@@ -280,7 +280,7 @@ impl SlotSpec {
         self.paused
     }
 
-    /// The name of the slot.
+    /// Returns the name of the slot.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -315,7 +315,7 @@ impl SlotSpec {
         self.max_concurrent
     }
 
-    /// Returns how many tasks start within which time, if that is limited.
+    /// Returns the largest number of starts and its span of time, if that is limited.
     pub fn rate(&self) -> Option<(usize, Duration)> {
         self.rate
     }

@@ -7,10 +7,11 @@ use super::ControllerError;
 use crate::runtime::Submitting;
 use crate::task::TaskHandle;
 
-/// The future of [`SlotHandle::submit`](crate::SlotHandle::submit), `queue`, `replace` and `drop_if_running`. It submits
-/// the task when it is first polled.
+/// The future of [`SlotHandle::submit`](crate::SlotHandle::submit), `queue`, `replace`, `latest` and `drop_if_running`.
+/// It submits the task when it is first polled.
 ///
-/// It is a type of its own, and not that of an `async` function, so that something that is no task is one error.
+/// It is a named type, and not that of an `async` function, so that the compiler reports an argument that is no task
+/// once.
 ///
 /// # Cancel safety
 /// Nothing is submitted until it completes.

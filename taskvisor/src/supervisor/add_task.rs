@@ -13,17 +13,19 @@ use crate::tree::GroupHandle;
 /// [`GroupHandle::add_task`](crate::GroupHandle::add_task). It registers the task when it is first polled, and never
 /// waits.
 ///
-/// It is a type of its own, and not that of an `async` function, so that something that is no task is one error.
+/// It is a named type, and not that of an `async` function, so that the compiler reports an argument that is no task
+/// once.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct AddTask<'a> {
     core: &'a Arc<Core>,
-    /// The group, and what registers a task in it; `None` for a task beside the tree.
+    /// The group, and the function that registers a task in it; `None` for a task beside the tree.
     group: Option<(&'a GroupHandle, Register)>,
-    /// Until the first poll.
+    /// The task; `None` after the first poll.
     spec: Option<TaskSpec>,
 }
 
-/// Registers a task in a group. A program that adds none to a group does not have its code.
+/// Registers a task in a group. It is a pointer, so that a program that adds no task to a group is linked without the
+/// code.
 type Register = fn(&GroupHandle, TaskSpec) -> Result<Arc<Cell>, RuntimeError>;
 
 impl<'a> AddTask<'a> {

@@ -31,14 +31,15 @@ impl SupervisorBuilder {
         self
     }
 
-    /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. See
-    /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
+    /// Declares a limit of that name: at most `max_concurrent` of the attempts that need it run at once. Must be at
+    /// least 1. See [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
     pub fn with_named_limit(mut self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
         self.parts.limits.push(name.into(), max_concurrent);
         self
     }
 
-    /// Sets the fleet, in which its singletons run once. See [`TreeBuilder::with_fleet`](crate::TreeBuilder::with_fleet).
+    /// Sets the fleet in which the singletons of the supervisor run. See
+    /// [`TreeBuilder::with_fleet`](crate::TreeBuilder::with_fleet).
     #[cfg(feature = "fleet")]
     pub fn with_fleet(mut self, fleet: Fleet) -> Self {
         self.parts.fleet = Some(fleet);

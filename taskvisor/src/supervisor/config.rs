@@ -31,8 +31,8 @@ pub struct SupervisorConfig {
     /// left. A task with a [`stop_timeout`](Self::stop_timeout) has that time as long as the grace lasts. A task that
     /// exceeds its share is aborted, and the next layer is requested to stop.
     pub grace: Duration,
-    /// The time between the request of a shutdown and the stop requests to tasks, so that load balancers notice.
-    /// Default: zero.
+    /// The time between the request of a shutdown and the stop requests to tasks, so that load balancers can stop
+    /// sending requests. Default: zero.
     pub drain: Duration,
     /// The time that `run` waits for subscribers to receive the last events. Default: 5 s.
     pub drain_timeout: Duration,
@@ -46,9 +46,9 @@ pub struct SupervisorConfig {
     ///
     /// [`TaskSpec::with_cleanup`]: crate::TaskSpec::with_cleanup
     pub cleanup: Option<Duration>,
-    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s. Not
-    /// for tasks that are ready by [`Ready::Completed`](crate::Ready::Completed) or
-    /// [`Ready::FirstSuccess`](crate::Ready::FirstSuccess), which have none unless they set it.
+    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
+    /// Tasks with [`Ready::Completed`](crate::Ready::Completed) or [`Ready::FirstSuccess`](crate::Ready::FirstSuccess)
+    /// have none unless they set it.
     ///
     /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
     pub start_timeout: Duration,
@@ -67,7 +67,7 @@ pub struct SupervisorConfig {
     /// The number of consecutive failures that are retried, for tasks that set none. Default: `None`, no limit.
     pub max_retries: Option<u32>,
     /// The name of this instance of the program, which [shifts](crate::TaskSpec::with_splay) periodic tasks, so that
-    /// replicas do not strike together. Default: `None`, the name of the host or container.
+    /// replicas do not start their runs at the same time. Default: `None`, the name of the host or container.
     pub instance: Option<String>,
     /// The time zone of [schedules](crate::Schedule) that set none: a name of the IANA database, or `local` for the zone
     /// of the system. Default: `None`, which is UTC.

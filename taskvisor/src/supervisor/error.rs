@@ -53,13 +53,13 @@ labels! {
             /// whose function blocks its thread ([`Group::fresh`](crate::Group::fresh)).
             stuck: Vec<String>,
         } = "runtime_shutdown_forced",
-        /// Another task has the name, until that task has terminated: its last attempt is dropped and its helpers are
-        /// joined.
+        /// Another task has the name. The name is free when that task has terminated: its last attempt is dropped and
+        /// its helpers are joined.
         TaskAlreadyExists {
             /// The requested name.
             name: String,
         } = "runtime_task_already_exists",
-        /// A group has the name, until that group has ended.
+        /// A group has the name. The name is free when that group has ended.
         GroupAlreadyExists {
             /// The requested name.
             name: String,
@@ -132,8 +132,8 @@ fn count(tasks: usize) -> String {
     format!("{tasks} task{}", if tasks == 1 { "" } else { "s" })
 }
 
-/// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one, and with the
-/// helpers that its function had left.
+/// Formats the paths of aborted tasks, each with the limit that it exceeded, unless that is the usual one, and with the
+/// number of helpers that still ran after its function had returned.
 fn with_limits(stuck: &[String], limits: &[StopLimit], helpers: &[usize]) -> String {
     let shown = stuck.iter().zip(limits).zip(helpers).map(|((path, limit), left)| {
         let limit = match limit {
@@ -153,7 +153,7 @@ fn with_limits(stuck: &[String], limits: &[StopLimit], helpers: &[usize]) -> Str
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// Says that only helpers keep a task from its end.
+/// Formats the number of helpers that still run after the function of a task has returned.
 pub(crate) fn has_returned(helpers: usize) -> String {
     match helpers {
         1 => "its function has returned, 1 helper runs".to_owned(),
@@ -171,7 +171,7 @@ impl fmt::Display for RuntimeError {
             Self::GraceExceeded { grace, stuck, limits, helpers } => {
                 let shown = with_limits(stuck, limits, helpers);
                 write!(f, "{} not stopped in time", count(stuck.len()))?;
-                // A task that exceeded its own `stop_timeout` says nothing of the grace.
+                // The grace is irrelevant if all tasks exceeded their own `stop_timeout`.
                 if limits.iter().any(|limit| *limit != StopLimit::StopTimeout) {
                     write!(f, " (grace {grace:?})")?;
                 }
@@ -299,7 +299,7 @@ pub struct InvalidOption {
     pub expected: Cow<'static, str>,
 }
 
-/// What is right where the name of a limit is wrong.
+/// The expected value in the error for an unknown name of a limit.
 pub(crate) const UNDECLARED_LIMIT: &str =
     "the name of a limit that is declared, with `with_named_limit` or in `limits`";
 

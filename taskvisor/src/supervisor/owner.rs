@@ -18,8 +18,8 @@ use crate::tree::{Declared, Group};
 ///
 /// A supervisor is live as soon as it is built: tasks can be added before, during and without [`run`](Self::run). It
 /// derefs to a [`SupervisorHandle`], which has all methods that do not need ownership. When the last `Arc` of a
-/// supervisor is dropped, every task is requested to stop: without the drain, within the grace, and no call waits for
-/// it.
+/// supervisor is dropped, every task is requested to stop: without the drain, and within the grace. No call waits for
+/// the end.
 ///
 /// A supervisor alone runs tasks that are added. A [`Tree`](crate::Tree) is a supervisor with declared tasks and
 /// groups. The guide explains [tasks](crate::guide::tasks) and [stopping](crate::guide::stopping).
@@ -104,7 +104,7 @@ impl Supervisor {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    // The comment beside the bound stands in the compiler's message for a future with a result.
+    // The compiler shows the comment beside the bound in its message for a future with a result.
     pub async fn run_until(
         &self,
         specs: Vec<TaskSpec>,
@@ -123,10 +123,11 @@ impl Supervisor {
     /// [status](RuntimeError::exit_code). It does not wait for blocked threads, as a return from `main` does.
     ///
     /// A thread of its own listens to signals, and makes sure that the process ends: at the latest 1 s after the end of
-    /// the drain and the grace of a shutdown, and half a second after the shutdown was forced. So it ends also if tasks
-    /// block every thread of the runtime. It then names the tasks that have not stopped on standard error, and ends with
-    /// status 3, with 4 if it was forced, and with 1 if the tree failed. While only the last events are delivered,
-    /// [`drain_timeout`](SupervisorConfig::drain_timeout) comes on top, unless the shutdown was forced.
+    /// the drain and the grace of a shutdown, and half a second after the shutdown was forced. So the process ends even
+    /// if tasks block every thread of the runtime. It then names the tasks that have not stopped on standard error, and
+    /// ends with status 3, with 4 if it was forced, and with 1 if the tree failed. If only the last events are still to
+    /// be delivered, the thread also allows the [`drain_timeout`](SupervisorConfig::drain_timeout), unless the shutdown
+    /// was forced.
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown. The process then goes on.

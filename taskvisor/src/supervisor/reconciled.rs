@@ -7,7 +7,7 @@ use crate::runtime::{Changes, Core, Extent, GroupRef};
 use crate::task::{TaskHandle, TaskSpec};
 
 /// The tasks after a [`GroupHandle::reconcile`](crate::GroupHandle::reconcile) or
-/// [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile), by what became of them.
+/// [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile), by what was done with them.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
@@ -38,7 +38,7 @@ impl Reconciled {
         Ok(Self { kept, added, replaced: handles(replaced), removed: handles(removed) })
     }
 
-    /// Replaces one task, or adds it. An heir that is not registered was withdrawn by a later call, or by a stop.
+    /// Replaces one task, or adds it. If the successor is not registered, a later call or a stop has withdrawn it.
     pub(crate) async fn one(
         core: &Arc<Core>,
         group: Option<GroupRef>,

@@ -15,10 +15,10 @@ use crate::inspect::TaskId;
 use crate::runtime::Cell;
 use crate::sync::lock;
 
-/// The clocks that were set, by the runtime whose tests set them, and the tasks that wait for a time of day.
+/// The clocks that tests have set, by their runtime, and the tasks that wait for a time of day.
 static CLOCKS: LazyLock<Mutex<Clocks>> = LazyLock::new(Mutex::default);
 
-/// `true` once a clock was set. Most tests set none.
+/// `true` after a clock was set, so that tests without one take no lock.
 static ANY: AtomicBool = AtomicBool::new(false);
 
 /// The lock around it is a leaf: nothing else is locked under it, so it cannot deadlock.
@@ -29,7 +29,7 @@ struct Clocks {
     watching: HashMap<TaskId, (Id, Weak<Cell>)>,
 }
 
-/// How far a clock is ahead, in nanoseconds. It does not overflow, so that what was shifted can be shifted back.
+/// The shift of a clock, in nanoseconds. It does not overflow, so that each shift can be undone.
 #[derive(Clone, Copy, Default)]
 struct Shift(i128);
 
@@ -75,8 +75,8 @@ fn unshifted() -> SystemTime {
     }
 }
 
-/// Returns what the wall clock of the supervisors of this runtime shows: that of schedules, events and snapshots. It follows
-/// Tokio's clock, which can be paused, and `set_wall_clock` and `shift_wall_clock` (feature `cron`).
+/// Returns the time of the wall clock of the supervisors of this runtime, which schedules, events and snapshots use. It
+/// follows Tokio's clock, which can be paused, and `set_wall_clock` and `shift_wall_clock` (feature `cron`).
 ///
 /// # Examples
 /// ```
@@ -101,12 +101,12 @@ pub fn wall_clock() -> SystemTime {
     now()
 }
 
-/// Sets the wall clock of the supervisors of this runtime, as an administrator does; such as
-/// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second. From then on it follows Tokio's clock again. It is the clock of schedules, events and
-/// snapshots; timers and backoff do not follow it.
+/// Sets the wall clock of the supervisors of this runtime, as an administrator does. `time` is such as
+/// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second. From then on it follows Tokio's
+/// clock again. It is the clock of schedules, events and snapshots; timers and backoff do not follow it.
 ///
 /// # Panics
-/// If the text is no time in UTC of this form, and outside of a Tokio runtime.
+/// If the text is not a time in UTC of this form, and outside of a Tokio runtime.
 ///
 /// # Examples
 /// ```
@@ -138,10 +138,10 @@ pub fn set_wall_clock(time: &str) {
     change(|_| Shift(ahead));
 }
 
-/// Shifts the wall clock of the supervisors of this runtime by so many seconds; negative to set it back. See
-/// [`set_wall_clock`].
+/// Shifts the wall clock of the supervisors of this runtime by this number of seconds; a negative number sets it back.
+/// See [`set_wall_clock`].
 ///
-/// The clock shows no time before 1970 and none after 9999, and what is shifted beyond can be shifted back.
+/// The clock shows no time before 1970 and none after 9999, but a shift beyond can be undone.
 ///
 /// # Panics
 /// Outside of a Tokio runtime.
@@ -167,7 +167,7 @@ fn change(to: impl FnOnce(Shift) -> Shift) {
     }
 }
 
-/// Wakes the task when the clock is set, until the watch is dropped. Outside of a runtime there is none.
+/// Wakes the task when the clock is set, until the watch is dropped. Returns `None` outside of a runtime.
 #[cfg(feature = "cron")]
 pub(crate) fn watch_clock(cell: &Arc<Cell>) -> Option<Watch> {
     let runtime = Handle::try_current().ok()?;

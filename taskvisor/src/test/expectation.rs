@@ -98,7 +98,7 @@ impl From<(&str, EventKind)> for ExpectedEvent {
     }
 }
 
-/// Formats like a recorded event, so that both can be compared by eye.
+/// Formats like a recorded event, so that both are easy to compare.
 impl fmt::Display for ExpectedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;

@@ -43,7 +43,7 @@ pub struct Fault {
     pub task: Arc<str>,
     /// The attempt, counted from 1.
     pub attempt: u32,
-    /// The time since the begin of the simulation.
+    /// The time since the start of the simulation.
     pub at: Duration,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Returns the faults that struck so far.
+/// The faults that struck so far.
 pub(crate) struct FaultLog {
     start: Instant,
     /// A leaf: faults are pushed and copied under it.

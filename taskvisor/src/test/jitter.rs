@@ -8,8 +8,8 @@ impl SupervisorHandle {
     ///
     /// A delay depends only on the seed, the path of the task or group, and the number of its attempt or run. It is the
     /// same on any runtime and in any order of events. [`BackoffPolicy::next`](crate::BackoffPolicy::next) itself stays
-    /// random. In a [fleet](crate::guide::fleets), what is asked of the store has jitter as well: it is drawn from the
-    /// seed that is set before the start.
+    /// random. In a [fleet](crate::guide::fleets), the times of calls to the store have jitter as well. It is drawn
+    /// from the seed that is set before the start.
     ///
     /// # Examples
     /// ```

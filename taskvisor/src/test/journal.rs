@@ -10,7 +10,7 @@ use super::RecordedEvent;
 use crate::events::{Event, Tap};
 use crate::sync::lock;
 
-/// The recorded events, and a bell for waiters.
+/// The recorded events, and a notification for waiting tests.
 pub(super) struct Journal {
     start: Instant,
     /// Taken under `open` of the bus. A leaf: events are pushed and copied under it.

@@ -1,4 +1,4 @@
-//! The laws of a store of leases, as checks that any store can be run against.
+//! The laws of a store of leases, as checks of any store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use tokio::time::sleep;
 
 use crate::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec};
 
-/// The time to live of the sessions that are to expire.
+/// The time to live of sessions that must expire.
 const SHORT: Duration = Duration::from_secs(2);
-/// The time to live of the others.
+/// The time to live of the other sessions.
 const LONG: Duration = Duration::from_secs(120);
 
 /// Checks that a store keeps the laws of [`LeaseStore`].
 ///
-/// It takes about 10 seconds, because it lets sessions expire; on the clock of Tokio, paused or not. It opens its sessions
-/// in fleets with random names, so it can be run against a store in use.
+/// It takes about 10 seconds by Tokio's clock, paused or not, because it lets sessions expire. It opens its sessions in
+/// fleets with random names, so it can be run against a store in use.
 ///
 /// # Panics
-/// With the number of the law that is broken, and what was found.
+/// If a law is broken. The message has its number and the observed values.
 ///
 /// # Examples
 /// ```
@@ -91,11 +91,11 @@ impl<S: LeaseStore> Laws<S> {
         assert!(self.claims(a, &[]).await.is_empty());
         let token = self.taken(a, "x").await;
         self.is_busy(b, "x", "a", "law 1: a key has one owner").await;
-        // Some are free, and some are not: the claims have the order of the keys.
+        // Some keys are free and some are not. The claims must have the order of the keys.
         let claims = self.claims(b, &["w", "x", "y"]).await;
         let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
         assert_eq!(which, [true, false, true], "claims have the order of the keys: {claims:?}");
-        // Each asks in an order of its own.
+        // The order of the keys differs from that of the other session.
         let claims = self.claims(a, &["y", "x", "w"]).await;
         let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
         assert_eq!(which, [false, true, false], "claims have the order of the keys: {claims:?}");
@@ -209,7 +209,7 @@ impl<S: LeaseStore> Laws<S> {
         assert!(self.mark(a, "x", new, 7).await, "a tick that is greater than none is marked");
         self.release(a, "x", new).await;
         assert!(!self.mark(a, "x", new, 8).await, "law 5: a tick cannot be marked for a key that was released");
-        // One release of several keys, of which one is not owned.
+        // One release of several keys, one of which is not owned by that token.
         let (x, y) = (self.taken(a, "x").await, self.taken(a, "y").await);
         let held = [(key("x"), old), (key("y"), y), (key("z"), x)];
         self.store.release(a, &held).await.unwrap_or_else(|error| panic!("`release` failed: {error:?}"));
@@ -326,7 +326,7 @@ impl<S: LeaseStore> Laws<S> {
         all.unwrap_or_else(|error| panic!("`acquire` of several sessions at once failed: {error:?}"))
     }
 
-    /// A hint may come, and must not be needed; a call that waits for one can be dropped.
+    /// Checks that a call of `changed` may return or not, and can be dropped.
     async fn hints(&self) {
         let fleet = fleet();
         let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);

@@ -10,14 +10,14 @@ use super::{EventSequence, RecordedEvent};
 use crate::events::{Event, EventKind, Subscribe};
 use crate::supervisor::SupervisorHandle;
 
-/// The capacity of its queue: larger than any memory, and small enough for arithmetic.
+/// The capacity of its queue: more than fits in any memory, and small enough not to overflow.
 const ROOM: usize = usize::MAX / 8;
 
 /// Records all events of a supervisor, and lets a test expect them.
 ///
-/// [`attach`](Self::attach) creates a recorder of a supervisor that is already built: it sees each event in the step
-/// that publishes it, and misses none from then on. [`new`](Self::new) creates a recorder for the list of
-/// `subscribers`: it sees the delivered events, and its queue never overflows. Clones share the events.
+/// [`attach`](Self::attach) creates a recorder of a supervisor that is already built: it receives each event when it is
+/// published, and loses none from then on. [`new`](Self::new) creates a recorder for the list of `subscribers`: it
+/// receives the delivered events, and its queue never overflows. Clones share the events.
 ///
 /// # Examples
 /// ```
@@ -48,7 +48,7 @@ impl Recorder {
     }
 
     /// Creates a recorder of a supervisor that is already built: `Recorder::attach(tree.supervisor())`. Attached before
-    /// the start, it sees all events. It stays attached while the supervisor exists.
+    /// the start, it receives all events. It stays attached while the supervisor exists.
     #[must_use]
     pub fn attach(supervisor: &SupervisorHandle) -> Self {
         let recorder = Self::new();
@@ -78,8 +78,8 @@ impl Recorder {
         self.events().iter().filter(|event| event.kind == kind).count()
     }
 
-    /// Returns the paths of the tasks that have had an event of a kind, in the order of the events: which task started
-    /// before which, with [`EventKind::TaskStarting`].
+    /// Returns the paths of the tasks that have had an event of a kind, in the order of the events. With
+    /// [`EventKind::TaskStarting`], this is the order of the starts.
     ///
     /// ```
     /// use taskvisor::prelude::*;

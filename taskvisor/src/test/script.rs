@@ -52,7 +52,7 @@ use play::{Act, Counted, End, Step, play};
 pub struct Script {
     name: Arc<str>,
     attempts: Vec<Act>,
-    /// The steps of the attempt without an end.
+    /// The steps of the last attempt, which has no end yet.
     open: Vec<Step>,
     after: After,
     /// A leaf: numbers are counted and copied under it.
@@ -131,7 +131,7 @@ impl Script {
         self.end(End::Fail(reason.into()))
     }
 
-    /// The attempt fails with an error that [tells](crate::TaskError::retry_after) to retry after this time.
+    /// The attempt fails with an error that [requests](crate::TaskError::retry_after) a retry after this time.
     pub fn fails_and_retries_after(self, reason: impl Into<String>, delay: Duration) -> Self {
         self.end(End::RetryAfter(reason.into(), delay))
     }

@@ -76,7 +76,7 @@ impl Tree {
 ///
 /// Each `.._every` sets a kind of fault and its average interval in one task. The times have an exponential
 /// distribution. An interval below 1 ms counts as 1 ms. The default is a crash every 30 s and a panic every 2 min. A
-/// fault while no attempt runs strikes the next attempt, at its begin or at some moment within it.
+/// fault while no attempt runs strikes the next attempt, at its beginning or at some moment within it.
 #[derive(Clone)]
 #[must_use = "nothing is simulated yet"]
 pub struct Simulation<'a> {

@@ -23,7 +23,7 @@ pub(super) struct Storm<'a> {
     journal: Arc<Journal>,
     seen: usize,
     log: Arc<FaultLog>,
-    /// By path, so that faults of the same moment strike in a fixed order.
+    /// The faults by path, so that faults at the same moment strike in a fixed order.
     strikes: BTreeMap<Arc<str>, Strikes>,
 }
 

@@ -1,8 +1,8 @@
 //! The times of the faults of one task: plain data and a random source.
 //!
-//! Faults come at random moments at a given rate. A fault that finds a running attempt strikes it. A fault that finds
-//! the task waiting is for the begin of the next attempt, or for some moment within it; otherwise the short attempts of
-//! a mostly waiting task would hardly ever be struck in the middle.
+//! Faults come at random moments at a given rate. A fault during an attempt strikes it. A fault while the task waits
+//! strikes the next attempt, at its beginning or at some moment within it; otherwise the short attempts of a task that
+//! mostly waits would rarely be struck.
 
 use std::time::Duration;
 
@@ -40,17 +40,17 @@ impl Rates {
     }
 }
 
-/// Whole milliseconds, the resolution of Tokio's timers, and at least one.
+/// Rounds to whole milliseconds, the resolution of Tokio's timers, and at least one.
 fn millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
-/// The faults of one task. Times are relative to the begin of the simulation.
+/// The faults of one task. Times are relative to the start of the simulation.
 pub(super) struct Strikes {
     rates: Rates,
     random: fastrand::Rng,
     aim: Aim,
-    /// The begin of the current attempt.
+    /// The beginning of the current attempt.
     began: Option<Duration>,
     /// The duration of the longest complete attempt so far.
     longest: Duration,
@@ -63,7 +63,7 @@ enum Aim {
     At(Duration, FaultKind),
     /// Some moment within the next attempt.
     Within(FaultKind),
-    /// That moment, within the running attempt unless that is shorter than assumed.
+    /// This moment within the running attempt, unless the attempt is shorter than assumed.
     Midst(Duration, FaultKind),
 }
 
@@ -81,7 +81,7 @@ impl Strikes {
         }
     }
 
-    /// Notes the begin of an attempt.
+    /// Records the beginning of an attempt.
     pub(super) fn begins(&mut self, now: Duration) {
         self.began = Some(now);
         if let Aim::Within(kind) = self.aim {
@@ -91,14 +91,14 @@ impl Strikes {
         }
     }
 
-    /// Notes the end of the attempt.
+    /// Records the end of the attempt.
     pub(super) fn ends(&mut self, now: Duration) {
         if let Some(began) = self.began.take() {
             self.longest = self.longest.max(now.saturating_sub(began));
         }
     }
 
-    /// Returns the fault that strikes the running attempt, or the begin of the next.
+    /// Returns the fault that strikes the running attempt, or the beginning of the next.
     pub(super) fn strike(&mut self, now: Duration, running: bool) -> Option<FaultKind> {
         match self.aim {
             Aim::At(_, kind) if !running && self.random.bool() => {

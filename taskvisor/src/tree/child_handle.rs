@@ -13,10 +13,11 @@ use crate::task::TaskHandle;
 /// Each call acts on the newest registration at the place, even if that has ended. Before the tree has started there is
 /// no registration: commands return `false`, and queries return `None`. Dropping the handle does nothing.
 ///
-/// A task that was added at runtime has a place for as long as it is registered. After its end, [`current`](Self::current),
-/// [`status`](Self::status) and [`outcome`](Self::outcome) are `None`, and no snapshot lists it. Keep the [`TaskHandle`]
-/// that `add_task` returned, or take `current()` before `cancel()`. Its failure is named by
-/// [`health`](crate::SupervisorHandle::health), and [`acknowledge`](Self::acknowledge) finds it.
+/// A task that was added at runtime has a place for as long as it is registered. After its end,
+/// [`current`](Self::current), [`status`](Self::status) and [`outcome`](Self::outcome) are `None`, and no snapshot
+/// lists it. Keep the [`TaskHandle`] that `add_task` returned, or take `current()` before `cancel()`.
+/// [`health`](crate::SupervisorHandle::health) still reports its failure, and [`acknowledge`](Self::acknowledge)
+/// acknowledges it.
 ///
 /// [`Tree::child`](crate::Tree::child) and the `tasks` of `supervise!` return it. The guide explains
 /// [tasks](crate::guide::tasks) and [groups](crate::guide::groups).
@@ -43,7 +44,7 @@ impl ChildHandle {
     }
 
     /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started, and if
-    /// there is no such place: that of a task that was added is gone with its end.
+    /// there is no such place: the place of an added task is removed at its end.
     pub fn current(&self) -> Option<TaskHandle> {
         self.core.place(&self.path).map(TaskHandle::new)
     }

@@ -31,7 +31,7 @@ pub struct FailureLink {
     pub limit: Option<(u32, Duration)>,
     /// `true` for a task that was aborted because it did not stop in time. Its attempts need not have failed.
     pub aborted: bool,
-    /// `true` for a task or group that ended without a failure, and must not end
+    /// `true` for a task or group that ended without a failure, but must not end
     /// ([`critical_at_any_end`](crate::TaskSpec::critical_at_any_end)).
     pub ended: bool,
     /// `true` for a group whose children could not be made ([`Group::fresh`](crate::Group::fresh)).

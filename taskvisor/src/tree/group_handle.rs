@@ -80,8 +80,8 @@ impl GroupHandle {
         health
     }
 
-    /// Returns a snapshot of the group and of all that is in it, as [`Tree::snapshot`](crate::Tree::snapshot) does of the
-    /// tree. `None` if the tree declares no group at the path, or is dropped; also for a supervisor without a tree.
+    /// Returns a snapshot of the group and of everything in it, as [`Tree::snapshot`](crate::Tree::snapshot) does of
+    /// the tree. `None` if the tree declares no group at the path, or is dropped; also for a supervisor without a tree.
     ///
     /// # Examples
     /// ```
@@ -117,21 +117,21 @@ impl GroupHandle {
         AddTask::new(&self.core, Some((self, Self::register)), spec.into_task_spec())
     }
 
-    /// Makes the added tasks of the group equal to `specs`: the list of tenants, of connections, of whatever a
-    /// configuration says. Declared children are not affected.
+    /// Makes the added tasks of the group equal to `specs`: a list of tenants or of connections, for example, from a
+    /// configuration. Declared children are not affected.
     ///
     /// All specs are checked before anything changes. Then, by name:
     ///
-    /// | the task | and | what becomes of it |
+    /// | the task | and | result |
     /// |---|---|---|
     /// | is not in the group | | It is added. |
     /// | is in the group | its [revision](TaskSpec::with_revision) is equal, or neither has one | It is kept, and goes on. |
     /// | is in the group | its revision differs, or it is about to end | It is requested to stop, and replaced in the step in which it ends: its name is never free. |
     /// | is not in `specs` | | It is requested to stop. |
     ///
-    /// The call waits until all that have to stop have ended, as [`cancel`](crate::SupervisorHandle::cancel) does. So
-    /// the tasks that it returns are registered, and those that were removed have ended. A task in the group that calls
-    /// this does not wait for its own end, and is not in the result.
+    /// The call waits until all tasks that must stop have ended, as [`cancel`](crate::SupervisorHandle::cancel) does.
+    /// So the tasks that it returns are registered, and those that were removed have ended. A task in the group that
+    /// calls this does not wait for its own end, and is not in the result.
     ///
     /// # Errors
     /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption), also if two specs have one name;
@@ -214,7 +214,7 @@ impl GroupHandle {
         }
     }
 
-    /// Returns the group to which tasks are added; `None` for a root without a driver, beside which they are added.
+    /// Returns the group to which tasks are added. `None` for a root without a driver: tasks are then added beside it.
     fn owner(&self) -> Result<Option<GroupRef>, RuntimeError> {
         match self.cell() {
             Some(group) => Ok(Some(group)),
@@ -231,9 +231,9 @@ impl GroupHandle {
         }
     }
 
-    /// Requests the group to stop for good, its children in order, and waits until it has. True for the call that
-    /// requested it first; false, after the same wait, for others, and at once if it is not there. Called by a task in
-    /// the group, or by one that such a task waits for, it does not wait.
+    /// Requests the group to stop for good, with its children in order, and waits until it has. Returns `true` for the
+    /// first request. Later calls wait as well and return `false`. If there is no such group, the result is `false` at
+    /// once. A call from a task in the group, or from a task that such a task waits for, does not wait.
     ///
     /// The group has the supervisor's grace. Within it, each task has its own `stop_timeout`, or else the
     /// [share](crate::SupervisorConfig::grace) of its layer. A task that is past its time is aborted.
@@ -251,9 +251,9 @@ impl GroupHandle {
         }
     }
 
-    /// Hands the lease of a group that is a [singleton](crate::Group::with_singleton) over: the group stops in its order, the
-    /// lease is released, and its children stand by. It competes again after about a third of the time to live. Returns
-    /// `false` if the group does not hold a lease of its own.
+    /// Hands the lease of a group that is a [singleton](crate::Group::with_singleton) over: the group stops in its
+    /// order, the lease is released, and its children stand by. The group tries to acquire the lease again after about
+    /// a third of the time to live. Returns `false` if the group does not hold a lease of its own.
     #[cfg(feature = "fleet")]
     pub fn resign(&self) -> bool {
         self.cell().is_some_and(|group| group.resign())
@@ -316,8 +316,9 @@ impl GroupHandle {
         self.core.pause(Subject::Group(&self.path), true)
     }
 
-    /// Ends the [pause](Self::pause) of the group. What is paused by itself in it, and what is in a paused group above,
-    /// stays paused. Returns `false` if the group is not paused by itself, or does not exist.
+    /// Ends the [pause](Self::pause) of the group. Tasks and groups in it that are paused by themselves stay paused,
+    /// and so does all of it if a group above is paused. Returns `false` if the group is not paused by itself, or does
+    /// not exist.
     pub fn resume(&self) -> bool {
         self.core.resume(Subject::Group(&self.path))
     }

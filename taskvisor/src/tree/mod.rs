@@ -1,6 +1,6 @@
 //! Declared trees: builders of trees and groups, and handles to positions in a tree.
 //!
-//! A builder checks names and order and makes a `Declared`, which is plain data. `runtime::registration` starts it.
+//! A builder checks names and order, and creates a `Declared`, which is plain data. `runtime::registration` starts it.
 //! Other modules use `Declared` and the handles; the builders are for users and for generated code.
 
 mod child_handle;

@@ -51,7 +51,7 @@ pub struct Tree {
     supervisor: Arc<Supervisor>,
     pub(crate) root: Arc<Declared>,
     started: AtomicBool,
-    /// The overrides that it was built with.
+    /// The overrides of the build.
     overridden: Option<Box<Overridden>>,
 }
 
@@ -72,7 +72,7 @@ impl Tree {
         &self.supervisor
     }
 
-    /// Returns a handle of the place at `path`. There need not be a task.
+    /// Returns a handle of the place at `path`. The place need not have a task.
     #[doc(alias = "cancel")]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(&self.supervisor.core))
@@ -102,9 +102,10 @@ impl Tree {
     /// Returns the settings of the tree: each option that [`Overrides`] can change, with its value, and where the value
     /// comes from.
     ///
-    /// The list is made on each call. A tree that was built with overrides knows it for as long as it lives; if they are
-    /// invalid, it lists the tree without them, and [what is wrong](Settings::invalid). Without overrides, a task that has started counts as setting the options
-    /// in which it differs from the config, as its spec is dropped.
+    /// The list is made on each call. A tree that was built with overrides keeps the data for it as long as it lives.
+    /// If the overrides are invalid, it lists the tree without them, and the [errors](Settings::invalid). Without
+    /// overrides, the spec of a started task is dropped, so each of its options that differs from the config is listed
+    /// as set by the program.
     ///
     /// # Examples
     /// ```
@@ -154,8 +155,7 @@ impl Tree {
     /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after
     /// its tasks have ended, a further call waits only for tasks that were added since, and returns `Ok` at once if
     /// there are none. After the tree has failed, or a signal has stopped it, also between `start` and this call, it
-    /// returns that result. A tree
-    /// without tasks, and one with declared slots, runs until a shutdown.
+    /// returns the result of that. A tree without tasks, and one with declared slots, runs until a shutdown.
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].
@@ -178,7 +178,7 @@ impl Tree {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    // The comment beside the bound stands in the compiler's message for a future with a result.
+    // The compiler shows the comment beside the bound in its message for a future with a result.
     pub async fn run_until(
         &self,
         future: impl Future<Output = ()>, // to ignore its result: `run_until(async { ctrl_c().await.ok(); })`
@@ -227,7 +227,7 @@ impl_debug!(Tree, |tree| config: tree.supervisor.core.config, limits: tree.super
 pub struct TreeBuilder {
     supervisor: SupervisorBuilder,
     root: Group,
-    /// The overrides, and what writes them: a program without any does not have its code.
+    /// The overrides, and the function that writes them: a program without overrides is linked without its code.
     overrides: Option<(Overrides, Override)>,
 }
 
@@ -243,8 +243,8 @@ impl TreeBuilder {
         Self { supervisor: self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]), ..self }
     }
 
-    /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. Tasks need it by
-    /// [`TaskSpec::with_named_limit`](crate::TaskSpec::with_named_limit), groups by
+    /// Declares a limit of that name: at most `max_concurrent` of the attempts that need it run at once, at least 1.
+    /// Tasks need it by [`TaskSpec::with_named_limit`](crate::TaskSpec::with_named_limit), groups by
     /// [`Group::with_named_limit`](crate::Group::with_named_limit). Each name is declared once.
     ///
     /// An attempt gets its permits one after another, each first come, first served: those of the groups around its
@@ -273,8 +273,8 @@ impl TreeBuilder {
         Self { supervisor: self.supervisor.with_named_limit(name, max_concurrent), ..self }
     }
 
-    /// Sets the fleet: what is a [singleton](crate::TaskSpec::with_singleton) then runs in one of its replicas at a time. See
-    /// [`Fleet`](crate::fleet::Fleet). Default: none, and a singleton is refused.
+    /// Sets the fleet. Each [singleton](crate::TaskSpec::with_singleton) then runs in one of its replicas at a time.
+    /// See [`Fleet`](crate::fleet::Fleet). Default: none, and a singleton is refused.
     #[cfg(feature = "fleet")]
     pub fn with_fleet(self, fleet: Fleet) -> Self {
         Self { supervisor: self.supervisor.with_fleet(fleet), ..self }
@@ -325,8 +325,8 @@ impl TreeBuilder {
     }
 
     /// Overrides options of the tree, of its tasks, groups and slots: with values from files and variables, for one
-    /// deployment. They replace what the config, the specs and the other setters say. A second call adds overrides that
-    /// replace those of the first.
+    /// deployment. They replace the values of the config, the specs and the other setters. A second call adds overrides
+    /// that replace those of the first.
     ///
     /// The names are those of declared tasks and groups. Tasks that are added at run time, those that a
     /// [`fresh`](Group::fresh) group makes, and submitted tasks are not overridden; they inherit the overridden options

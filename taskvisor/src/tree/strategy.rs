@@ -1,7 +1,7 @@
 //! The restart strategies of a group.
 
 labels! {
-    /// What becomes of the tasks that were added to a group at run time when the group restarts. The guide explains
+    /// Whether the tasks that were added to a group at run time are kept when the group restarts. The guide explains
     /// [groups](crate::guide::groups).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     #[non_exhaustive]

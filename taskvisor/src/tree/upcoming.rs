@@ -14,7 +14,7 @@ use crate::supervisor::RuntimeError;
 
 /// A run of a schedule that is to come; see [`Tree::schedule`].
 ///
-/// `Display` gives the time in the zone of the schedule, the path, and what a change of the clock did to it:
+/// `Display` formats the time in the zone of the schedule, the path, and the effect of a change of the clock:
 ///
 /// ```text
 /// 2026-03-29T03:00:00+02:00 nightly, for 02:30 which the clock skips
@@ -49,14 +49,13 @@ impl fmt::Display for ScheduledRun {
     }
 }
 
-/// A list has at most this many runs.
+/// The largest number of runs in a list.
 const MOST: usize = 10_000;
 
 impl Tree {
-    /// Returns the next runs of all schedules of the tree, at most `count` and no more than 10,000, in the order of their
-    /// times. The tree need not have started: a look at the schedules of a program needs no run of it. Once it has
-    /// started, these are the tasks that are registered, those that were added too, and those that a group which is down
-    /// starts again.
+    /// Returns the next runs of all schedules of the tree, at most `count` and no more than 10,000, in the order of
+    /// their times. The tree need not have started. Once it has, the list covers the registered tasks, added ones
+    /// included, and the tasks that a group that is down will start again.
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid,
@@ -106,7 +105,7 @@ impl Tree {
             let shift = policy::shift_of(policy.splay, &path, &core.config);
             lines.push(Line { path: path.to_string(), pattern, zone, shift });
         }
-        // The next run of each line, of which the first is taken.
+        // The next run of each line; the earliest is taken first.
         let mut next = BinaryHeap::new();
         for (index, line) in lines.iter().enumerate() {
             let from = policy::seconds(after.checked_sub(line.shift).unwrap_or(UNIX_EPOCH));
@@ -136,7 +135,7 @@ impl Line {
         Some(Next { at: self.at(&occurrence), index, occurrence })
     }
 
-    /// Returns when the run begins. A shift that is beyond all times has no effect.
+    /// Returns when the run begins. A shift that would exceed the range of times has no effect.
     fn at(&self, occurrence: &Occurrence) -> SystemTime {
         let at = instant(occurrence.at);
         at.checked_add(self.shift).unwrap_or(at)
@@ -154,7 +153,7 @@ impl Line {
     }
 }
 
-/// The next run of a line. The first one is the largest, as a heap gives the largest.
+/// The next run of a line. Its order is reversed, because a heap returns the largest.
 struct Next {
     at: SystemTime,
     index: usize,

@@ -8,7 +8,7 @@ use super::{Answer, Broker};
 use crate::http::Client;
 use crate::store::Message;
 
-/// How long a message may take. Then it is not known whether the broker has it.
+/// The timeout of a message. After it, the broker may or may not have the message.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
@@ -29,10 +29,10 @@ impl Broker for HttpBroker {
         let path = format!("/messages/{}", message.id);
         match self.client.send(&self.address, "PUT", &path, message.payload.clone()).await {
             Ok((200, _)) => Answer::Acknowledged,
-            // It is busy, or behind a proxy that has lost it.
+            // The broker is overloaded, or the proxy in front of it cannot reach it.
             Ok((429 | 502 | 503, _)) => Answer::Down,
             Ok((408, _)) => Answer::Unknown,
-            // It will say the same of this message each time: to send it again for ever would help nobody.
+            // The broker refuses this message each time, so it is not sent again.
             Ok((400..=499, _)) => Answer::Refused,
             Err(error) if error.is_connect => Answer::Down,
             Ok(_) | Err(_) => Answer::Unknown,

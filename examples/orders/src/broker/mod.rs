@@ -1,5 +1,5 @@
-//! The message broker that is told of each order. `client` talks to it over HTTP; `server` is one that fails as real ones
-//! do, and counts what it has acknowledged.
+//! The message broker that gets a message for each order. `client` sends messages over HTTP; `server` is a broker with
+//! the failures of real ones, which records the acknowledged messages.
 
 mod client;
 mod server;
@@ -12,13 +12,14 @@ use crate::store::Message;
 /// The answer of the broker to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It has the message, and keeps it.
+    /// The broker has stored the message.
     Acknowledged,
-    /// It will never take this message.
+    /// The broker will never accept this message.
     Refused,
-    /// It does not say whether it has the message. It can be sent again: the broker knows messages by their ids.
+    /// It is not known whether the broker has the message. It can be sent again: the broker recognizes messages by
+    /// their ids.
     Unknown,
-    /// It takes no message at all now.
+    /// The broker accepts no message at present.
     Down,
 }
 

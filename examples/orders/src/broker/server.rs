@@ -1,6 +1,6 @@
-//! A broker that fails as real ones do: it loses acknowledgements, is slow, and is down for a while.
+//! A broker with the failures of real ones: it loses acknowledgements, is slow, and is down for a while.
 //!
-//! It stands for another system, so it is not part of the tree. `orders broker` runs it as a process of its own.
+//! It represents another system, so it is not part of the tree. `orders broker` runs it as a process of its own.
 
 use std::collections::HashMap;
 use std::future::IntoFuture as _;
@@ -33,14 +33,14 @@ pub(crate) struct FakeBroker {
 struct Books {
     /// The messages that the broker has, and whether it has acknowledged them.
     messages: HashMap<String, bool>,
-    /// How often a message came after it was acknowledged.
+    /// The number of messages that came again after they were acknowledged.
     repeats: u64,
-    /// How often a message came that the broker had, but had not acknowledged.
+    /// The number of messages that came again before they were acknowledged.
     duplicates: u64,
     down_until: Instant,
 }
 
-/// What the broker tells of its messages.
+/// The report of the broker on its messages.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     pub(crate) acknowledged: Vec<String>,
@@ -72,7 +72,7 @@ impl FakeBroker {
         Ok(address)
     }
 
-    /// Takes no message for this time.
+    /// Accepts no message for this time.
     pub(crate) fn fail_for(&self, time: Duration) {
         self.books().down_until = Instant::now() + time;
     }

@@ -18,7 +18,7 @@ pub(crate) struct Client {
     patience: Duration,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     /// The request did not reach the server.
@@ -31,8 +31,8 @@ impl Client {
         Self { client: legacy::Client::builder(TokioExecutor::new()).build_http(), patience }
     }
 
-    /// Makes a connection for each request. So no request is on its way while the server closes an idle connection: then
-    /// it would have no answer, and the client could not know whether it was read.
+    /// Opens a connection for each request. Otherwise a server could close an idle connection while a request is in
+    /// flight, which then has no answer, and the client could not tell whether it was read.
     pub(crate) fn without_keep_alive(patience: Duration) -> Self {
         let client = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         Self { client, patience }

@@ -17,13 +17,13 @@ use tracing::warn;
 
 use super::{Server, routes};
 
-/// How long a client may take for the head of a request, and be idle before the next.
+/// The longest time for the head of a request, which includes the idle time before it.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long a connection is read after the stop request.
+/// The time that a connection is still read after the stop request.
 const LAST: Duration = Duration::from_millis(50);
 
-/// Accepts connections until it is requested to stop. Connections are its helpers, so it ends when they have: what was
-/// accepted is answered, and idle clients are closed.
+/// Accepts connections until it is requested to stop. Connections are its helpers, so it ends when they have: accepted
+/// requests are answered, and idle connections are closed.
 #[task(restart = "always", critical, max_retries = 5, stop_timeout = "10s")]
 pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
     let app = routes::router(&ctx, &server);
@@ -31,7 +31,7 @@ pub(crate) async fn serve(ctx: TaskContext, server: Server) -> io::Result<()> {
     while let Some((place, accepted)) = ctx.run_until_cancelled(accept()).await {
         match accepted {
             Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), server.patience, place.ok())),
-            // A client that is gone is no failure of the server, and a lack of file descriptors passes.
+            // A disconnected client is no failure of the server, and a lack of file descriptors passes.
             Err(error) => {
                 warn!(%error, "accept");
                 ctx.run_until_cancelled(sleep(Duration::from_millis(50))).await;
@@ -49,11 +49,11 @@ async fn connection(
     _place: Option<OwnedSemaphorePermit>,
 ) {
     let mut http = http1::Builder::new();
-    // A client that sends the head of a request slowly, or none at all, keeps no place for ever.
+    // A client that sends the head of a request slowly, or none at all, does not keep its connection forever.
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     let mut connection = pin!(connection);
-    // A first request can be on its way to a connection that was accepted: a graceful shutdown would close it unread.
+    // A first request can be in flight on an accepted connection. A graceful shutdown would close it unread.
     if ctx.run_until_cancelled(connection.as_mut()).await.is_none() && timeout(LAST, connection.as_mut()).await.is_err()
     {
         connection.as_mut().graceful_shutdown();

@@ -1,5 +1,6 @@
-//! The HTTP API: `routes` has what customers call, `pages` what operators and orchestrators look at, and `connection` has
-//! the task. `problem` is an answer that is no success. `client` is for the other side: the load and the broker.
+//! The HTTP API: `routes` has the API of customers, `pages` has the pages for operators and orchestrators, and
+//! `connection` has the task. `problem` is an error response. `client` is used by the load and by the client of the
+//! broker.
 
 mod client;
 mod connection;
@@ -20,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::store::Store;
 
-/// What the server needs. It outlives the attempts of the task.
+/// The parts of the server that outlive the attempts of the task.
 #[derive(Clone)]
 pub(crate) struct Server {
     /// Bound before the tree: a restart of the server keeps the socket, and a port that is taken ends the program.
@@ -29,10 +30,10 @@ pub(crate) struct Server {
     pub(crate) metrics: PrometheusHandle,
     /// The last attempts of each task, for the console.
     pub(crate) history: History,
-    /// One for each request that is answered at a time.
+    /// A permit for each concurrent request.
     pub(crate) places: Arc<Semaphore>,
-    /// One for each connection. More wait in the queue of the socket, and use up no file descriptors.
+    /// A permit for each connection. Further connections wait in the queue of the socket, without file descriptors.
     pub(crate) connections: Arc<Semaphore>,
-    /// How long a request may take.
+    /// The timeout of a request.
     pub(crate) patience: Duration,
 }

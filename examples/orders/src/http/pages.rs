@@ -11,7 +11,7 @@ use taskvisor_console::Console;
 use super::routes::App;
 
 pub(super) fn router(app: &App) -> Router<App> {
-    // Read-only, and for hosts of the loopback interface: `kubectl port-forward` or a tunnel reaches it.
+    // Read-only, and only for hosts of the loopback interface: use `kubectl port-forward` or a tunnel.
     let console = Console::new(app.supervisor.clone()).history(app.server.history.clone());
     Router::new()
         .route("/livez", get(async |State(app): State<App>| answer(app.supervisor.health().livez())))

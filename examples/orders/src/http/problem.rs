@@ -1,4 +1,4 @@
-//! An answer that is no success, as JSON by RFC 9457.
+//! An error response as JSON, by RFC 9457.
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::http::{StatusCode, header};
@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::store::StoreError;
 
-/// A status and what its reader can do. It says nothing of what is inside the service: that is for the log.
+/// A status, and a remedy for the client. Internal details are only in the log.
 #[derive(Debug)]
 pub(super) struct Problem(StatusCode, String);
 
@@ -17,7 +17,7 @@ impl Problem {
         Self(status, detail.into())
     }
 
-    /// For a request that may succeed when it is sent again.
+    /// The response to a request that may succeed when it is sent again.
     pub(super) fn later() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "come again")
     }
@@ -39,7 +39,7 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // While the database is away, the task `pool` tells it once for all requests.
+        // While the database is unavailable, the task `pool` logs it once for all requests.
         if !matches!(error, StoreError::Closed | StoreError::Silent) {
             warn!(error = %ErrorChain(&error), "the store");
         }

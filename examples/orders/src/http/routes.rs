@@ -23,14 +23,14 @@ use crate::store::{Accepted, Order, Store};
 /// The longest body of a request, in bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// What handlers use.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) supervisor: SupervisorHandle,
     pub(super) server: Server,
 }
 
-/// Made in each attempt, because handlers have the supervisor of its context.
+/// Creates the router. Each attempt has its own, because handlers use the supervisor of its context.
 pub(super) fn router(ctx: &TaskContext, server: &Server) -> Router {
     let app = App { supervisor: ctx.supervisor(), server: server.clone() };
     Router::new()
@@ -45,8 +45,8 @@ pub(super) fn router(ctx: &TaskContext, server: &Server) -> Router {
         .with_state(app)
 }
 
-/// Accepts an order. The answer says that it is written, and not that it is delivered: a failure afterwards loses nothing. A
-/// customer who got no answer sends it again, with its id.
+/// Accepts an order. The answer means that the order is stored, not that it is delivered: a failure afterwards loses
+/// nothing. A customer without an answer sends the order again, with the same id.
 async fn accept(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -68,7 +68,7 @@ async fn accept(
     Ok((status, Json(order)))
 }
 
-/// An id becomes part of a path at the broker, so it is made of letters, digits, `-` and `_`.
+/// An id becomes part of a path at the broker, so it may have only letters, digits, `-` and `_`.
 fn check(order: &Order) -> Result<(), &'static str> {
     let is_in_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if !(1..=100).contains(&order.id.len()) || !order.id.bytes().all(is_in_path) {
@@ -101,8 +101,8 @@ async fn statement(State(app): State<App>, tenant: Result<Path<Arc<str>>, PathRe
     }
 }
 
-/// Answers so many requests at a time, and tells the others at once to come again. Without it, a service that has too many
-/// gets slower and slower until it answers nobody in time. The pages of operators are always answered.
+/// Limits concurrent requests, and answers the others at once with 503. Without a limit, an overloaded service gets
+/// slower until it answers no request in time. The pages of operators are always answered.
 async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     let Ok(_place) = app.server.places.try_acquire() else {
         metrics::counter!("orders_refused_total").increment(1);
@@ -111,7 +111,7 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
     next.run(request).await
 }
 
-/// Bounds each request, with a span by the names of OpenTelemetry, and measures it.
+/// Sets the timeout of each request, opens its span with the names of OpenTelemetry, and measures it.
 async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = request.method().to_string();

@@ -8,8 +8,8 @@ use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
 use super::Result;
 
-/// Add to the end, and never change one that has been deployed: its text is compared with what was run. A new one leaves the
-/// version before able to work, because replicas of it run meanwhile.
+/// Add migrations at the end, and never change a deployed one: its text is compared with the one that was run. The
+/// previous version must work after a new migration, because its replicas still run.
 const ALL: [(&str, &str); 2] =
     [("orders", include_str!("migrations/1_orders.sql")), ("reports", include_str!("migrations/2_reports.sql"))];
 
@@ -28,7 +28,7 @@ impl MigrationSource<'static> for Embedded {
 /// Returns all migrations. The migrator holds a lock of the database, so replicas wait for each other.
 pub(super) async fn migrator() -> Result<Migrator> {
     let mut migrator = Migrator::new(Embedded).await?;
-    // In a rolling update, and after one that was taken back, a replica meets the tables of a later version.
+    // In a rolling update, and after a rollback, a replica finds the tables of a later version.
     migrator.set_ignore_missing(true);
     Ok(migrator)
 }

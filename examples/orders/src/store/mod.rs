@@ -1,8 +1,8 @@
-//! What the service keeps: orders, the outbox and reports.
+//! The store of the service: orders, the outbox and reports.
 //!
-//! [`Store`] is a trait, so that the tests run the tree over a store in memory, on paused time. `sql` is the real one, for
-//! `SQLite` and PostgreSQL, `patient` limits its calls, `migrations` has its tables, and `tasks` what is done to it in the
-//! background.
+//! [`Store`] is a trait, so that the tests run the tree over a store in memory, on paused time. `sql` is the real one,
+//! for `SQLite` and PostgreSQL, `patient` limits its calls, `migrations` has its tables, and `tasks` has the background
+//! tasks.
 
 mod migrations;
 mod patient;
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// An order. Its id comes from the customer, who can send the order again without ordering twice.
+/// An order. The customer chooses the id, so that the order can be sent again without being placed twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     #[serde(default)]
@@ -27,14 +27,14 @@ pub(crate) struct Order {
     pub(crate) cents: i64,
 }
 
-/// Whether an order was new.
+/// The result of accepting an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// It is written.
+    /// The order was stored.
     New,
-    /// It was sent before, with the same content: its customer may have lost the answer.
+    /// The order was sent before with the same content: its answer may have been lost.
     Known,
-    /// Another order has its id. Nothing is written.
+    /// Another order has its id. Nothing was stored.
     Conflict,
 }
 
@@ -47,14 +47,14 @@ pub(crate) struct Message {
     pub(crate) attempts: u32,
 }
 
-/// What has come of a message.
+/// The result of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Settled {
-    /// The broker has acknowledged it.
+    /// The broker has acknowledged the message.
     Delivered,
-    /// The broker will never take it.
+    /// The broker will never accept the message.
     Parked,
-    /// It is to be sent again after this time.
+    /// The message is sent again after this time.
     Later(Duration),
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Statement {
     pub(crate) cents: i64,
 }
 
-/// A report: for which tick, and who makes it.
+/// A report, with its tick and its replica.
 #[derive(Debug, Clone)]
 pub(crate) struct Report<'a> {
     pub(crate) tick: SystemTime,
@@ -112,10 +112,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn close(&self);
     /// Fails if the database does not answer.
     async fn ping(&self) -> Result<()>;
-    /// Makes the tables. Replicas may do this at the same time.
+    /// Creates the tables. Replicas may do this at the same time.
     async fn migrate(&self) -> Result<()>;
 
-    /// Writes the order and its message, or neither. An order that is there already stays as it is.
+    /// Stores the order and its message in one transaction. An existing order stays as it is.
     async fn accept(&self, order: &Order) -> Result<Accepted>;
     /// Returns the state of the message of an order.
     async fn state(&self, id: &str) -> Result<Option<String>>;
@@ -124,26 +124,26 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Waits until an order is accepted in this process, at most for this time.
     async fn accepted(&self, at_most: Duration);
-    /// Claims messages that are due. Nobody else gets them until `lasts` is over, so that a replica that was killed
-    /// leaves them to the others.
+    /// Claims messages that are due. No other replica gets them until `lasts` is over, after which the messages of a
+    /// killed replica are free again.
     async fn claim(&self, by: &str, lasts: Duration, most: u32) -> Result<Vec<Message>>;
-    /// Gives the claims of this claimant back.
+    /// Releases the claims of this claimant.
     async fn release(&self, by: &str) -> Result<()>;
-    /// Writes down what has come of a message.
+    /// Stores the result of a message.
     async fn settle(&self, id: &str, settled: Settled) -> Result<()>;
-    /// Counts the messages, accepted before this time, that this claimant could still deliver: all but those that others
-    /// have claimed.
+    /// Counts the messages accepted before this time that this claimant could still deliver: all except those that
+    /// others have claimed.
     async fn left(&self, by: &str, before: SystemTime) -> Result<i64>;
     /// Counts the messages.
     async fn backlog(&self) -> Result<Backlog>;
 
     /// Writes a report, unless there is one for its tick.
     async fn report(&self, report: Report<'_>) -> Result<()>;
-    /// Removes so many messages, at most, that were delivered before this time, and returns their number.
+    /// Removes up to `most` messages that were delivered before this time, and returns their number.
     async fn clean(&self, before: SystemTime, most: u32) -> Result<u64>;
 }
 
-/// Milliseconds since 1970, which both databases store as they are.
+/// Returns milliseconds since 1970, a type that both databases store.
 fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

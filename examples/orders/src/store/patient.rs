@@ -8,11 +8,11 @@ use tokio::time::timeout;
 
 use super::{Accepted, Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError};
 
-/// How long a call may take: less than a request, and than the watchdog of the relay.
+/// The timeout of a call: shorter than that of a request, and than the watchdog of the relay.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// A store whose calls fail when they take too long. A network that drops all packets, or a server that hangs, would
-/// otherwise hold up whoever calls. The calls that may take long have the limits of their tasks.
+/// A store whose calls have a timeout. A network that drops all packets, or a server that hangs, would otherwise block
+/// the caller. The calls that may take long are limited by the timeouts of their tasks.
 pub(crate) struct Patient(pub(crate) Arc<dyn Store>);
 
 async fn within<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
@@ -26,7 +26,7 @@ impl Store for Patient {
     }
 
     async fn close(&self) {
-        // A connection that is still in use then is closed by whoever has it.
+        // A connection that is still in use then is closed after its use.
         let _ = timeout(LIMIT, self.0.close()).await;
     }
 

@@ -12,16 +12,16 @@ use tokio::time::timeout;
 use super::migrations::migrator;
 use super::{Accepted, Backlog, Message, Order, Report, Result, Settled, Statement, Store, StoreError, millis};
 
-/// What an order survives in a file of `SQLite`, once it is accepted. A server of PostgreSQL has a setting for that.
+/// The durability of an accepted order in a file of `SQLite`. A server of PostgreSQL has its own setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Durability {
-    /// The end of the machine. Each commit waits for the disk.
+    /// An order survives a power cut: each commit waits for the disk.
     PowerCut,
-    /// The end of the process.
+    /// An order survives the end of the process.
     Kill,
 }
 
-/// A pool that can be closed and opened again. The task `pool` is the only one that does.
+/// A pool that can be closed and opened again. Only the task `pool` does so.
 #[derive(Debug)]
 pub(crate) struct SqlStore {
     url: String,
@@ -37,7 +37,7 @@ impl SqlStore {
         Self { url: url.into(), durability, pool: RwLock::default(), accepted: Notify::new(), leases: None }
     }
 
-    /// Also makes the tables of the leases of a fleet, and refuses the reports of owners that have lost theirs.
+    /// Adds the leases of a fleet: creates their tables, and refuses the reports of former owners.
     pub(crate) fn with_leases(mut self, leases: PostgresStore, fleet: &str) -> Self {
         let fence = leases.fence(fleet);
         self.leases = Some((leases, fleet.to_owned(), fence));
@@ -56,7 +56,7 @@ impl SqlStore {
         Ok(())
     }
 
-    /// Returns the text that a statement of a test asks for.
+    /// Returns the text that a statement of a test selects.
     #[cfg(test)]
     pub(crate) async fn ask(&self, statement: &str) -> Result<String> {
         Ok(sqlx::query(statement).fetch_one(&self.pool()?).await?.try_get(0)?)
@@ -71,11 +71,11 @@ impl SqlStore {
 impl Store for SqlStore {
     async fn open(&self) -> Result<()> {
         let (is_sqlite, durability) = (self.url.starts_with("sqlite:"), self.durability);
-        // SQLite has one writer. Several connections would wait for each other blindly, and one pool waits in order. A
-        // server of PostgreSQL has 100 connections for all replicas, unless it is told otherwise.
+        // SQLite has one writer: several connections would compete for it, and the queue of one pool is fair. A server
+        // of PostgreSQL has 100 connections for all replicas by default.
         let options = AnyPoolOptions::new().max_connections(if is_sqlite { 1 } else { 8 });
-        // Shorter than the time of a request. The server ends what nobody waits for anymore, and a transaction that was
-        // left open keeps its locks no longer.
+        // Shorter than the timeout of a request. The server cancels statements after their timeout, and ends open
+        // transactions, which frees their locks.
         let options = options.acquire_timeout(Duration::from_secs(3)).after_connect(move |connection, _| {
             let settings = match durability {
                 _ if !is_sqlite => "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'",
@@ -99,16 +99,16 @@ impl Store for SqlStore {
 
     async fn ping(&self) -> Result<()> {
         match sqlx::query("SELECT 1").execute(&self.pool()?).await {
-            // All connections are in use. To close a pool because of that would make it worse, unless they wait for a
-            // database that is away.
+            // All connections are in use. That is no reason to close the pool, unless they wait for a database that
+            // does not answer.
             Err(sqlx::Error::PoolTimedOut) => Ok(AnyConnection::connect(&self.url).await?.close().await?),
             answer => Ok(answer.map(drop)?),
         }
     }
 
     async fn migrate(&self) -> Result<()> {
-        // A connection of its own, because a migration may take longer than a statement of the pool, and so may the wait
-        // for the replica that has the lock.
+        // A separate connection, because a migration, and the wait for the lock of another replica, may take longer
+        // than the statement timeout of the pool.
         let connection = AnyPoolOptions::new().max_connections(1).connect(&self.url).await?;
         migrator().await?.run(&connection).await?;
         connection.close().await;
@@ -169,7 +169,7 @@ impl Store for SqlStore {
 
     async fn claim(&self, by: &str, lasts: Duration, most: u32) -> Result<Vec<Message>> {
         let now = SystemTime::now();
-        // The conditions stand twice: another replica can claim a row between its selection and its update.
+        // The conditions are repeated, because another replica can claim a row between its selection and its update.
         let rows = sqlx::query(
             "UPDATE outbox SET claimed_by = $1, claimed_until = $2, attempts = attempts + 1 \
              WHERE state = 'pending' AND claimed_until < $3 AND order_id IN (SELECT order_id FROM outbox \
@@ -204,7 +204,7 @@ impl Store for SqlStore {
             Settled::Parked => ("parked", now),
             Settled::Later(after) => ("pending", now + after),
         };
-        // What one has delivered stays so, also if another had claimed it meanwhile.
+        // A delivered message stays delivered, even if another replica has claimed it meanwhile.
         sqlx::query(
             "UPDATE outbox SET state = $2, next_at = $3, claimed_until = 0, settled_at = $4 \
              WHERE order_id = $1 AND state = 'pending'",
@@ -245,8 +245,8 @@ impl Store for SqlStore {
         let (key, token) = (report.lease.0, i64::try_from(report.lease.1).unwrap_or(-1));
         let mut tx = self.pool()?.begin().await?;
         if let Some((_, fleet, fence)) = &self.leases {
-            // An owner that was suspended, and has been replaced, finds out here: the lease stays as it is until the end
-            // of this transaction.
+            // A suspended owner that was replaced is detected here. The lease cannot change until the end of this
+            // transaction.
             let current = sqlx::query(fence.statement()).bind(fleet).bind(key).bind(token);
             current.fetch_optional(&mut *tx).await?.ok_or(StoreError::Stale)?;
         }

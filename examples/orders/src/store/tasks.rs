@@ -9,12 +9,12 @@ use tracing::info;
 
 use super::{Result, Store};
 
-/// How long delivered messages are kept.
+/// The time that delivered messages are kept.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How many are removed at once, so that no other waits long for its turn.
+/// The number of messages that are removed at once, small so that other statements do not wait long.
 const BATCH: u32 = 1000;
 
-/// Opens the pool, and closes it when it is requested to stop: then all that use it have stopped.
+/// Opens the pool, and closes it when it is requested to stop, after all tasks that use it.
 ///
 /// A database that does not answer fails the attempt. The next one opens a new pool, after the backoff.
 #[task(restart = "always", ready = "signal", start_timeout = "20s", stop_timeout = "5s")]
@@ -30,13 +30,13 @@ pub(crate) async fn pool(ctx: TaskContext, store: Arc<dyn Store>) -> Result<()> 
     answer
 }
 
-/// Makes the tables. All that is `after` this waits until it has completed.
+/// Creates the tables. The tasks that are `after` it wait until it has completed.
 #[task(ready = "completed")]
 pub(crate) async fn migrate(store: Arc<dyn Store>) -> Result<()> {
     store.migrate().await
 }
 
-/// Removes old messages each night. A run that was missed, because the service was down, is made up for in the morning.
+/// Removes old messages each night. A run that was missed while the service was down is made up for within 6 h.
 #[task(restart = "always", cron = "30 3 * * *", missed = "once", late = "6h", timeout = "10m", max_retries = 3)]
 pub(crate) async fn cleanup(store: Arc<dyn Store>) -> Result<()> {
     let (before, mut removed) = (SystemTime::now() - KEPT, 0);

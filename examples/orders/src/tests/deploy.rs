@@ -10,7 +10,7 @@ use crate::tree::{Parts, tree};
 const KUBERNETES: &str = include_str!("../../deploy/kubernetes.yaml");
 const SYSTEMD: &str = include_str!("../../deploy/orders.service");
 
-/// Returns what stands between the two texts, each time.
+/// Returns each part of the text between these two.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
     text.split(begin).skip(1).filter_map(|rest| rest.split(end).next()).collect()
 }
@@ -21,7 +21,7 @@ async fn check(variables: Vec<(&str, &str)>, kill_after: Duration) {
     parts.overrides = Overrides::variables("ORDERS", variables);
     let tree = tree(Parts { ..parts }, world.pool());
     let settings = tree.settings();
-    // A wrong one is not in effect, but an error of the start.
+    // A wrong override is an error at the start.
     tree.schedule(1).expect("the overrides are right");
     let of = |key: &str| {
         let value = settings.get(key).expect("an option of the tree").value().to_owned();
@@ -40,7 +40,7 @@ async fn kubernetes_waits_for_the_end() {
     assert_eq!(names.len(), 2);
     let seconds = between(KUBERNETES, "terminationGracePeriodSeconds: ", "\n")[0].parse().unwrap();
     check(names.iter().map(|(name, value)| (name.as_str(), *value)).collect(), Duration::from_secs(seconds)).await;
-    // The variables that Kubernetes makes of a service would begin as the overrides do.
+    // The variables that Kubernetes adds for a service would have the prefix of the overrides.
     assert!(KUBERNETES.contains("enableServiceLinks: false"));
 }
 

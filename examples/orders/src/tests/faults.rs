@@ -1,4 +1,4 @@
-//! What a failure means.
+//! Tests of the effects of failures.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn a_broker_that_is_down_takes_nothing_out_of_rotation_and_delays_the_stop
     sleep(10 * MINUTE).await;
     let is_told = || tree.health().readyz().body.contains("does not count: relay: not ready: backoff");
     while !is_told() {
-        // It is just trying again.
+        // A retry is running at the moment.
         assert_eq!(tree.health().readyz().status, 200);
         sleep(Duration::from_millis(1)).await;
     }
@@ -31,7 +31,7 @@ async fn a_broker_that_is_down_takes_nothing_out_of_rotation_and_delays_the_stop
 
     let stop = Instant::now();
     tree.shutdown().await?;
-    // It gives up in time to end by itself, and the order is kept for the next start.
+    // The relay ends in time by itself, and the order is kept for the next start.
     assert!(stop.elapsed() < Duration::from_secs(10), "{:?}", stop.elapsed());
     assert_eq!((world.store.count("pending"), world.broker.messages().len()), (1, 0));
     Ok(())
@@ -62,7 +62,7 @@ async fn a_message_that_another_replica_may_have_claimed_is_not_sent() -> Result
     for number in 0..16 {
         world.order(number).await;
     }
-    // A claim lasts for 10 s, and a batch of so slow a broker takes longer.
+    // A claim lasts for 10 s, and a batch takes longer with such a slow broker.
     world.broker.takes(Duration::from_millis(1900));
     let tree = world.tree(world.pool()).await;
     tree.start().await?;
@@ -90,7 +90,7 @@ async fn a_database_that_does_not_answer_is_noticed_and_connected_anew() -> Resu
     tree.start().await?;
     tree.wait_ready().await;
     world.store.state().is_silent = true;
-    // No task hangs: the probe that asks for a restart of the process never fails.
+    // No task hangs: the liveness probe never fails.
     for _ in 0..600 {
         sleep(Duration::from_millis(100)).await;
         let probe = tree.health().livez();

@@ -24,7 +24,7 @@ async fn what_is_too_much_is_refused_at_once_and_the_pages_of_operators_answer()
     tree.start().await?;
     tree.wait_ready().await;
     let body = r#"{"tenant": "acme", "item": "a book", "cents": 1200}"#;
-    // As if so many requests were being answered.
+    // As if this number of requests were in progress.
     let busy = places.acquire_many(8).await.unwrap();
     let (status, problem) = send(address, "PUT", "/orders/1", body).await;
     assert!(status == 503 && problem.contains("come again"), "{status} {problem}");
@@ -33,7 +33,7 @@ async fn what_is_too_much_is_refused_at_once_and_the_pages_of_operators_answer()
     }
     drop(busy);
     assert_eq!(send(address, "PUT", "/orders/1", body).await.0, 201);
-    // A customer who got no answer asks again, and another is not mistaken for that one.
+    // An order can be sent again, and another order with its id is refused.
     assert_eq!(send(address, "PUT", "/orders/1", body).await.0, 200);
     assert_eq!(send(address, "PUT", "/orders/1", &body.replace("1200", "1300")).await.0, 409);
     assert_eq!(send(address, "PUT", "/orders/2", r#"{"tenant": "", "item": "a book", "cents": 1}"#).await.0, 422);
@@ -55,7 +55,7 @@ async fn an_order_that_cannot_be_told_to_the_broker_is_refused_with_a_reason_as_
     let good = order("acme", "a book", 1200);
     let long = "x".repeat(101);
     for (status, method, path, body) in [
-        // It would become another path at the broker.
+        // The id would become another path at the broker.
         (422, "PUT", "/orders/a%2Fb".to_owned(), good.clone()),
         (422, "PUT", "/orders/a%3Fb".to_owned(), good.clone()),
         (422, "PUT", format!("/orders/{long}"), good.clone()),

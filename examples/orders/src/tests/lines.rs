@@ -1,4 +1,4 @@
-//! Supervision is a small part of the service.
+//! Checks that supervision is a small part of the service.
 
 use std::fs;
 use std::path::Path;

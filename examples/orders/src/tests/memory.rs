@@ -1,4 +1,5 @@
-//! A store in memory, which the tests look into. Its calls take a little time, so that an attempt can end in them.
+//! A store in memory, which the tests can inspect. Its calls take a little time, so that an attempt can end during
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -19,11 +20,11 @@ pub(super) struct MemoryStore {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of a test, and any of them may be on")]
 pub(super) struct State {
     pub(super) is_open: bool,
-    /// Fails each call, as a database that is away.
+    /// Fails each call, as an unavailable database does.
     pub(super) is_away: bool,
     /// Fails the count of the messages, and no other call.
     pub(super) is_uncounted: bool,
-    /// Answers no call that begins, as a network that drops all packets.
+    /// Answers no new call, as a network that drops all packets.
     pub(super) is_silent: bool,
     pub(super) outbox: BTreeMap<String, Row>,
     pub(super) reports: Vec<SystemTime>,

@@ -1,7 +1,7 @@
-//! The tree under test: all of its tasks are the real ones, on paused time, over a store in memory and a broker that does
-//! as it is told. Hours pass in milliseconds.
+//! The tree under test: all of its tasks are the real ones, on paused time, with a store in memory and a scripted
+//! broker. Hours pass in milliseconds.
 //!
-//! `order` checks the start and the stop, `faults` what a failure means, and `simulation` strikes the tree at random. The
+//! `order` checks the start and the stop, `faults` the effects of failures, and `simulation` injects random faults. The
 //! folder `tests` of the package has the tests with real processes and databases.
 
 mod arguments;
@@ -33,11 +33,11 @@ use crate::tree::{Parts, tree};
 
 use memory::MemoryStore;
 
-/// A broker that acknowledges all, unless it is down, and remembers what came.
+/// A broker that acknowledges and records all messages unless it is down.
 #[derive(Default)]
 struct ToldBroker {
     is_down: Mutex<bool>,
-    /// How long it takes for a message beside the way to it and back.
+    /// The time that it takes for a message, without the time on the network.
     takes: Mutex<Duration>,
     messages: Mutex<Vec<String>>,
 }
@@ -66,7 +66,7 @@ impl Broker for ToldBroker {
         let takes = *self.takes.lock().unwrap();
         tokio::time::sleep(takes).await;
         self.messages.lock().unwrap().push(message.id.clone());
-        // The way back takes time, too: an attempt can end before the answer is there.
+        // The answer takes time too: an attempt can end before it arrives.
         tokio::time::sleep(Duration::from_millis(3)).await;
         Answer::Acknowledged
     }
@@ -83,7 +83,7 @@ impl World {
         Self { store: Arc::default(), broker: Arc::default() }
     }
 
-    /// The store as the service has it: with a limit for each call.
+    /// The store as in the service, with a timeout for each call.
     fn patient(&self) -> Arc<dyn Store> {
         Arc::new(Patient(self.store.clone()))
     }
@@ -96,7 +96,7 @@ impl World {
         tree(self.parts().await, pool)
     }
 
-    /// Returns the parts of the service. Its server listens to nobody.
+    /// Returns the parts of the service. No client connects to its server.
     async fn parts(&self) -> Parts {
         let store = self.patient();
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());

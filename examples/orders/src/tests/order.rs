@@ -34,7 +34,7 @@ async fn all_starts_after_the_tables_and_the_pool_is_closed_last() -> Result<(),
 #[tokio::test(start_paused = true)]
 async fn nothing_is_served_while_the_database_is_away_at_the_start() -> Result<(), RuntimeError> {
     let world = World::new();
-    // In place of the pool, what a database does that is started later than the service.
+    // A script replaces the pool, as with a database that starts later than the service.
     let pool = Script::new("pool").fails("no route").fails("no route").becomes_ready().waits().repeats_last();
     let pool_spec = TaskSpec::from(pool.clone()).with_ready(Ready::Signal);
     world.store.state().is_open = true;

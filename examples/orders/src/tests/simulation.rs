@@ -1,5 +1,4 @@
-//! The tree under random faults. Whatever strikes it, an order that was accepted is delivered; and a fault that is planted
-//! in the relay is found.
+//! The tree under random faults. Every accepted order is delivered, and a planted error in the relay is found.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +19,8 @@ fn faults(simulation: Simulation<'_>) -> Simulation<'_> {
     simulation.crashes_every(second).panics_every(2 * second).hangs_every(20 * second)
 }
 
-/// Orders while faults strike, and returns the ids that the store took but the broker has not got when all has calmed down.
+/// Sends orders under faults, and returns the ids that the store accepted but the broker has not received some time
+/// after the faults.
 async fn lost(
     world: &World,
     tree: taskvisor::Tree,
@@ -33,7 +33,7 @@ async fn lost(
         let mut accepted = HashSet::new();
         for number in 0..ORDERS {
             sleep(Duration::from_millis(100)).await;
-            // A store that is away refuses the order, and its customer knows.
+            // An unavailable store refuses the order, so the customer gets an error.
             if world.store.state().is_open {
                 world.order(number).await;
                 accepted.insert(number.to_string());
@@ -65,7 +65,7 @@ async fn no_fault_loses_an_order() -> Result<(), RuntimeError> {
     Ok(())
 }
 
-/// A relay that notes a message as delivered before it sends it: right in each test without a fault at the wrong moment.
+/// A relay that stores a message as delivered before it sends it. Tests without a fault at that moment pass.
 #[task(name = "relay", restart = "always", watchdog = "5s", backoff(first = "50ms"))]
 async fn hasty(ctx: TaskContext, route: Route) -> Result<(), RelayError> {
     route.store.release(&route.replica).await?;

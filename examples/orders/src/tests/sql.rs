@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::store::{Accepted, Durability, Order, Settled, SqlStore, Store as _, StoreError};
 
-/// A database in a file of its own, which is removed with it.
+/// A database in a temporary file, which is removed on drop.
 struct File(PathBuf);
 
 impl File {
@@ -33,7 +33,7 @@ impl Drop for File {
     }
 }
 
-/// Runs a check on each database that there is.
+/// Runs a check on each available database.
 async fn on_each<F: Future<Output = ()>>(check: impl Fn(String) -> F) {
     let file = File::new();
     check(file.url()).await;
@@ -41,7 +41,7 @@ async fn on_each<F: Future<Output = ()>>(check: impl Fn(String) -> F) {
     check(format!("postgres://postgres@{}/postgres", postgres.address())).await;
 }
 
-/// A replica, as `main` makes it.
+/// A replica, as `main` creates it.
 async fn replica(url: &str) -> Result<SqlStore, StoreError> {
     let mut store = SqlStore::new(url, Durability::PowerCut);
     if url.starts_with("postgres:") {
@@ -56,7 +56,7 @@ fn order(id: &str, cents: i64) -> Order {
     Order { id: id.to_owned(), tenant: "acme".into(), item: "a book".into(), cents }
 }
 
-/// On `SQLite`, there is one process.
+/// Not on `SQLite`, which has only one process.
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_start_at_once_make_the_tables_once() {
     let Some(postgres) = Postgres::start(&[]) else { return };
@@ -75,7 +75,7 @@ async fn replicas_that_start_at_once_make_the_tables_once() {
 async fn a_replica_of_the_version_before_starts_beside_a_later_one() {
     on_each(async |url| {
         let store = replica(&url).await.unwrap();
-        // As a later version leaves it.
+        // The row of a migration of a later version.
         store.run("INSERT INTO _sqlx_migrations VALUES (99, 'later', CURRENT_TIMESTAMP, TRUE, '', 0)").await.unwrap();
         store.close().await;
         replica(&url).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_claim_keeps_a_message_from_others_until_it_is_released_or_settled() {
         assert_eq!(claimed.iter().map(|message| (&*message.id, message.attempts)).collect::<Vec<_>>(), [("2", 2)]);
         two.settle("2", Settled::Later(hour)).await.unwrap();
         assert!(one.claim("one", hour, 9).await.unwrap().is_empty(), "it is not due");
-        // What was delivered stays so.
+        // A delivered message stays delivered.
         one.settle("1", Settled::Later(Duration::ZERO)).await.unwrap();
         assert_eq!(one.state("1").await.unwrap().as_deref(), Some("delivered"));
         for store in [one, two] {
@@ -145,7 +145,7 @@ async fn old_messages_are_removed_some_at_a_time() {
     .await;
 }
 
-/// A lock that another session holds on a table would hold up a statement for ever.
+/// A lock of another session on a table would block a statement forever.
 #[tokio::test]
 async fn the_server_ends_a_statement_that_nobody_waits_for() {
     let Some(postgres) = Postgres::start(&[]) else { return };

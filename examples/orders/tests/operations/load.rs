@@ -12,18 +12,18 @@ use tokio::time::{interval, sleep, timeout};
 use crate::client::Client;
 use crate::process::PATIENCE;
 
-/// What the customers have seen.
+/// The answers that the customers got.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) accepted: HashSet<String>,
     /// Requests that got no answer.
     pub(crate) unanswered: u64,
-    /// Orders that got no answer, or a failure of the server: they may be accepted.
+    /// Orders without an answer, or with an error of the server: they may have been accepted.
     pub(crate) doubtful: HashSet<String>,
 }
 
 impl Seen {
-    /// Checks that the broker has what was accepted, and nothing else but what may be.
+    /// Checks that the broker has all accepted orders, and beside them only doubtful ones.
     pub(crate) fn check(&self, acknowledged: &HashSet<String>, log: &str) {
         let missing = self.accepted.difference(acknowledged).count();
         let more = acknowledged.difference(&self.accepted);
@@ -32,7 +32,7 @@ impl Seen {
     }
 }
 
-/// Customers who order until they are told to finish.
+/// Customers who send orders until `finish` is called.
 pub(crate) struct Load {
     stop: watch::Sender<bool>,
     accepted: watch::Receiver<usize>,
@@ -40,14 +40,14 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// So many orders a second, each to a replica that is ready.
+    /// Sends this number of orders a second, each to a ready replica.
     pub(crate) fn start(replicas: Vec<SocketAddr>, a_second: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (count, accepted) = watch::channel(0);
         Self { stop, accepted, customers: tokio::spawn(run(replicas, a_second, stopped, count)) }
     }
 
-    /// Waits until so many more orders are accepted.
+    /// Waits until this number of further orders is accepted.
     pub(crate) async fn until_accepted(&self, more: usize) {
         let mut accepted = self.accepted.clone();
         let enough = *accepted.borrow() + more;
@@ -55,7 +55,7 @@ impl Load {
         assert!(waited.is_ok(), "{} of {enough} orders are accepted", *self.accepted.borrow());
     }
 
-    /// Sends no further order, waits for the answers, and returns what was seen.
+    /// Stops sending, waits for the answers, and returns them.
     pub(crate) async fn finish(self) -> Seen {
         self.stop.send(true).unwrap();
         self.customers.await.unwrap()
@@ -85,7 +85,7 @@ async fn run(
             let ready = ready.lock().unwrap();
             ready.get(number % ready.len().max(1)).copied()
         };
-        // Nobody is ready: a customer who is sent away is none that waits for an answer.
+        // No replica is ready, so the load balancer refuses the customer, and no answer is missing.
         let Some(target) = target else { continue };
         let (client, count) = (client.clone(), count.clone());
         orders.spawn(async move {

@@ -1,11 +1,11 @@
-//! The service as a process, and what operations do to it.
+//! Tests of the service as a process, under the actions of operators.
 //!
-//! `stops` has the ends of the process and the broker that is down, `tenants` the one that breaks, `overrides` the wrong
-//! ones, and `replicas` the rolling restart. `unit` and `pod` run the files of `deploy/` as systemd and Kubernetes do.
-//! `process` starts programs and sends signals, and `load` has the customers.
+//! `stops` has the ends of the process and a broker that is down, `tenants` a faulty tenant, `overrides` wrong
+//! overrides, and `replicas` the rolling restart. `unit` and `pod` run the files of `deploy/` as systemd and Kubernetes
+//! do. `process` starts programs and sends signals, and `load` has the customers.
 //!
-//! Each story runs with three seeds, side by side. A seed says what goes wrong, when and in which order, and how the broker
-//! loses acknowledgements, fails and is slow. Signals and sockets of systemd are of Unix, and so are the stories.
+//! Tests with faults run with three seeds at the same time. A seed determines the faults, their times and order, and
+//! those of the broker. The tests need Unix, for signals and the sockets of systemd.
 
 #![cfg(unix)]
 
@@ -28,7 +28,7 @@ use fastrand::Rng;
 
 const SEEDS: [u64; 3] = [7, 11, 42];
 
-/// What is told with a seed.
+/// The seed of a test, and its random source.
 #[derive(Debug, Clone)]
 struct Plot {
     seed: u64,
@@ -36,13 +36,13 @@ struct Plot {
 }
 
 impl Plot {
-    /// Returns another variant for each of the three seeds: their remainders differ.
+    /// Returns a different variant for each of the three seeds, whose remainders differ.
     fn variant<T: Copy>(&self, variants: [T; 3]) -> T {
         variants[usize::try_from(self.seed % 3).unwrap()]
     }
 }
 
-/// Tells a story with each seed at the same time: it waits most of the time.
+/// Runs a test with each seed at the same time, because it mostly waits.
 async fn with_each_seed<F: Future<Output = ()> + Send + 'static>(story: impl Fn(Plot) -> F) {
     let stories = SEEDS.map(|seed| (seed, tokio::spawn(story(Plot { seed, luck: Rng::with_seed(seed) }))));
     for (seed, story) in stories {

@@ -1,9 +1,9 @@
-//! Overrides that are wrong.
+//! Tests of wrong overrides.
 
 use crate::process::{Broker, Folder, Service};
 use crate::{Plot, with_each_seed};
 
-/// A variable, its value, and what the start says of it.
+/// A variable, its value, and the parts of the error message.
 type Wrong = (&'static str, &'static str, &'static [&'static str]);
 
 const WRONG: [Wrong; 9] = [
@@ -15,7 +15,7 @@ const WRONG: [Wrong; 9] = [
     ("ORDERS_SERVE_MAX_RETRIES", "many", &["ORDERS_SERVE_MAX_RETRIES", "many"]),
     ("ORDERS_STORE_MIGRATE_TIMEOUT", "soon", &["ORDERS_STORE_MIGRATE_TIMEOUT", "soon"]),
     ("ORDERS_RELAY_BACKOFF_JITTER", "some", &["ORDERS_RELAY_BACKOFF_JITTER", "some"]),
-    // As Kubernetes makes it of a service of this name, unless `enableServiceLinks` is off.
+    // The variable that Kubernetes adds for a service of this name, unless `enableServiceLinks` is off.
     ("ORDERS_PORT", "tcp://10.0.0.1:80", &["ORDERS_PORT"]),
 ];
 
@@ -25,7 +25,7 @@ async fn a_wrong_override_ends_the_start_with_status_2_and_says_what_is_right() 
         let mut wrong = WRONG;
         plot.luck.shuffle(&mut wrong);
         let (folder, broker) = (Folder::new(), Broker::start(plot.seed).await);
-        // One of them is enough, and three are told at once.
+        // One wrong override is enough to fail, and three are reported at once.
         for given in [&wrong[..1], &wrong[1..4]] {
             let pairs = given.iter().map(|(name, value, _)| (*name, *value));
             let mut service = Service::new(&folder, &broker).envs(pairs).start().await;
@@ -39,7 +39,7 @@ async fn a_wrong_override_ends_the_start_with_status_2_and_says_what_is_right() 
     .await;
 }
 
-/// Also those that no seed has drawn.
+/// Covers those that no seed has drawn.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_override_is_told_beside_the_others() {
     let (folder, broker) = (Folder::new(), Broker::start(0).await);

@@ -1,4 +1,4 @@
-//! A pod as the manifest of Kubernetes and the image make it.
+//! The service as a pod, by the manifest of Kubernetes and the image.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -42,11 +42,11 @@ fn the_ports_and_names_of_the_manifest_and_the_image_fit() {
     let port = port["containerPort"].as_i64().unwrap().to_string();
     assert_eq!(instructions("EXPOSE"), [&*port]);
     assert!(instructions("ENTRYPOINT")[0].contains(&format!("\"0.0.0.0:{port}\"")));
-    // `runAsNonRoot` can be checked of a number only.
+    // Kubernetes can check `runAsNonRoot` only for a numeric user.
     let user = container["securityContext"]["runAsUser"].as_i64().unwrap();
     assert_eq!(container["securityContext"]["runAsNonRoot"].as_bool(), Some(true));
     assert!(user > 0 && instructions("USER") == [user.to_string()]);
-    // What is built runs on the libraries of the same release.
+    // The program is built and run with the libraries of the same release.
     let releases: Vec<_> = instructions("FROM").iter().map(|from| from.contains("bookworm")).collect();
     assert_eq!(releases, [true, true]);
 }
@@ -59,7 +59,7 @@ async fn a_pod_answers_its_probes_and_ends_within_its_grace_period() {
     let pod = &deployment["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
 
-    // The secret, and what the cluster knows.
+    // The values of the secret and of the cluster.
     let variables: Vec<(&str, String)> = container["env"].as_vec().unwrap().iter().map(variable).collect();
     let variables = variables.into_iter().map(|(name, value)| {
         let value = match &*value {
@@ -77,7 +77,7 @@ async fn a_pod_answers_its_probes_and_ends_within_its_grace_period() {
     let entrypoint: Vec<String> = serde_json::from_str(instructions("ENTRYPOINT")[0]).unwrap();
     assert_eq!(entrypoint[0], "orders");
     let mut command = Command::new(PROGRAM);
-    // Any port: several tests run at a time.
+    // Any free port, because several tests run at the same time.
     command.args(entrypoint[1..].iter().map(|argument| argument.replace("0.0.0.0:8080", "127.0.0.1:0")));
     command.args(container["args"].as_vec().unwrap().iter().map(|argument| expand(text(argument))));
     command.envs(variables.clone());
@@ -91,7 +91,7 @@ async fn a_pod_answers_its_probes_and_ends_within_its_grace_period() {
     let stop = Instant::now();
     service.signal("TERM");
     service.until_page(&path("readinessProbe"), |status, _| status == 503).await;
-    // The endpoints are not updated yet: it is alive, and answers.
+    // The endpoints are not updated yet, so the service is live and answers requests.
     assert_eq!(service.page(&path("livenessProbe")).await.0, 200);
     assert_eq!(service.order("in-the-drain", "acme", 1200).await, 201);
     let log = service.exit(Some(0)).await;
@@ -101,7 +101,7 @@ async fn a_pod_answers_its_probes_and_ends_within_its_grace_period() {
     assert_eq!(acknowledged, ["before", "in-the-drain"].map(str::to_owned).into());
 }
 
-/// Returns the name of a variable and its value, or where that is.
+/// Returns the name of a variable and its value, or the source of the value.
 fn variable(variable: &Yaml) -> (&str, String) {
     let from = &variable["valueFrom"];
     let value = if let Some(value) = variable["value"].as_str() {

@@ -1,4 +1,4 @@
-//! The programs: the service, and the broker beside it.
+//! The processes: the service and the broker.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::client::Client;
 
-/// No step takes that long. So a test that waits for one fails.
+/// The time limit of a step, longer than any step takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_orders");
@@ -32,7 +32,7 @@ impl Folder {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // In memory, if the machine has that: how busy its disk is must not matter.
+        // In memory, if possible, so that a busy disk does not affect the tests.
         let memory = Some(PathBuf::from("/dev/shm")).filter(|memory| memory.is_dir());
         let path =
             memory.unwrap_or_else(std::env::temp_dir).join(format!("taskvisor-orders-{}-{number}", std::process::id()));
@@ -55,7 +55,7 @@ impl Drop for Folder {
     }
 }
 
-/// A program, from its first line on. It is killed with the test.
+/// A running program whose first line was read. It is killed at the end of the test.
 struct Program {
     child: Child,
     address: SocketAddr,
@@ -64,7 +64,7 @@ struct Program {
 }
 
 impl Program {
-    /// Starts it. Its first line tells its address.
+    /// Starts the program. Its first line has its address.
     fn start(mut command: Command, log: &Path) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log).unwrap());
         let mut child = command.env("RUST_BACKTRACE", "0").spawn().unwrap();
@@ -109,7 +109,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Without a broker and a database of its own.
+    /// Creates a service without a broker and a database.
     pub(crate) fn alone(folder: &Folder) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let log = folder.0.join(format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
@@ -118,17 +118,17 @@ impl Service {
         Self { command, log, program: None, output: String::new() }.arg("--listen", "127.0.0.1:0")
     }
 
-    /// With the broker that is given, and the database of the folder.
+    /// Creates a service with this broker, and the database of the folder.
     pub(crate) fn new(folder: &Folder, broker: &Broker) -> Self {
         Self::alone(folder).arg("--broker", &broker.0.address.to_string()).arg("--replica", "one")
     }
 
-    /// By this command.
+    /// Creates a service with this command.
     pub(crate) fn by(folder: &Folder, command: Command) -> Self {
         Self { command, ..Self::alone(folder) }
     }
 
-    /// With the broker that is given, and a database that arguments say.
+    /// Creates a service with this broker, and a database from the arguments.
     pub(crate) fn on(folder: &Folder, broker: &Broker) -> Self {
         Self::by(folder, Command::new(PROGRAM))
             .arg("--listen", "127.0.0.1:0")
@@ -163,7 +163,7 @@ impl Service {
         self
     }
 
-    /// Returns when it is ready, or has ended.
+    /// Starts the service, and waits until it is ready or has ended.
     pub(crate) async fn start(mut self) -> Self {
         let command = std::mem::replace(&mut self.command, Command::new("true"));
         self.program = Some(Program::start(command, &self.log));
@@ -193,7 +193,7 @@ impl Service {
         kill_process(Pid::from_raw(child).unwrap(), signal).unwrap();
     }
 
-    /// Waits for its end with this code; `None` for one that a signal ended. Returns its log.
+    /// Waits for the end with this exit code, or by a signal for `None`. Returns the log.
     pub(crate) async fn exit(&mut self, code: Option<i32>) -> String {
         let status = self.program().exit().await;
         let output = self.program().output.take().expect("it ends once");
@@ -203,7 +203,7 @@ impl Service {
         log
     }
 
-    /// What it wrote after its address.
+    /// Returns the standard output after the address.
     pub(crate) fn output(&self) -> &str {
         &self.output
     }
@@ -213,7 +213,7 @@ impl Service {
         client().send(&self.address(), "GET", path, String::new()).await.unwrap_or_default()
     }
 
-    /// Waits until a page says something.
+    /// Waits until a page matches.
     pub(crate) async fn until_page(&self, path: &str, says: impl Fn(u16, &str) -> bool) {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -237,7 +237,7 @@ impl Service {
     }
 }
 
-/// Somebody who wants statements.
+/// A customer who requests statements.
 pub(crate) struct Customer(SocketAddr);
 
 impl Customer {
@@ -253,7 +253,7 @@ pub(crate) struct Broker(Program, #[expect(dead_code, reason = "it is removed wi
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) acknowledged: HashSet<String>,
-    /// How often a message came that was acknowledged.
+    /// The number of messages that came again after they were acknowledged.
     pub(crate) repeats: u64,
 }
 
@@ -287,7 +287,7 @@ impl Broker {
         }
     }
 
-    /// Waits until it has acknowledged all of these.
+    /// Waits until the broker has acknowledged all of these.
     pub(crate) async fn until_has(&self, ids: &HashSet<String>) {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -309,8 +309,8 @@ pub(crate) fn ended(log: &str) -> Vec<String> {
     ended.filter_map(|line| line["fields"]["path"].as_str().map(str::to_owned)).collect()
 }
 
-/// Returns how often a relay may not have noted an acknowledgement, because the broker or the database took too long, or its
-/// watchdog ended it: never, unless the machine is far too busy.
+/// Returns the number of acknowledgements that a relay may not have stored, because the broker or the database took too
+/// long, or its watchdog ended it. It is zero unless the machine is overloaded.
 pub(crate) fn not_noted(log: &str) -> u64 {
     let has_failed = |line: &str| line.contains("attempt failed") && line.contains("\"path\":\"relay\"");
     let may_miss = |line: &&str| {

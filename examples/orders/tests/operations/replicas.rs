@@ -1,4 +1,4 @@
-//! Replicas over one database: restarted, killed, and without it for a while.
+//! Tests of replicas with one database: restarted, killed, and without the database for a while.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ async fn a_rolling_restart_of_two_replicas_is_not_noticed() {
     .await;
 }
 
-/// Makes a database for a seed, and returns its URL.
+/// Creates a database for a seed, and returns its URL.
 async fn database(server: SocketAddr, plot: &Plot) -> String {
     let url = |name: &str| format!("postgres://postgres@{server}/{name}");
     let (admin, driver) = tokio_postgres::connect(&url("postgres"), NoTls).await.unwrap();
@@ -37,7 +37,7 @@ async fn database(server: SocketAddr, plot: &Plot) -> String {
 }
 
 async fn rolling_restart(mut plot: Plot, url: &str) {
-    // Both once, in one order or the other, and one of them again.
+    // Both replicas once, in either order, and one of them again.
     let mut turns = vec!["one", "two"];
     plot.luck.shuffle(&mut turns);
     turns.push(*plot.luck.choice(&["one", "two"]).unwrap());
@@ -48,9 +48,9 @@ async fn rolling_restart(mut plot: Plot, url: &str) {
         let options = ["--postgres", url, "--replica", name, "--ttl", "3", "--claim", "60"];
         Service::on(&folder, &broker).args(options).env("ORDERS_DRAIN", "3s").env("ORDERS_REPORT_EVERY", "1s")
     };
-    // A port that no client has as its own while a replica is down.
+    // A port that no client uses as its own while a replica is down.
     let address = || SocketAddr::from(([127, 0, 0, 1], free_port()));
-    // Both at once: they migrate the same database.
+    // Both start at once, and migrate the same database.
     let (mut one, mut two) =
         tokio::join!(replica("one").listen(address()).start(), replica("two").listen(address()).start());
     let (client, driver) = tokio_postgres::connect(url, NoTls).await.unwrap();
@@ -63,7 +63,7 @@ async fn rolling_restart(mut plot: Plot, url: &str) {
         let log = service.exit(Some(0)).await;
         assert!(log.contains("the pool is closed"), "{log}");
         logs.push_str(&log);
-        // The other makes the reports, also if this one did.
+        // The other replica makes the reports, even if this one made them before.
         until_reported(&client, if *name == "one" { "two" } else { "one" }).await;
         *service = replica(name).listen(service.address()).start().await;
     }
@@ -79,7 +79,7 @@ async fn rolling_restart(mut plot: Plot, url: &str) {
     seen.check(&ledger.acknowledged, &logs);
     assert!(ledger.repeats <= not_noted(&logs), "{turns:?} {}\n{logs}", ledger.repeats);
 
-    // One report for each tick, whoever made it, by tokens that only grow.
+    // One report for each tick, with growing tokens.
     let rows = reports(&client).await;
     let makers: HashSet<String> = rows.iter().map(|row| row.get(1)).collect();
     assert_eq!(makers, HashSet::from(["one".to_owned(), "two".to_owned()]));
@@ -125,7 +125,7 @@ async fn a_replica_that_is_killed_leaves_its_orders_to_the_other() {
         let mut log = killed.exit(None).await;
         load.until_accepted(20).await;
         let seen = load.finish().await;
-        // Nobody starts it again. What it had claimed is free after 5 s.
+        // The killed replica is not started again. Its claims are free after 5 s.
         broker.until_has(&seen.accepted).await;
         other.signal("TERM");
         log += &other.exit(Some(0)).await;
@@ -140,7 +140,7 @@ async fn a_replica_that_is_killed_leaves_its_orders_to_the_other() {
 async fn a_database_that_crashes_under_load_refuses_orders_and_loses_none() {
     let Some(postgres) = Postgres::start(&["synchronous_commit=on"]) else { return };
     let address = postgres.address();
-    // All three meet the same crash.
+    // The tests of all three seeds use the same crash.
     let (crashed, back) = (Arc::new(Barrier::new(4)), Arc::new(Barrier::new(4)));
     let (at_crash, at_return) = (Arc::clone(&crashed), Arc::clone(&back));
     let server = tokio::spawn(async move {

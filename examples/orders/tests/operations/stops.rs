@@ -1,4 +1,4 @@
-//! The ends of the process: requested, killed, and with a broker that is down before.
+//! Tests of the ends of the process: requested, killed, and after a failure of the broker.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn sigterm_under_load_answers_and_delivers_all_and_closes_the_pool_last() 
         let load = Load::start(vec![service.address()], 30);
         load.until_accepted(plot.luck.usize(15..60)).await;
         service.signal("TERM");
-        // A load balancer sees it in the drain, in which requests are answered as before.
+        // A load balancer notices the stop in the drain, during which requests are still answered.
         service.until_page("/readyz", |status, _| status == 503).await;
         let seen = load.finish().await;
         let log = service.exit(Some(0)).await;
@@ -33,13 +33,13 @@ async fn sigterm_under_load_answers_and_delivers_all_and_closes_the_pool_last() 
     .await;
 }
 
-/// When the process is killed.
+/// The moment at which the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kill {
     UnderLoad,
-    /// In the drain, as by an impatient operator.
+    /// During the drain, as by an impatient operator.
     WhileItStops,
-    /// And once more, when it has just begun to deliver what was left.
+    /// Again, when it has just begun to deliver the rest.
     Twice,
 }
 
@@ -74,7 +74,7 @@ async fn kill_9_loses_no_order_and_counts_none_twice() {
         service.signal("TERM");
         log += &service.exit(Some(0)).await;
         let ledger = broker.ledger().await;
-        // One can have been under way in each kill. And one that was accepted, whose answer was lost, is delivered too.
+        // At each kill, one message can have been in flight. An accepted order whose answer was lost is delivered too.
         let kills = if kill == Kill::Twice { 2 } else { 1 };
         assert!(ledger.repeats <= kills + not_noted(&log), "{}\n{log}", ledger.repeats);
         seen.check(&ledger.acknowledged, &log);
@@ -82,7 +82,7 @@ async fn kill_9_loses_no_order_and_counts_none_twice() {
     .await;
 }
 
-/// A minute of real time, which passes beside the other stories.
+/// It takes a minute of real time, in parallel with the other tests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_down_for_a_minute_stops_no_order_and_gets_each_afterwards() {
     const MINUTE: Duration = Duration::from_secs(60);
@@ -95,7 +95,7 @@ async fn a_broker_that_is_down_for_a_minute_stops_no_order_and_gets_each_afterwa
         let down = Instant::now();
         broker.fail_for(MINUTE).await;
         let before = broker.ledger().await;
-        // Told, but no reason to take the service out of rotation.
+        // The failure is reported, but does not take the service out of rotation.
         service.until_page("/readyz", |_, body| body.contains("does not count: relay")).await;
         while down.elapsed() < ALMOST {
             let (status, body) = service.page("/readyz").await;

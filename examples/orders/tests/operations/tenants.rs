@@ -1,4 +1,4 @@
-//! A tenant that breaks.
+//! Tests of a faulty tenant.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,14 +7,14 @@ use crate::{Plot, with_each_seed};
 
 const TENANTS: [&str; 5] = ["acme", "blue", "cobalt", "dune", "ember"];
 
-/// What is wrong with it.
+/// The fault of the tenant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Poison {
     /// The sum of its orders is too large for the database, so each statement fails. The broker refuses them, too.
     Sum,
     /// The broker refuses its orders.
     Refused,
-    /// It asks for more statements than are made.
+    /// It requests more statements than can be made.
     Flood,
 }
 
@@ -31,7 +31,7 @@ impl Poison {
     /// Returns the number of requests that it makes at once, and the statuses of their answers.
     fn requests(self) -> (usize, HashSet<u16>) {
         match self {
-            // More than its queue holds. Some fail, and the rest are told to come later.
+            // More than the capacity of its queue. Some fail, and the others get 429.
             Self::Sum => (30, HashSet::from([429, 500])),
             Self::Refused => (4, HashSet::from([200])),
             Self::Flood => (30, HashSet::from([200, 429])),
@@ -74,7 +74,7 @@ async fn a_poisoned_tenant_harms_no_other() {
         let mut statuses = HashSet::new();
         for answer in asked {
             let (status, body) = answer.await.unwrap();
-            // What the database said is for the log, and not for customers.
+            // Errors of the database are in the log, and not in answers to customers.
             assert!(!body.contains("overflow") && !body.contains("database"), "{status}: {body}");
             statuses.insert(status);
         }

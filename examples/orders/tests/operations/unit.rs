@@ -1,4 +1,4 @@
-//! The unit of systemd, by the protocol of `sd_notify(3)` on a real socket.
+//! Tests of the unit of systemd, with the protocol of `sd_notify(3)` on a real socket.
 
 use std::fs;
 use std::process::Command;
@@ -46,7 +46,7 @@ impl Manager {
         Self(lines)
     }
 
-    /// Returns the times of the messages that begin so, and waits until there are enough.
+    /// Waits for enough messages with this prefix, and returns their times.
     async fn times(&self, begin: &str, enough: usize) -> Vec<Instant> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -71,7 +71,7 @@ async fn systemd_hears_of_the_start_the_watchdog_and_the_stop_within_the_times_o
     let start = start.replace("0.0.0.0:8080", "127.0.0.1:0");
     let mut words = start.split(' ');
     assert_eq!(words.next(), Some("/usr/local/bin/orders"));
-    // As systemd does, it names the process whose watchdog it is.
+    // Names the process of the watchdog, as systemd does.
     let mut command = Command::new("sh");
     command.args(["-c", "WATCHDOG_PID=$$ exec \"$@\"", "sh", PROGRAM]).args(words);
     command.env("NOTIFY_SOCKET", folder.path().join("notify"));
@@ -100,7 +100,7 @@ async fn systemd_hears_of_the_start_the_watchdog_and_the_stop_within_the_times_o
 
 #[test]
 fn a_status_that_no_start_mends_is_not_followed_by_one() {
-    // `overrides` ends with this status.
+    // Wrong overrides end the process with this status; see `overrides`.
     assert_eq!((one("Restart"), one("RestartPreventExitStatus")), ("on-failure", "2"));
 }
 

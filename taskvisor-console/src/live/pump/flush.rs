@@ -1,4 +1,4 @@
-//! What goes to the pages: the changes since the last time, and the snapshots of what seldom changes.
+//! The messages to the clients: the changes since the last flush, and lists that are sent as a whole.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Known {
 }
 
 impl Pump {
-    /// Reads what is named again, and sends what has changed, also in the sweep before.
+    /// Reads the dirty nodes again, and sends all changes, including those of the sweep before.
     pub(super) async fn flush(&mut self, swept: Delta) {
         let (mut deltas, mut again) = (vec![swept], Vec::new());
         let mut left = NODES;
@@ -84,7 +84,7 @@ impl Pump {
         }
     }
 
-    /// Sends the whole tree to those that want it, made once for all.
+    /// Sends the whole tree to the clients that need it. It is formatted once for all.
     pub(super) fn send_snapshots(&mut self) {
         let clients = self.hub.clients();
         let mut wanting = clients.iter().filter(|client| client.mailbox.wants_snapshot()).peekable();
@@ -117,12 +117,12 @@ impl Pump {
 }
 
 impl Known {
-    /// Nothing was read yet.
+    /// Creates a list that was not read yet.
     pub(super) fn dirty() -> Self {
         Self { is_dirty: true, ..Self::default() }
     }
 
-    /// Reads it if it can have changed. Returns it if it has.
+    /// Reads the list if it can have changed. Returns it if it has.
     pub(super) fn changed(&mut self, read: impl FnOnce() -> String) -> Option<String> {
         if !take(&mut self.is_dirty) {
             return None;
@@ -135,7 +135,7 @@ impl Known {
         Some(json)
     }
 
-    /// Returns it, read now if it was never read.
+    /// Returns the list, and reads it if it was never read.
     fn json(&mut self, read: impl FnOnce() -> String) -> &str {
         if self.json.is_empty() {
             self.json = read();

@@ -1,4 +1,4 @@
-//! The pump: reads events, reads again what they name, and sends what has changed.
+//! The pump: reads events, reads the nodes that they name again, and sends the changes.
 
 mod flush;
 
@@ -23,45 +23,46 @@ use crate::settings::Settings;
 use crate::sync::lock;
 use crate::view::{self, Delta, Mirror, Status};
 
-/// At most four flushes a second. If much changes, they are rarer, so that they take at most one of so many parts of the
-/// time: what changes again in the meantime is read once.
+/// The shortest time between two flushes. If a flush takes long, the next is later, so that flushes take at most one
+/// part in `FLUSH_SHARE` of the time. A node that changes several times in between is read once.
 const FLUSH: Duration = Duration::from_millis(250);
 
 const FLUSH_SHARE: u32 = 120;
 
 const SLOWEST_FLUSH: Duration = Duration::from_secs(2);
 
-/// After the first of several events, the others may come.
+/// The time after a first event in which more events are collected.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How soon the pump notices a shutdown while it waits for the next flush.
+/// The longest time until the pump notices a shutdown while it waits for the next flush.
 const NOTICE: Duration = Duration::from_millis(50);
 
-/// What no event tells is looked at in these intervals: health and slots, and the whole tree.
+/// The intervals at which the state without events is read: health and slots, and the whole tree.
 const CHECK: Duration = Duration::from_secs(1);
 
 const SWEEP: Duration = Duration::from_secs(10);
 
 const SLOWEST_SWEEP: Duration = Duration::from_secs(30);
 
-/// A silent stream shows that it lives.
+/// The time after which a silent stream gets a line that keeps the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A look at the whole tree takes at most one of so many parts of the time, unless it takes very long; after a loss, which
-/// is rare, more.
+/// Sweeps take at most one part in this number of the time, unless a sweep takes very long. After a loss of events,
+/// which is rare, they may take more.
 const SWEEP_SHARE: u32 = 200;
 
 const LOST_SHARE: u32 = 50;
 
-/// The most nodes that a flush reads, and the most events that it shows. The others wait for the next, or are counted.
+/// The largest numbers of nodes that a flush reads and of events that it sends. Further nodes wait for the next flush,
+/// and further events are counted.
 const NODES: usize = 500;
 
 const EVENTS: usize = 200;
 
-/// The worker is given back after so many nodes or events.
+/// The pump yields to the runtime after this number of nodes or events.
 const TURN: usize = 64;
 
-/// The most events that wait while the pump does.
+/// The largest number of events that wait for the pump.
 const CAPACITY: usize = 16 * 1024;
 
 /// Runs until there is no client, or a shutdown is requested.
@@ -94,20 +95,20 @@ struct Pump {
     hub: Arc<Hub>,
     events: EventStream,
     status: Status,
-    /// The status that clients have.
+    /// The status that was last sent.
     sent_status: Option<Status>,
     /// The nodes to read again.
     dirty: Dirty,
-    /// Those of them that were read before the history had heard of the same event.
+    /// The dirty nodes that were read before the history had received the same event.
     again: HashSet<Arc<str>>,
     /// The events since the last flush, and the number of those that are not shown.
     log: Vec<Event>,
     log_lost: u64,
-    /// What stands in the lists beside the tree.
+    /// The lists beside the tree.
     slots: Known,
     leases: Known,
     problems: HashMap<String, Discriminant<Problem>>,
-    /// What ended the streams.
+    /// The reason for the end of the streams.
     reason: Option<String>,
     /// `true` if events were lost since the last sweep.
     has_lost: bool,
@@ -120,7 +121,7 @@ struct Pump {
     sent_at: Instant,
 }
 
-/// Paths to read again, each once, the first that was named first.
+/// The paths to read again, each once, in the order in which they were added.
 #[derive(Default)]
 struct Dirty {
     queue: VecDeque<Arc<str>>,
@@ -173,7 +174,7 @@ impl Pump {
         }
     }
 
-    /// Returns why the streams end, if they do.
+    /// Returns the reason for the end of the streams, if they end.
     fn ending(&self) -> Option<String> {
         if self.reason.is_some() {
             return self.reason.clone();
@@ -277,7 +278,7 @@ impl Pump {
         }
     }
 
-    /// Looks at what no event tells.
+    /// Reads the state that has no events.
     fn check(&mut self) {
         self.checked_at = Instant::now();
         self.slots.is_dirty = true;
@@ -299,7 +300,7 @@ impl Pump {
         }
     }
 
-    /// Compares the whole tree, and returns what has changed. After a loss of events, clients get it as a whole.
+    /// Compares the whole tree, and returns the changes. After a loss of events, clients get the whole tree.
     async fn sweep(&mut self) -> Delta {
         let began = Instant::now();
         if self.has_lost && !is_due(self.may_sweep_at) {
@@ -310,7 +311,7 @@ impl Pump {
             let tree = view::tree(&settings);
             lock(&hub.mirror).get_or_insert_with(Mirror::default).replace(tree, &*settings)
         });
-        // It ends early with its runtime only, and the pump does so too.
+        // The sweep fails only if its runtime ends, which also ends the pump.
         let Ok(delta) = swept.await else { return pending().await };
         self.dirty.clear();
         self.again.clear();

@@ -1,4 +1,4 @@
-//! What a handle shows of the supervisor.
+//! The queries of a handle.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl SupervisorHandle {
         self.core.health("")
     }
 
-    /// Returns the phase of the supervisor. It looks at no task.
+    /// Returns the phase of the supervisor. It reads the state of no task.
     ///
     /// # Examples
     /// ```
@@ -76,7 +76,7 @@ impl SupervisorHandle {
         self.core.get(name).map(TaskHandle::new)
     }
 
-    /// Returns a handle of the place at `path` in the tree. There need not be a task. It is
+    /// Returns a handle of the place at `path` in the tree. The place need not have a task. It is
     /// [`Tree::child`](crate::Tree::child) for a task, which has no reference to its tree.
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(&self.core))
@@ -109,8 +109,8 @@ impl SupervisorHandle {
         self.core.snapshot(&self.core.root_or_none())
     }
 
-    /// Returns the task or group at `path` as [`tree`](Self::tree) has it, without the children of a group. It looks at no
-    /// other task, so it costs little in a large tree. The empty path is the root. `None` if the tree has nothing there.
+    /// Returns the task or group at `path` as [`tree`](Self::tree) has it, without the children of a group. It reads no
+    /// other task, so it is cheap in a large tree. The empty path is the root. `None` if the tree has nothing there.
     ///
     /// # Examples
     /// ```
@@ -128,9 +128,9 @@ impl SupervisorHandle {
         self.core.node(path)
     }
 
-    /// Returns everything about the task or group at `path`: its [`node`](Self::node), the values of its options, its last
-    /// error with its causes, and what it waits for. The empty path is the root, with the options of the tree. `None` if
-    /// the tree has nothing there.
+    /// Returns the details of the task or group at `path`: its [`node`](Self::node), the values of its options, its
+    /// last error with its causes, and what it waits for. The empty path is the root, with the options of the tree.
+    /// `None` if the tree has nothing there.
     ///
     /// # Examples
     /// ```

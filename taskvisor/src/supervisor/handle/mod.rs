@@ -28,7 +28,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// All calls work before, during and without [`run`](crate::Supervisor::run). Each call takes effect, or its result
 /// shows that it did not: `false` or `None` if there was nothing to do, otherwise a typed error.
 ///
-/// | call | what it does | returns | errors |
+/// | call | effect | returns | errors |
 /// |---|---|---|---|
 /// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
 /// | [`reconcile`](Self::reconcile) | makes the tasks beside the tree equal to a list | a [`Reconciled`], with the handles | as `add_task`, and [`TaskRemoveTimeout`] |
@@ -41,15 +41,15 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
 /// | [`cancel_with_timeout`](Self::cancel_with_timeout) | the same, with a limit of its own | as `cancel` | as `cancel` |
 /// | [`task`](Self::task) | looks up the current registration at a path | its [`TaskHandle`], or `None` | none |
-/// | [`is_alive`](Self::is_alive) | looks at one task | `true` if an attempt of the task runs | none |
+/// | [`is_alive`](Self::is_alive) | checks one task | `true` if an attempt of the task runs | none |
 /// | [`list_tasks`](Self::list_tasks) | lists the registrations | the paths of all registered tasks, sorted | none |
 /// | [`snapshot`](Self::snapshot) | lists the running tasks | the paths of the tasks with a running attempt, sorted | none |
 /// | [`health`](Self::health) | checks liveness and readiness | a [`Health`](crate::Health), with the tasks that are not live or not ready | none |
-/// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
+/// | [`acknowledge`](Self::acknowledge) | removes failures at a path from health | `false` if there was none | none |
 /// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`](crate::EventStream) | none; a slow reader finds `Lagged` in the stream |
 /// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`](crate::ChildHandle) or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
 /// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`](crate::TreeSnapshot) | none |
-/// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or everything about it | a [`NodeSnapshot`](crate::NodeSnapshot) or [`NodeDetail`](crate::NodeDetail), or `None` | none |
+/// | [`node`](Self::node), [`detail`](Self::detail) | reads the state of one task or group, or its details | a [`NodeSnapshot`](crate::NodeSnapshot) or [`NodeDetail`](crate::NodeDetail), or `None` | none |
 /// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
 /// | [`wait_ready`](Self::wait_ready) | waits until the tree, or the tasks given to the first `run`, are ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
@@ -60,10 +60,10 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 ///
 /// Other operations belong to the handles of tasks and groups, and to the tree:
 ///
-/// | call | what it does | returns |
+/// | call | effect | returns |
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
-/// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until what was restarted is ready | `false` if the restart was refused, or it ended before |
+/// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until the task or group is ready | `false` if the restart was refused, or it ended before |
 /// | [`ChildHandle::restart`] | restarts the task at a place; if it has ended, starts it again there | `false` if it cannot start |
 /// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
@@ -203,7 +203,8 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Returns the leases that this supervisor has or wants in its [fleet](crate::guide::fleets). `None` if it is in none.
+    /// Returns the leases that this supervisor has or wants in its [fleet](crate::guide::fleets). `None` if it has no
+    /// fleet.
     ///
     /// # Examples
     /// ```
@@ -292,9 +293,8 @@ impl SupervisorHandle {
         cell.cancel(within).await
     }
 
-    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It is the end of
-    /// [`run`](crate::Supervisor::run), and has its result, for any number of callers. Without registrations it completes
-    /// at once.
+    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It returns the
+    /// result of [`run`](crate::Supervisor::run), to any number of callers. Without registrations it completes at once.
     ///
     /// A task cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) as soon as a shutdown is
     /// requested.

@@ -17,10 +17,10 @@ pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
     pub(crate) role: Role,
-    /// The driver that it needs around it, unless it is independent of its siblings and ready when its first attempt
-    /// begins.
+    /// The driver that the group needs for this child. `None` if it is independent of its siblings and ready when its
+    /// first attempt begins.
     pub(super) driven: Option<Driven>,
-    /// `true` if it runs once in a fleet.
+    /// `true` if it is a singleton of the fleet.
     #[cfg(feature = "fleet")]
     pub(super) is_singleton: bool,
     pub(crate) group: Option<Arc<Declared>>,
@@ -34,7 +34,7 @@ pub(crate) struct Role {
     pub(crate) critical: bool,
     /// `true` if its end in success ends the group.
     pub(crate) significant: bool,
-    /// The number of layers of its stop, beyond one.
+    /// The number of layers of its stop, minus one.
     pub(crate) layers: u32,
     /// `true` if its state does not count for the readiness of its group.
     pub(crate) uncounted: bool,

@@ -1,4 +1,4 @@
-//! Dropping and restarting declared tasks.
+//! Tests of dropped and restarted declared tasks.
 
 use super::*;
 use crate::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, Tree};

@@ -24,7 +24,7 @@ use crate::supervisor::InvalidOption;
 use crate::sync::lock;
 use crate::task::TaskSpec;
 
-/// The largest depth of nested groups. Snapshots nest as deep, and are dropped and cloned level by level.
+/// The largest depth of nested groups. Snapshots nest as deeply, and are dropped and cloned by recursion.
 pub(crate) const MAX_DEPTH: u32 = 1_024;
 
 /// The key of the first added child of a fresh group, above the keys of the children of any run.
@@ -36,10 +36,10 @@ pub(crate) struct Declared {
     /// The options that need a driver, if any is set.
     managed: Option<Managed>,
     pub(crate) dynamic: Dynamic,
-    /// How many attempts run at once in it.
+    /// The limit of attempts that run at once in it.
     pub(crate) max_concurrent: Option<GroupLimit>,
     pub(crate) after: Vec<Arc<str>>,
-    /// The options that it has as a child.
+    /// The options of the group as a child.
     pub(crate) overrides: Overrides,
     pub(crate) children: Vec<DeclaredChild>,
     pub(crate) order: Arc<Order>,
@@ -47,7 +47,7 @@ pub(crate) struct Declared {
     by_name: Vec<u32>,
     /// The number of layers of a stop, one after another.
     pub(crate) layers: u32,
-    /// `true` for a group that makes its children at each start. Here it has none then.
+    /// `true` for a group that makes its children at each start, so that `children` is empty.
     pub(crate) is_fresh: bool,
     /// `true` while the group is closed to additions.
     closed: AtomicBool,
@@ -61,7 +61,7 @@ pub(crate) struct Declared {
     /// it cannot deadlock.
     tasks: Mutex<Option<Vec<Option<TaskSpec>>>>,
     /// The function that makes the children; `None` without one, and after [`Declared::forget_tasks`]. The lock is a
-    /// leaf as that of the tasks.
+    /// leaf, like that of the tasks.
     maker: Mutex<Option<Maker>>,
 }
 
@@ -106,7 +106,7 @@ impl Declared {
         }
     }
 
-    /// Returns the group of one run, with the children that were made for it. It has no options of its own.
+    /// Returns the group of one run, with the children that were made for it, and without the options of this group.
     pub(crate) fn of_run(&self, specs: Vec<TaskSpec>) -> Self {
         let group = Group::new(Arc::clone(&self.name), self.strategy());
         Self::new(Group { overrides: Overrides::NONE, ..group.tasks(specs) })
@@ -166,7 +166,8 @@ impl Declared {
         }
     }
 
-    /// Returns the slots that children of the root are after, each with the name of the child. Known after the check.
+    /// Returns the slots that children of the root are after, each with the name of the child. Only valid after
+    /// [`check`](Self::check).
     #[cfg(feature = "controller")]
     pub(crate) fn slots_after(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
         let child = |place: u32| Arc::clone(&self.children[place as usize].name);
@@ -204,7 +205,7 @@ impl Declared {
         Ok(())
     }
 
-    /// In most replicas a singleton stands by, so what is after it would not start there.
+    /// In most replicas a singleton stands by, so siblings that are after it would never start there.
     #[cfg(feature = "fleet")]
     fn check_not_after_singletons(&self) -> Result<(), InvalidOption> {
         for (place, child) in self.children.iter().enumerate() {
@@ -226,7 +227,7 @@ impl Declared {
         self.depth > MAX_DEPTH
     }
 
-    /// Returns the group at these places, each in the group before. A shared declaration is cloned.
+    /// Returns the group at a path of places. A shared declaration is cloned.
     pub(crate) fn descendant_mut(&mut self, places: &[usize]) -> Option<&mut Self> {
         let mut group = self;
         for place in places {
@@ -248,8 +249,8 @@ impl Declared {
         self.overrides.named_limit.as_ref()?.as_ref()
     }
 
-    /// Returns the driver that its children need; `None` for a plain group, a flat one of independent tasks without a
-    /// limit.
+    /// Returns the driver that its children need; `None` for a group of independent tasks without nested groups and
+    /// limits.
     pub(crate) fn driven(&self) -> Option<Driven> {
         let of_group = self.managed.as_ref().and_then(Managed::driven);
         of_group.or_else(|| self.children.iter().find_map(|child| child.driven))
@@ -279,7 +280,7 @@ impl Declared {
     }
 }
 
-/// A group of its own with the same children, for a change of one that is shared. Its nested groups stay shared.
+/// Clones the group, to change a shared one. Its nested groups stay shared.
 impl Clone for Declared {
     fn clone(&self) -> Self {
         Self {

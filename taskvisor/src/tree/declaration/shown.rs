@@ -1,4 +1,4 @@
-//! A declared group as `Debug` shows it.
+//! The `Debug` output of a declared group.
 
 use std::fmt;
 

@@ -51,7 +51,7 @@ pub struct Group {
     pub(super) managed: Option<Managed>,
     pub(super) dynamic: Dynamic,
     pub(super) max_concurrent: Option<GroupLimit>,
-    /// The options that it has as a child, as those of a task.
+    /// The options of the group as a child; they are those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
     pub(super) children: Vec<ChildSpec>,
@@ -61,7 +61,8 @@ pub struct Group {
     pub(super) depth: u32,
 }
 
-/// The options of a group that need a driver. To set one takes this value, and it brings the driver along.
+/// The options of a group that need a driver. It also refers to the driver, so that a program without these options is
+/// linked without it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Managed {
     pub(crate) strategy: Strategy,
@@ -138,7 +139,7 @@ impl Group {
         Self::new(name, Strategy::RestForOne)
     }
 
-    /// Replaces the name, such as that of a group from a function. It names the group among its siblings.
+    /// Replaces the name, which identifies the group among its siblings. Use it for a group that a function returns.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
         self
@@ -153,14 +154,14 @@ impl Group {
         self
     }
 
-    /// Sets what becomes of added tasks when the group restarts. Default: [`Dynamic::Keep`].
+    /// Sets whether added tasks are kept when the group restarts. Default: [`Dynamic::Keep`].
     pub fn with_dynamic(mut self, dynamic: Dynamic) -> Self {
         self.dynamic = dynamic;
         self
     }
 
-    /// Limits the number of tasks in the group, nested groups included, that are between the begin of an attempt and its
-    /// [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
+    /// Limits the number of tasks in the group, nested groups included, that are between the beginning of an attempt
+    /// and its [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
     /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
     /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
     /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
@@ -205,7 +206,7 @@ impl Group {
         self.set_singleton(|singleton| singleton.key = None)
     }
 
-    /// Runs the group in every replica: undoes [`with_singleton`](Self::with_singleton), and what is set for it.
+    /// Runs the group in every replica: undoes [`with_singleton`](Self::with_singleton), and its options.
     #[cfg(feature = "fleet")]
     pub fn without_singleton(self) -> Self {
         self.set(|set| set.singleton = None)
@@ -225,8 +226,8 @@ impl Group {
         self.set_singleton(|singleton| singleton.standby = standby)
     }
 
-    /// Makes the group a [singleton](Self::with_singleton), and sets what follows if its work has not ended when its lease
-    /// has. Default: [`Overrun::Report`].
+    /// Makes the group a [singleton](Self::with_singleton), and sets the response if its work still runs at the end of
+    /// its lease. Default: [`Overrun::Report`].
     #[cfg(feature = "fleet")]
     pub fn with_overrun(self, overrun: Overrun) -> Self {
         self.set_singleton(|singleton| singleton.overrun = overrun)
@@ -257,14 +258,14 @@ impl Group {
     }
 
     /// Makes the children anew at each start of the group, with this function: at the first start, and at each restart
-    /// of the group. So a restart heals what the children share, such as a poisoned mutex, a broken pool or a closed
-    /// channel: make it in the function, and give each child a clone. Beside it, the group has no declared children;
-    /// tasks can be added to it at run time. A second call replaces the function.
+    /// of the group. So a restart replaces the values that the children share, such as a poisoned mutex, a broken pool
+    /// or a closed channel: create them in the function, and give each child a clone. The group has no declared
+    /// children then; tasks can be added to it at run time. A second call replaces the function.
     ///
-    /// A child that restarts alone or with its siblings keeps what this run has made. So give the group a
+    /// A child that restarts alone or with its siblings keeps the values of this run. So give the group a
     /// [limit](Self::with_limit): with `with_limit(0, ..)`, each failure in it makes the children anew.
     ///
-    /// The tasks of the previous run have ended, and what they own is dropped, before the function is called again. The
+    /// The tasks of the previous run have ended, and their fields are dropped, before the function is called again. The
     /// children can be [`after`](crate::TaskSpec::with_after) those before them in the list. Without children the group
     /// runs until it is stopped. A child that is [restarted](crate::ChildHandle::restart) by itself is the one of the
     /// current run. The children are not known before the start: a [`TreeSnapshot`](crate::TreeSnapshot) has them from
@@ -282,9 +283,9 @@ impl Group {
     /// of the tree.
     ///
     /// # Cancel safety
-    /// The future is dropped when the group stops, is held or restarted, and when the start timeout is over. It must not
-    /// block its thread: nothing of the group moves until it returns. It must not wait for the readiness of its own tree,
-    /// which waits for the group.
+    /// The future is dropped when the group stops, is held or restarted, and when the start timeout is over. It must
+    /// not block its thread: the group handles nothing until it returns. It must not wait for the readiness of its own
+    /// tree, which waits for the group.
     ///
     /// # Examples
     /// ```
@@ -341,7 +342,7 @@ impl Group {
 
 /// The name at the end of a path.
 pub(crate) fn last_segment(path: &str) -> &str {
-    // Names are short: a search by words costs more than it saves.
+    // Names are short, so that a search byte by byte is faster than one by words.
     path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
 }
 

@@ -1,4 +1,4 @@
-//! The options of a group that decide when it starts, restarts and ends, and what that means for others.
+//! The options of a group for its start, its restarts and its end, and their effects on its parent and siblings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Group {
         self.set(|set| set.critical = Some(Critical::Failure))
     }
 
-    /// Fails the parent when the group ends for good at all, in success as well: for a group that must not end. An end
+    /// Fails the parent when the group ends for good, even in success. Use it for a group that must not end. An end
     /// after a stop request is not a failure. Not with [`significant`](Self::significant).
     pub fn critical_at_any_end(self) -> Self {
         self.set(|set| set.critical = Some(Critical::AnyEnd))
