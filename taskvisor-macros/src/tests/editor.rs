@@ -73,3 +73,29 @@ fn a_missing_name_is_mended() {
         assert_eq!(mended(complete), None, "{complete}");
     }
 }
+
+/// The imports of an expansion for an editor resolve only if each word that a table accepts is an item of its module.
+#[test]
+fn each_word_has_an_item() {
+    let words = include_str!("../../../taskvisor/src/macro_support/keys.rs");
+    let tables = concat!(
+        include_str!("../options/mod.rs"),
+        include_str!("../options/of_group.rs"),
+        include_str!("../options/schedule.rs"),
+        include_str!("../options/singleton.rs"),
+        include_str!("../supervise/signals.rs"),
+        include_str!("../supervise/slot/mod.rs"),
+        include_str!("../supervise/strategy.rs"),
+    );
+    let mut lists: Vec<_> = words.split("pub mod words_of_").skip(1).collect();
+    let of = |list: &str| tables.split_once(&format!("\"words_of_{list}\"")).unwrap().1.split('}').next().unwrap();
+    lists.retain(|module| {
+        let (list, items) = module.split_once(' ').unwrap();
+        let is_word =
+            |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let known: Vec<_> = of(list).split('"').skip(1).step_by(2).filter(is_word).collect();
+        assert!(!known.is_empty(), "{list}");
+        known.iter().any(|word| !["as", "mod"].iter().any(|before| items.contains(&format!("{before} {word}"))))
+    });
+    assert_eq!(lists, Vec::<&str>::new(), "modules without an item for a word");
+}

@@ -21,8 +21,10 @@ use super::timestamp::Rfc3339;
 /// reported until a new registration has its path, its group starts again or stops, or it is acknowledged by
 /// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or
 /// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not reported: their outcome goes to
-/// the submitter. At most 1,024 failures are kept by path; further failures are only counted, until all are
-/// acknowledged.
+/// the submitter.
+///
+/// At most 1,024 failures that count for readiness are kept by path, and as many others. Further failures are only
+/// counted, for each group, until their group starts again, stops or is acknowledged.
 ///
 /// A task or group can be excluded from readiness
 /// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is reported, and the tree stays ready.
@@ -38,8 +40,10 @@ pub struct Health {
     pub not_ready: Vec<Unhealthy>,
     /// The tasks that are not ready, but are excluded from readiness.
     pub not_counted: Vec<Unhealthy>,
-    /// The number of failures that are not kept by path.
+    /// The number of failures that are not kept by path, and count for readiness.
     pub(crate) more: usize,
+    /// The number of failures that are not kept by path, and do not count for readiness.
+    pub(crate) more_not_counted: usize,
     pub(crate) phase: Phase,
     /// The failure of the tree, in one line.
     pub(crate) failure: Option<String>,

@@ -120,9 +120,10 @@ impl Health {
     pub fn readyz(&self) -> Probe {
         let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));
         if self.is_ready() {
-            return Probe::new(None, None, without, 0);
+            return Probe::new(None, None, without, self.more_not_counted);
         }
         let phase = (self.phase != Phase::Open).then(|| self.about_tree());
-        Probe::new(Some("not ready"), phase, lines(&self.not_ready).chain(without), self.more)
+        let unnamed = self.more + self.more_not_counted;
+        Probe::new(Some("not ready"), phase, lines(&self.not_ready).chain(without), unnamed)
     }
 }

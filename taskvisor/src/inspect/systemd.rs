@@ -184,7 +184,7 @@ impl Said {
 
 /// Formats the state in one short line.
 fn status(health: &Health) -> String {
-    let tasks = health.tasks + health.more;
+    let tasks = health.tasks + health.more + health.more_not_counted;
     let ready = health.tasks - health.not_ready.len() - health.not_counted.len();
     let stuck = who("stuck", &health.not_live);
     match health.phase {

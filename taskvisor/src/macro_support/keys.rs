@@ -89,5 +89,7 @@ pub mod words_of_signals {
 /// The values of `admission`.
 #[cfg(feature = "controller")]
 pub mod words_of_admission {
-    pub use crate::AdmissionPolicy::{DropIfRunning as drop_if_running, Queue as queue, Replace as replace};
+    pub use crate::AdmissionPolicy::{
+        DropIfRunning as drop_if_running, Latest as latest, Queue as queue, Replace as replace,
+    };
 }

@@ -16,7 +16,8 @@ use crate::panics::Fenced;
 use crate::sync::lock;
 use crate::task::TaskError;
 
-/// The number of failures that are kept by path. Further failures are only counted.
+/// The number of failures that are kept by path, of those that count for readiness and of the others. Further failures
+/// are only counted, so that many of one kind do not displace the other.
 const MOST: usize = 1024;
 
 /// A registration that ended in failure.
@@ -43,7 +44,45 @@ pub(super) struct Failures {
 struct Known {
     /// Sorted by path.
     by_path: Vec<(Arc<str>, Failure)>,
-    more: usize,
+    /// The failures that are only counted, by the path of the group that they are directly in.
+    more: Vec<(Arc<str>, More)>,
+}
+
+/// The number of failures that are not kept by path.
+#[derive(Default, Clone, Copy)]
+pub(super) struct More {
+    /// Those that count for the readiness of the service.
+    pub(super) counted: usize,
+    /// The others.
+    pub(super) not_counted: usize,
+}
+
+impl More {
+    fn of(&mut self, counts: bool) -> &mut usize {
+        if counts { &mut self.counted } else { &mut self.not_counted }
+    }
+}
+
+impl Known {
+    /// Returns `true` if no further failure is kept by path that counts for readiness, or that does not.
+    fn is_full(&self, counts: bool) -> bool {
+        let kept = || self.by_path.iter().filter(|(_, failure)| failure.counts == counts).count();
+        self.by_path.len() >= MOST && kept() >= MOST
+    }
+
+    /// Counts a failure that is not kept by path.
+    fn count(&mut self, path: &str, counts: bool) {
+        let group = path.rsplit_once('/').map_or("", |(group, _)| group);
+        let at = self.more.iter().position(|(known, _)| **known == *group).unwrap_or_else(|| {
+            self.more.push((group.into(), More::default()));
+            self.more.len() - 1
+        });
+        *self.more[at].1.of(counts) += 1;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_path.is_empty() && self.more.is_empty()
+    }
 }
 
 /// Removed failures, to be dropped with no lock held.
@@ -64,8 +103,8 @@ impl Failures {
         }
         if let Some(failure) = failure {
             self.any.store(true, Ordering::Relaxed);
-            if known.by_path.len() == MOST {
-                known.more += 1;
+            if known.is_full(failure.counts) {
+                known.count(path, failure.counts);
                 forgotten.push(failure);
             } else {
                 let (Ok(at) | Err(at)) = found;
@@ -90,15 +129,20 @@ impl Failures {
             }
         }
         known.by_path = kept;
-        self.any.store(known.more > 0 || !known.by_path.is_empty(), Ordering::Relaxed);
+        self.any.store(!known.is_empty(), Ordering::Relaxed);
         forgotten
     }
 
-    /// Resets the count of failures that are not kept by path. Returns `true` if there were any.
-    fn forget_more(&self) -> bool {
+    /// Removes the failures of the task or group at `path` and inside it. Returns `true` beside them if there was one.
+    fn forget_in(&self, path: &str) -> (Forgotten, bool) {
+        let forgotten = self.forget(|failed, _| is_within(failed, path));
         let mut known = lock(&self.known);
-        self.any.store(!known.by_path.is_empty(), Ordering::Relaxed);
-        std::mem::take(&mut known.more) > 0
+        let before = known.more.len();
+        known.more.retain(|(group, _)| !is_within(group, path));
+        let is_less = known.more.len() < before;
+        self.any.store(!known.is_empty(), Ordering::Relaxed);
+        let is_less = is_less || !forgotten.is_empty();
+        (forgotten, is_less)
     }
 
     /// Returns `true` if there is a failure of that path: of this registration, or of a group.
@@ -111,14 +155,20 @@ impl Failures {
         found.is_ok_and(|at| known.by_path[at].1.id == id)
     }
 
-    /// Returns the failures for which `which` returns `true`, and the number of those that are only counted.
-    pub(super) fn list(&self, which: impl Fn(&str) -> bool) -> (Vec<(Arc<str>, Failure)>, usize) {
+    /// Returns the failures at and inside `within` for which `which` returns `true`, and the number of those that are
+    /// only counted.
+    pub(super) fn list(&self, within: &str, which: impl Fn(&str) -> bool) -> (Vec<(Arc<str>, Failure)>, More) {
+        let mut more = More::default();
         if !self.any.load(Ordering::Relaxed) {
-            return (Vec::new(), 0);
+            return (Vec::new(), more);
         }
         let known = lock(&self.known);
-        let listed = known.by_path.iter().filter(|(path, _)| which(path));
-        (listed.map(|(path, failure)| (Arc::clone(path), failure.clone())).collect(), known.more)
+        for (_, counted) in known.more.iter().filter(|(group, _)| is_within(group, within)) {
+            more.counted += counted.counted;
+            more.not_counted += counted.not_counted;
+        }
+        let listed = known.by_path.iter().filter(|(path, _)| is_within(path, within) && which(path));
+        (listed.map(|(path, failure)| (Arc::clone(path), failure.clone())).collect(), more)
     }
 }
 
@@ -157,7 +207,7 @@ impl Core {
             return Vec::new();
         }
         if let TaskOutcome::Canceled { .. } = outcome {
-            return self.failures.forget(|path, _| is_within(path, group.path()));
+            return self.failures.forget_in(group.path()).0;
         }
         let failure = failed_with(outcome).map(|error| self.failure(None, error, group.counts_for_readiness()));
         self.failures.note(group.path(), failure)
@@ -175,14 +225,12 @@ impl Core {
 
     /// Removes the failures of a group that starts again.
     pub(super) fn forget_within(&self, group: &GroupCell) {
-        drop(self.failures.forget(|path, _| is_within(path, group.path())));
+        drop(self.failures.forget_in(group.path()));
     }
 
     /// Removes the failures of the task or group at `path` and inside it. Returns `true` if there was one.
     pub(crate) fn acknowledge(&self, path: &str) -> bool {
-        let forgotten = self.failures.forget(|failed, _| is_within(failed, path));
-        let more = path.is_empty() && self.failures.forget_more();
-        more || !forgotten.is_empty()
+        self.failures.forget_in(path).1
     }
 
     /// Like `acknowledge`, for exactly that path.

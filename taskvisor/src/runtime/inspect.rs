@@ -56,8 +56,8 @@ impl Core {
         let registry = self.registry();
         let (admission, mut cells) = (registry.admission, registry.cells());
         let is_over = admission == Admission::Closed;
-        let is_listed = |path: &str| !is_over && is_within(path, within) && registry.check_free(path).is_ok();
-        let (failures, more) = self.failures.list(is_listed);
+        let is_listed = |path: &str| !is_over && registry.check_free(path).is_ok();
+        let (failures, more) = self.failures.list(within, is_listed);
         let mut groups: Vec<_> = registry.groups.values().cloned().collect();
         drop(registry);
         let waiting_for_permits = self.limits.waiting(groups.iter());
@@ -67,7 +67,8 @@ impl Core {
         sort_by_id(&mut cells);
         let waiting: Vec<_> = groups.iter().filter_map(|group| Some((group, group.waits_for_run()?))).collect();
         health.tasks = cells.len() + failures.len() + waiting.len();
-        health.more = if within.is_empty() { more } else { 0 };
+        health.more = more.counted;
+        health.more_not_counted = more.not_counted;
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
             let error = Some(into_line(error.into_inner()));

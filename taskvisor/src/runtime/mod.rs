@@ -20,6 +20,7 @@ mod inspect;
 mod limits;
 mod nodes;
 mod observe;
+mod own_runtime;
 mod pause;
 mod permits;
 mod places;
@@ -27,7 +28,6 @@ mod recheck;
 mod reconcile;
 mod reentrancy;
 mod registration;
-mod own_runtime;
 mod registry;
 mod run;
 #[cfg(feature = "cron")]

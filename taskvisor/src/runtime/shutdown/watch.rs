@@ -97,6 +97,7 @@ async fn stand(unguarded: &Notify) {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::thread;
 
     use super::*;
 

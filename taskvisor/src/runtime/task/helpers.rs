@@ -26,6 +26,8 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) blocks: bool,
     /// `true` if the function of the attempt has returned by itself.
     pub(in crate::runtime) returned: bool,
+    /// `true` if the attempt was ended for a violation: an exceeded limit, or the panic of a helper.
+    pub(in crate::runtime) violated: bool,
     /// The number of helpers that were aborted after the function had returned.
     pub(in crate::runtime) left: usize,
     /// The abort handles of the helpers.

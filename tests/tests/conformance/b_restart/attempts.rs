@@ -521,6 +521,23 @@ async fn b14_told_to_stop_in_the_window_with_less_time_it_ends_all_the_same() ->
     Ok(())
 }
 
+/// The clean-up after the timeout has 60 s, and the stop has less: the stop is not a clean one.
+#[tokio::test(start_paused = true)]
+async fn b14_an_attempt_in_the_window_that_exceeds_its_stop_timeout_is_aborted_and_named() -> Result<(), RuntimeError> {
+    let supervisor = supervisor();
+    let spec = deaf("deaf").with_timeout(secs(5)).with_cleanup(secs(60)).with_stop_timeout(secs(2));
+    let start = Instant::now();
+    let handle = supervisor.add_task(spec).await?;
+    sleep(secs(6)).await;
+
+    let error = supervisor.shutdown().await.unwrap_err();
+
+    assert_eq!(start.elapsed(), secs(8));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }), "{}", handle.outcome().await);
+    assert_eq!(error.to_string(), "1 task not stopped in time: deaf (past its `stop_timeout`)");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn b14_told_to_restart_in_the_window_it_keeps_the_deadline_and_begins_anew() -> Result<(), RuntimeError> {
     let (supervisor, recorder) = recorded();

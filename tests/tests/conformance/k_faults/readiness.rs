@@ -266,6 +266,39 @@ async fn k6c_what_is_remembered_is_bounded() -> Result {
     supervisor.shutdown().await
 }
 
+/// Failures that do not count for readiness neither make the service unready nor displace those that count.
+#[tokio::test(start_paused = true)]
+async fn k6c_many_failures_that_do_not_count_leave_the_service_ready() -> Result {
+    let quiet = Group::one_for_one("quiet").without_readiness();
+    let loud = Group::one_for_one("loud");
+    let tree = Tree::builder(SupervisorConfig::default()).group(quiet).group(loud).build();
+    tree.start().await?;
+    let fail = async |group: &str, numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let added = tree.group(group).add_task(fatal(&format!("job-{number}"))).await;
+            added.unwrap().outcome().await;
+        }
+    };
+    fail("quiet", 0..1100).await;
+    let health = tree.health();
+    assert!(health.is_ready(), "{}", health.readyz().body);
+    assert_eq!(health.not_counted.len(), 1024);
+    assert!(health.readyz().body.ends_with("\nand 1068 more\n"), "{}", health.readyz().body);
+    assert!(tree.group("quiet").health().readyz().body.ends_with("\nand 1068 more\n"));
+    assert_eq!(tree.group("loud").health().readyz().body, "ok\n");
+
+    fail("loud", 0..1030).await;
+    let health = tree.health();
+    assert_eq!((health.not_ready.len(), health.is_ready()), (1024, false));
+    // A group takes its failures along that are only counted.
+    assert!(tree.supervisor().acknowledge("loud"));
+    assert!(tree.health().is_ready());
+    assert!(!tree.supervisor().acknowledge("loud"));
+    assert!(tree.group("quiet").cancel().await?);
+    assert_eq!(tree.health().readyz().body, "ok\n");
+    tree.shutdown().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn k6c_what_a_remembered_error_does_when_it_is_dropped_is_contained() -> Result {
     #[derive(Debug)]

@@ -204,3 +204,26 @@ async fn o05_the_helpers_of_an_attempt_before_are_not_told() -> Result {
     );
     Ok(())
 }
+
+/// Runs a process that cannot create threads: their stacks would be too large.
+#[cfg(unix)]
+fn threadless(does: &str) -> (Option<i32>, String, String) {
+    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_threadless"));
+    let output = process.arg(does).env("RUST_MIN_STACK", (1_u64 << 60).to_string()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn o01_without_a_thread_for_the_exit_the_process_ends_with_the_error() {
+    let (status, _, err) = threadless("exit");
+    assert!(err.starts_with("Error: cannot listen for signals: ") && !err.contains("panicked"), "{err}");
+    assert_eq!(status, Some(2), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn t5_without_threads_of_its_own_a_fleet_shares_the_runtime_of_the_tasks() {
+    let (status, out, err) = threadless("fleet");
+    assert_eq!((status, out.as_str(), err.as_str()), (Some(0), "an attempt with a lease: true\n", ""));
+}

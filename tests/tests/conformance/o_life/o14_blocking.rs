@@ -4,12 +4,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use taskvisor::{CancellationToken, RuntimeError, TaskContext, TaskError, TaskOutcome, TaskState, task};
+use taskvisor::{
+    CancellationToken, EventKind, Problem, RuntimeError, TaskContext, TaskError, TaskOutcome, TaskState, task,
+};
 use tests::{constant, ms, supervisor};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 type Result = std::result::Result<(), RuntimeError>;
 
@@ -184,6 +186,56 @@ fn o14_a_runtime_that_ends_does_not_wait_for_its_thread() {
     drop(first);
     let outcome = runtime().block_on(async { timeout(FOREVER, task.outcome()).await.unwrap() });
     assert!(matches!(outcome, TaskOutcome::Aborted { .. }), "{outcome}");
+}
+
+/// Waits at the gate, longer than its watchdog allows.
+#[task(blocking, restart = "always", watchdog = "20ms", stop_timeout = "30ms")]
+fn silent(ctx: TaskContext, gate: Gate) {
+    assert_eq!(ctx.attempt(), 1);
+    gate.pass();
+}
+
+/// A thread past its watchdog stays unhealthy after the stop request, and does not stop in time: before the clean-up
+/// after the violation is over, and after that.
+async fn past_its_watchdog(cleanup: Duration) {
+    let gate = Gate::default();
+    let _opens = Opens(gate.clone());
+    let supervisor = supervisor();
+    let mut hits = supervisor.events().of_kinds([EventKind::TimeoutHit]);
+    let task = supervisor.add_task(silent::spec(gate.clone()).with_cleanup(cleanup)).await.unwrap();
+    timeout(FOREVER, hits.next()).await.unwrap();
+    let problem = || supervisor.health().not_live.first().map(|one| one.problem.clone());
+    // The end of the shorter clean-up.
+    sleep(ms(50)).await;
+    assert_eq!(problem(), Some(Problem::Silent));
+
+    let open = async {
+        let reached = async {
+            while problem() != Some(Problem::PastStop) {
+                let problem = problem().expect("it is live again");
+                assert!(matches!(problem, Problem::Silent | Problem::PastStop), "{problem}");
+                sleep(ms(1)).await;
+            }
+            // The deadline of the stop is in the past, so its timer fires first.
+            sleep(ms(20)).await;
+        };
+        timeout(FOREVER, reached).await.unwrap();
+        gate.open();
+    };
+    let (error, ()) = tokio::join!(supervisor.shutdown(), open);
+
+    assert_eq!(error.unwrap_err().to_string(), "1 task not stopped in time: silent (past its `stop_timeout`)");
+    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { .. }), "{}", task.outcome().await);
+}
+
+#[tokio::test]
+async fn o14_a_thread_past_its_watchdog_that_does_not_stop_in_time_is_named() {
+    past_its_watchdog(ms(1)).await;
+}
+
+#[tokio::test]
+async fn o14_a_thread_past_its_watchdog_that_has_time_to_clean_up_is_named_too() {
+    past_its_watchdog(FOREVER).await;
 }
 
 /// Starts and stops in quick succession: no thread is lost, and none runs twice.

@@ -70,15 +70,15 @@ async fn hear(engine: Arc<Engine>) {
     /// A store whose hints never end must not keep the thread busy.
     const PAUSE: Duration = Duration::from_millis(10);
     loop {
-        {
-            let mut changed = pin!(engine.fleet.store.changed());
-            let heard = poll_fn(|cx| match catch(|| changed.as_mut().poll(cx)) {
-                Ok(polled) => polled.map(|()| true),
-                Err(_) => Poll::Ready(false),
-            });
-            if !heard.await {
-                return;
-            }
+        let Ok(mut changed) = catch(|| engine.fleet.store.changed()) else { return };
+        let polled = poll_fn(|cx| match catch(|| changed.as_mut().poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        });
+        let polled = polled.await;
+        let dropped = drop_caught(changed);
+        if polled.and(dropped).is_err() {
+            return;
         }
         engine.push(Input::Hint);
         sleep(PAUSE).await;

@@ -39,7 +39,8 @@ impl Actor {
     pub(super) fn limit(&mut self, limit: Option<Instant>) {
         let Some(limit) = limit else { return };
         if let Step::Attempt(attempt) = &mut self.step {
-            if attempt.cut == Cut::Not {
+            // An attempt that was requested to stop before this poll has no other deadline.
+            if attempt.cut != Cut::Requested {
                 attempt.aside.get_or_insert_default().stop_by = Some(limit);
             }
             self.timer.set_sooner(Some(limit));
@@ -61,7 +62,8 @@ impl Actor {
             }
             (Cut::Not, Some(timeout)) => self.exceeds(Exceeded::Timeout(timeout), cx),
             (Cut::Requested, _) => self.abort(cx),
-            // The violation is the ending. It is not replaced if the clean-up takes too long.
+            // The violation is the ending. It is not replaced if the clean-up takes too long, unless the attempt also
+            // exceeds the deadline of a stop.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);

@@ -18,11 +18,15 @@ impl Actor {
     pub(super) fn end_attempt(&mut self, mut ending: Ending) {
         let Step::Attempt(attempt) = mem::replace(&mut self.step, Step::New) else { return };
         let lived;
+        let mut stop_by = None;
         match attempt.cut {
             Cut::Not => lived = attempt.age(),
             // After a stop request the run time does not count.
             Cut::Requested => lived = None,
-            Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
+            Cut::TimedOut | Cut::HelperPanicked => {
+                stop_by = attempt.stop_by();
+                (ending, lived) = violated(&attempt, ending);
+            }
         }
         let dropped = self.observed.in_span(|| drop_caught(attempt.future));
         if let Err(panic) = dropped {
@@ -32,6 +36,9 @@ impl Actor {
             self.timer.clear();
         }
         self.attempt_ended(ending, lived, attempt.cut);
+        if stop_by.is_some() && matches!(self.step, Step::Join(_)) {
+            self.timer.set_sooner(stop_by);
+        }
     }
 
     /// Begins to join the helpers of an attempt.

@@ -149,10 +149,13 @@ impl Cell {
     }
 
     /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested. A result from
-    /// before the request stands.
+    /// before the request stands. An attempt that was ended for a violation, such as one on a thread, has not stopped
+    /// in time for a stop either.
     pub(in crate::runtime) fn abort_helpers(&self) -> bool {
         let mut state = self.lock();
-        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
+        let is_stop = state.machine.request == Request::Stop && !state.machine.has_last();
+        let is_stuck = is_stop && state.aside.as_ref().is_some_and(|aside| aside.violated);
+        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. }) && !is_stuck;
         let is_asked = state.machine.request != Request::Nothing;
         let abort = state.aside.as_mut().and_then(|aside| {
             aside.left = aside.left_helpers();
@@ -195,6 +198,7 @@ impl State {
         let is_panic = matches!(ending, Ending::Result(Err(TaskError::Panicked(_))));
         if let Some(aside) = &mut self.aside {
             aside.returned = matches!(ending, Ending::Result(_)) && !is_cut && !is_panic;
+            aside.violated = is_cut;
         }
     }
 }

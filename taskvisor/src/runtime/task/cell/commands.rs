@@ -128,7 +128,8 @@ impl Cell {
             }
             if bound != Bound::OPEN {
                 let stop_by = after(now, bound.time);
-                if stop_by < state.until {
+                // The time to clean up after a violation may be over when the first request comes.
+                if stop_by < state.until || (effects.is_first && state.until <= now) {
                     if !bound.time.is_zero() {
                         state.until = stop_by;
                     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::decision::Request;
 use super::super::helpers::Beat;
-use super::super::machine::{Machine, Stage};
+use super::super::machine::{Cut, Machine, Stage};
 use super::{Cell, State};
 use crate::inspect::{OutcomeKind, Problem, TaskOutcome, TaskState, TaskStatus};
 use crate::runtime::clock::Ticks;
@@ -91,10 +91,16 @@ impl Cell {
         (beat.probe_failed || silence > watchdog / 4 * 3).then_some(Problem::Quiet { silence, watchdog })
     }
 
-    /// Returns the last heartbeat of a running attempt, and its watchdog.
+    /// Returns the last heartbeat of a running attempt, and its watchdog. An attempt that has exceeded a limit before the
+    /// stop request stays watched: the request does not make it respond.
     fn watched(&self, state: &State) -> Option<(Beat, Duration)> {
-        let beat = state.aside.as_ref().and_then(|aside| aside.beat)?;
-        Some((beat, self.policy.watchdog.filter(|_| state.machine.state() == TaskState::Running)?))
+        let aside = state.aside.as_ref()?;
+        let is_watched = match state.machine.stage {
+            Stage::Running(Cut::TimedOut) => true,
+            Stage::Joining { .. } if aside.violated => true,
+            _ => state.machine.state() == TaskState::Running,
+        };
+        Some((aside.beat?, self.policy.watchdog.filter(|_| is_watched)?))
     }
 
     /// Returns the paths of the siblings, or of the siblings of a group around it, that the task waits for.
