@@ -49,6 +49,9 @@ pub mod testing {}
 #[doc = include_str!("web_server.md")]
 pub mod web_server {}
 
+#[doc = include_str!("libraries.md")]
+pub mod libraries {}
+
 #[doc = include_str!("blocking.md")]
 pub mod blocking {}
 
