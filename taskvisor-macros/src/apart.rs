@@ -42,7 +42,7 @@ pub(crate) fn instead(trees: &[TokenTree]) -> Option<(Span, String)> {
 }
 
 /// Returns the option of `task(..)`, or that for a word of others.
-fn option(word: &Ident) -> Option<String> {
+pub(crate) fn option(word: &Ident) -> Option<String> {
     let (names, written) = (Place::Entry.names(), word.to_string());
     let ours = names.iter().find(|name| written == **name).copied();
     let ours = ours.or_else(|| synonyms::ours(&["option"], &written).find(|ours| names.contains(ours)));
@@ -50,7 +50,7 @@ fn option(word: &Ident) -> Option<String> {
 }
 
 /// Returns the path of the struct literal at the start, and what stands behind it.
-fn entry_at_start(trees: &[TokenTree]) -> Option<(String, &[TokenTree])> {
+pub(crate) fn entry_at_start(trees: &[TokenTree]) -> Option<(String, &[TokenTree])> {
     let is_of_path = |at: usize, tree: &TokenTree| match tree {
         // Two names are no path.
         TokenTree::Ident(_) => !matches!(at.checked_sub(1).and_then(|at| trees.get(at)), Some(TokenTree::Ident(_))),

@@ -31,6 +31,9 @@ fn main() {
             second = task(ping { name: "second" }, restart = always),
             third = poll { address: String::new(), timeout: Duration::ZERO, interval: "1s" },
             all = group(tasks = [ping { after: [poll] }, own { timeout: 1 }]),
+            fourth = ping { restart: "always", critical: true },
+            fifth = task(ping { label: "x" }, critical),
+            typo { timeout: "5s" },
         ],
     );
 }
