@@ -33,8 +33,17 @@ fn main() {
     let tree = supervise!(tasks = [#[cfg(all())] a: u32, b: String]);
     let _ = (&tree.tasks.a, &tree.tasks.b);
     let _ = supervise!(tasks = [{ name: "a" }, { "name": "a", "run": ping }]);
-    let tree = supervise!(tasks = [a: { critical: true }, b = { "critical": true }, c-d = ping {}]);
-    let _ = (&tree.tasks.a, &tree.tasks.b, &tree.tasks.c_d);
+    let tree = supervise!(tasks = [a: { critical: true }, b = { "critical": true }, c-d = ping {}, "e f" = ping {}]);
+    let _ = (&tree.tasks.a, &tree.tasks.b, &tree.tasks.c_d, &tree.tasks.e_f);
+    let tree = supervise!(tasks = ['a: ping {}, $b = ping {}, let mut c = ping {}, let d: Task = ping {}, x = ping {} as y]);
+    let _ = (&tree.tasks.a, &tree.tasks.b, &tree.tasks.c, &tree.tasks.d, &tree.tasks.x);
+    let tree = supervise!(tasks = [a ?= ping {}, b += ping {}]);
+    let _ = (&tree.tasks.a, &tree.tasks.b);
+    // Options behind an entry.
+    let tree = supervise!(tasks = [ping {} with critical = true, a = ping {} { critical: true }, b = pong {} (timeout = "5s")]);
+    let _ = (&tree.tasks.ping, &tree.tasks.a, &tree.tasks.b);
+    let tree = supervise!(tasks = [ping {} where timeout = "5s", (pong {}, critical)]);
+    let _ = (&tree.tasks.ping, &tree.tasks.pong);
     // Between entries.
     let tree = supervise!(tasks = [ping {} -> pong {}, a = ping {}]);
     let _ = (&tree.tasks.ping, &tree.tasks.pong, &tree.tasks.a);

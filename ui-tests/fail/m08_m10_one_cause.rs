@@ -13,6 +13,8 @@ fn main() {
     let _ = (&tree.slots.deploy, &tree.slots.other, &tree.slots.build, &tree.slots.more);
     let tree = supervise!(slots = [Slot(deploy), build(capacity = 3), other {}, slot(name = "more"), slot("one")]);
     let _ = (&tree.slots.deploy, &tree.slots.build, &tree.slots.other, &tree.slots.more, &tree.slots.one);
+    let tree = supervise!(slots = "deploy", limits = [limit(db: 4)], tasks = [task(ping {}, limit = db)]);
+    let _ = &tree.slots.deploy;
     let tree = supervise!(tasks = { ping: ping {}, a: task(ping {}, critical) });
     let _ = (&tree.tasks.ping, &tree.tasks.a);
     let _ = supervise!(limits = { db: 4, cpu: 3 }, tasks = [task(ping {}, limit = db), a = task(ping {}, limit = cpu)]);

@@ -3,6 +3,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use super::entries::{function, in_braces, in_order};
 use crate::apart;
 use crate::path::is_name;
 
@@ -55,7 +56,8 @@ impl Elements {
             .or_else(|| word_before_label(element))
             .or_else(|| self.without_parentheses(element))
             .or_else(|| word_before_entry(element))
-            .or_else(|| mark_before_entry(element))
+            .or_else(|| mark_before(element))
+            .or_else(|| let_before(element))
             .or_else(|| type_of_label(element))
             .or_else(|| function(element))
             .or_else(|| self.label_behind(element))
@@ -168,7 +170,7 @@ impl Elements {
 fn quoted_label(element: &[TokenTree]) -> Option<Mended> {
     let [label @ TokenTree::Literal(text), rest @ ..] = element else { return None };
     let entry = rest.get(separator(rest).unwrap_or_default()..)?;
-    let is_label = name_in_quotes(text).is_some() && self::entry(entry).is_some_and(|entry| entry.is_whole());
+    let is_label = text.to_string().starts_with('"') && self::entry(entry).is_some_and(|entry| entry.is_whole());
     is_label.then(|| Mended { trees: [&[label.clone(), equals(label.span())], entry].concat(), found: None })
 }
 
@@ -206,13 +208,41 @@ fn word_before_entry(element: &[TokenTree]) -> Option<Mended> {
     Some(Mended { trees: [label, rest].concat(), found: Some((word.span(), message)) })
 }
 
-/// `@ping {}`, also after a label.
-fn mark_before_entry(element: &[TokenTree]) -> Option<Mended> {
+/// `@ping {}`, also after a label, and `$alpha = ping {}`.
+fn mark_before(element: &[TokenTree]) -> Option<Mended> {
     let (label, rest) = after_label(element);
     let (TokenTree::Punct(mark), rest) = rest.split_first()? else { return None };
-    let entry = entry(rest).filter(|_| "@$%~^?+/\\".contains(mark.as_char()))?;
-    let message = format!("leave out `{}`: an entry is `{}`", mark.as_char(), entry.text);
-    Some(Mended { trees: [label, rest].concat(), found: Some((mark.span(), message)) })
+    let sign = mark.as_char();
+    if !"@$%~^?+/\\':#".contains(sign) {
+        return None;
+    }
+    if let Some(entry) = entry(rest) {
+        let message = format!("leave out `{sign}`: an entry is `{}`", entry.text);
+        return Some(Mended { trees: [label, rest].concat(), found: Some((mark.span(), message)) });
+    }
+    let (alpha @ TokenTree::Ident(name), rest) = rest.split_first()? else { return None };
+    let is_assigned = matches!(rest.first(), Some(TokenTree::Punct(mark)) if mark.as_char() == '=');
+    let length = separator(rest).or(is_assigned.then_some(1))?;
+    let message = format!("leave out `{sign}`: a label is a plain name, as in `{name} = ..`");
+    let trees = [&[alpha.clone(), equals(name.span())], rest.get(length..)?].concat();
+    Some(Mended { trees, found: Some((mark.span(), message)) })
+}
+
+/// `let mut alpha = ping {}` and `let alpha: Task = ping {}`.
+fn let_before(element: &[TokenTree]) -> Option<Mended> {
+    let (TokenTree::Ident(word), rest) = element.split_first()? else { return None };
+    let rest = match rest {
+        [TokenTree::Ident(mutable), rest @ ..] if mutable == "mut" => rest,
+        rest => rest,
+    };
+    let (label, rest) = rest.split_first().filter(|_| word == "let")?;
+    let is_assigned = |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == '=');
+    let value = rest.get(rest.iter().position(is_assigned)? + 1..)?;
+    let trees = [&[label.clone(), equals(label.span())], value].concat();
+    Some(Mended {
+        trees,
+        found: Some((word.span(), "leave out `let`: a label stands alone before the `=`".to_owned())),
+    })
 }
 
 /// `alpha: Task = ping {}`.
@@ -224,83 +254,12 @@ fn type_of_label(element: &[TokenTree]) -> Option<Mended> {
     Some(Mended { trees: [&[label.clone(), equals(ty.span())], entry].concat(), found: Some((ty.span(), message)) })
 }
 
-/// `async fn ping() {}`, which is left out.
-fn function(element: &[TokenTree]) -> Option<Mended> {
-    let at = element.iter().take(4).position(|tree| matches!(tree, TokenTree::Ident(word) if word == "fn"))?;
-    let (TokenTree::Ident(keyword), [TokenTree::Ident(name), TokenTree::Group(_), ..]) =
-        (element.get(at)?, element.get(at + 1..)?)
-    else {
-        return None;
-    };
-    let message =
-        format!("a function stands outside of the tree, under `#[task]`: its entry here is `{name} {{ .. }}`");
-    Some(Mended { trees: Vec::new(), found: Some((keyword.span(), message)) })
-}
-
-/// `{ name: "ping" }`, also after a label, and `{ ping {}, pong {} }`.
-fn in_braces(element: &[TokenTree]) -> Option<Mended> {
-    let (label, rest) = match element {
-        [label @ TokenTree::Ident(_), rest @ ..] if separator(rest).is_some() => {
-            (vec![label.clone(), equals(label.span())], rest.get(separator(rest)?..)?)
-        }
-        element => {
-            let (label, rest) = after_label(element);
-            (label.to_vec(), rest)
-        }
-    };
-    let [TokenTree::Group(group)] = rest else { return None };
-    let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-    if group.delimiter() != Delimiter::Brace {
-        return None;
-    }
-    let is_colon = |tree: Option<&TokenTree>| matches!(tree, Some(TokenTree::Punct(mark)) if mark.as_char() == ':');
-    let has_field = matches!(inside.first(), Some(TokenTree::Ident(_) | TokenTree::Literal(_)))
-        && is_colon(inside.get(1))
-        && !is_colon(inside.get(2));
-    if has_field {
-        // Refused when it is read.
-        let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
-        empty.set_span(group.span());
-        return Some(Mended { trees: [&*label, &[empty.into()]].concat(), found: None });
-    }
-    let message = "leave out these braces: the entries stand side by side in the list";
-    let is_list = label.is_empty() && entry(&inside).is_some() && has_comma(group);
-    is_list.then(|| Mended { trees: inside, found: Some((group.span_open(), message.to_owned())) })
-}
-
-/// `ping {} -> pong {}` and `ping {}. pong {}`.
-fn in_order(element: &[TokenTree]) -> Option<Mended> {
-    let Entry { text: first, trees, mut rest } = entry(element)?;
-    let (mut mended, mut found) = (trees.to_vec(), None);
-    while !rest.is_empty() {
-        let at = rest.first()?.span();
-        let length = match rest {
-            [TokenTree::Punct(dot), ..] if dot.as_char() == '.' => 1,
-            [TokenTree::Ident(word), ..] if word == "and" || word == "then" => 1,
-            _ => separator(rest).filter(|length| *length == 2)?,
-        };
-        let Entry { text: second, trees, rest: behind } = entry(rest.get(length..)?)?;
-        if found.is_none() {
-            let name = first.strip_suffix(" { .. }").unwrap_or("label");
-            let message = match length {
-                1 => format!("write `,` in place of `{}`, between entries", rest.first()?),
-                _ => format!("write `,` between entries, and their order as `task({second}, after = [{name}])`"),
-            };
-            found = Some((at, message));
-        }
-        mended.push(comma(at));
-        mended.extend_from_slice(trees);
-        rest = behind;
-    }
-    found.is_some().then_some(Mended { trees: mended, found })
-}
-
 /// An entry at the start of an element: `ping {}`, or a call such as `task(..)`.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     /// Its form, for messages.
-    text: String,
-    trees: &'a [TokenTree],
-    rest: &'a [TokenTree],
+    pub(super) text: String,
+    pub(super) trees: &'a [TokenTree],
+    pub(super) rest: &'a [TokenTree],
 }
 
 impl Entry<'_> {
@@ -314,7 +273,7 @@ impl Entry<'_> {
     }
 }
 
-fn entry(trees: &[TokenTree]) -> Option<Entry<'_>> {
+pub(super) fn entry(trees: &[TokenTree]) -> Option<Entry<'_>> {
     let (text, rest) = match trees {
         [TokenTree::Ident(word), TokenTree::Group(list), rest @ ..]
             if list.delimiter() == Delimiter::Parenthesis
@@ -323,7 +282,8 @@ fn entry(trees: &[TokenTree]) -> Option<Entry<'_>> {
             (format!("{word}(..)"), rest)
         }
         [TokenTree::Ident(first), ..] if is_name(first) => {
-            let (name, rest) = apart::entry_at_start(trees)?;
+            let (name, rest) =
+                apart::entry_at_start(trees).filter(|(name, _)| !name.replace("::", "").contains(':'))?;
             (format!("{name} {{ .. }}"), rest)
         }
         _ => return None,
@@ -347,7 +307,7 @@ pub(crate) fn separator(trees: &[TokenTree]) -> Option<usize> {
 }
 
 /// Splits `label =` off.
-fn after_label(element: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
+pub(super) fn after_label(element: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
     let length = match element {
         [TokenTree::Ident(_), TokenTree::Punct(mark), ..]
             if mark.as_char() == '=' && mark.spacing() == Spacing::Alone =>
@@ -371,7 +331,7 @@ fn attributes(element: &[TokenTree]) -> usize {
     }
 }
 
-fn has_comma(group: &Group) -> bool {
+pub(super) fn has_comma(group: &Group) -> bool {
     group.stream().into_iter().any(|tree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == ','))
 }
 
@@ -381,11 +341,11 @@ fn name_in_quotes(text: &Literal) -> Option<Ident> {
     text.parse::<Ident>().ok()
 }
 
-fn equals(at: Span) -> TokenTree {
+pub(super) fn equals(at: Span) -> TokenTree {
     mark('=', at)
 }
 
-fn comma(at: Span) -> TokenTree {
+pub(super) fn comma(at: Span) -> TokenTree {
     mark(',', at)
 }
 

@@ -1,5 +1,6 @@
 //! Mends the punctuation of other languages in a list that does not parse, for a message that says what to write.
 
+mod entries;
 mod fields;
 mod labels;
 mod lists;
@@ -187,6 +188,10 @@ impl Punctuation {
             self.found.truncate(before.0 + 1);
         }
         let is_changed = self.found.len() > before.0 || self.is_mended;
+        // `limit(db: 4)` is refused when it is read.
+        if of == Some(Elements::Limits) && delimiter == Delimiter::Parenthesis {
+            self.found.truncate(before.0);
+        }
         // An entry that is a call of a function gets another message, for the call.
         if of.is_some() && delimiter == Delimiter::Parenthesis && is_unknown_call(mended) {
             self.found.truncate(before.0);

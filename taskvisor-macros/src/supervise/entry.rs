@@ -96,6 +96,10 @@ fn without_label<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
             reader.errors.push(&second.left, "an entry has one label");
             &second.right
         }
+        Expr::Cast(second) if matches!(peel(&second.expr), Expr::Struct(_)) => {
+            reader.errors.push(&second.as_token, "an entry has one label");
+            &second.expr
+        }
         _ => expr,
     }
 }
@@ -224,11 +228,13 @@ fn entry_inside(expr: &Expr) -> Option<&Expr> {
     let inner = match peel(expr) {
         Expr::Struct(_) => return Some(expr),
         Expr::Await(waits) => &waits.base,
+        Expr::Call(call) if matches!(peel(&call.func), Expr::Struct(_)) => &call.func,
         Expr::Call(call) => call.args.first()?,
         Expr::MethodCall(call) => &call.receiver,
         Expr::Index(index) => &index.index,
         Expr::Reference(reference) => &reference.expr,
         Expr::Try(tries) => &tries.expr,
+        Expr::Tuple(tuple) => tuple.elems.first()?,
         Expr::Unary(unary) => &unary.expr,
         Expr::If(choice) => match choice.then_branch.stmts.as_slice() {
             [Stmt::Expr(only, None)] => only,

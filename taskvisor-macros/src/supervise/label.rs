@@ -17,8 +17,13 @@ pub(super) fn read(label: &Expr, reader: &mut Reader) -> Label {
     if let Some(ident) = ident {
         return Label::Given(ident);
     }
+    // `alpha ?= ping {}`
+    if let (Expr::Try(tries), Some(name)) = (peel(label), without_mark(label)) {
+        reader.errors.push(&tries.question_token, format!("a label is a plain name: write `{name} = ..`"));
+        return Label::Given(name);
+    }
     let quoted = in_quotes(label);
-    let dashed = dashed(label).and_then(|name| syn::parse_str::<Ident>(&name).ok());
+    let dashed = dashed(label).or_else(|| with_spaces(label)).and_then(|name| syn::parse_str::<Ident>(&name).ok());
     if let Some(name) = dashed {
         let name = Ident::new(&name.to_string(), label.span());
         reader.errors.push(label, format!("a label is one word: write `{name} = ..`"));
@@ -41,7 +46,7 @@ pub(super) fn misplaced<'a>(expr: &'a Expr, reader: &mut Reader) -> Option<(Iden
             (cast.as_token.to_token_stream(), ty.path.get_ident().cloned(), &*cast.expr)
         }
         Expr::Assign(assign) => (assign.eq_token.to_token_stream(), as_ident(&assign.right), &*assign.left),
-        Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_)) => {
+        Expr::Binary(binary) if is_assignment(&binary.op) => {
             (binary.op.to_token_stream(), as_ident(&binary.left), &*binary.right)
         }
         Expr::Tuple(tuple) => {
@@ -61,6 +66,12 @@ pub(super) fn misplaced<'a>(expr: &'a Expr, reader: &mut Reader) -> Option<(Iden
     };
     reader.errors.push(&at, message);
     Some((label, entry))
+}
+
+/// Returns `true` for `==`, `+=` and the like.
+fn is_assignment(operator: &BinOp) -> bool {
+    let text = operator.to_token_stream().to_string();
+    text.ends_with('=') && !["<=", ">=", "!="].contains(&&*text)
 }
 
 /// Returns the entries of `ping {} | pong {}` and of other operators, and reports the first of these.
@@ -94,12 +105,29 @@ fn text(entry: &Expr) -> Option<String> {
     call.map(|word| format!("{word}(..)")).or_else(literal)
 }
 
+fn without_mark(label: &Expr) -> Option<Ident> {
+    match peel(label) {
+        Expr::Try(tries) => as_ident(&tries.expr).filter(is_name),
+        _ => None,
+    }
+}
+
 /// Returns `alpha_beta` for `alpha-beta`.
 fn dashed(label: &Expr) -> Option<String> {
     match peel(label) {
         Expr::Binary(binary) if matches!(binary.op, BinOp::Sub(_)) => {
             let left = as_ident(&binary.left).map(|word| word.to_string()).or_else(|| dashed(&binary.left))?;
             Some(format!("{left}_{}", as_ident(&binary.right)?))
+        }
+        _ => None,
+    }
+}
+
+/// Returns `alpha_beta` for `"alpha-beta"` and `"alpha beta"`.
+fn with_spaces(label: &Expr) -> Option<String> {
+    match peel(label) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Some(text.value().replace(['-', ' '], "_")).filter(|name| *name != text.value())
         }
         _ => None,
     }

@@ -68,6 +68,14 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "limit") && !has_keys(call) => {
             "a limit with a name stands in `limits = [..]`, and not among the tasks".to_owned()
         }
+        // `ping {} (critical)`
+        Expr::Call(call) if is_entry(&call.func) => {
+            let entry = repeated::literal_type(&call.func).map_or_else(String::new, |name| path::text(&name));
+            format!(
+                "an option of an entry stands in `task(..)`: write `task({entry} {{ .. }}, {})`",
+                call.args.to_token_stream()
+            )
+        }
         Expr::Call(call) if option_around(call).is_some() => option_around(call).unwrap_or_default(),
         Expr::If(choice) if choice.else_branch.is_none() => {
             "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
@@ -98,6 +106,7 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         _ => return false,
     };
     let at = match peel(expr) {
+        Expr::Call(call) if is_entry(&call.func) => call.args.to_token_stream(),
         Expr::Await(_) | Expr::Try(_) => expr.to_token_stream().into_iter().last().into_iter().collect(),
         _ => first_token(expr),
     };

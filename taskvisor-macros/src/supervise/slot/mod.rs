@@ -131,7 +131,7 @@ impl Key<Declaration> {
         "slots = [slot(..)]",
         Read::Value(|declaration, key, value, reader| {
             declaration.slots_key = Some(key.clone());
-            if let Some(name) = as_ident(value) {
+            if let Some(name) = name_of(value).filter(is_name) {
                 reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
                 declaration.slots.extend(read(&syn::parse_quote!(slot(#name)), reader));
                 return;
