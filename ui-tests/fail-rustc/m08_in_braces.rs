@@ -22,6 +22,8 @@ impl From<own> for TaskSpec {
     }
 }
 
+async fn plain() {}
+
 fn main() {
     let store = String::from("store");
     supervise!(
@@ -33,6 +35,7 @@ fn main() {
             all = group(tasks = [ping { after: [poll] }, own { timeout: 1 }]),
             fourth = ping { restart: "always", critical: true },
             fifth = task(ping { label: "x" }, critical),
+            plain { timeout: "5s" },
             typo { timeout: "5s" },
         ],
     );

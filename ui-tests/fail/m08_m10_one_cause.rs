@@ -5,7 +5,14 @@ use taskvisor::prelude::*;
 #[task]
 async fn ping() {}
 
+#[task]
+async fn refused(name: &str) {
+    let _ = name;
+}
+
 fn main() {
+    // An argument with the name of an option, of a function that was refused.
+    let _ = supervise!(tasks = [refused { name: "x" }]);
     // Slots and limits.
     let tree = supervise!(slots = { deploy: 3, build: slot(capacity = 3), other: { capacity: 3 } });
     let _ = (&tree.slots.deploy, &tree.slots.build, &tree.slots.other);

@@ -13,6 +13,7 @@ use crate::echo::is_editor;
 use crate::options::Place;
 use crate::path::{self, hygienic, located};
 use crate::reader::{Given, Value};
+use crate::twice;
 
 /// Returns the type of an entry that is a struct literal like those of `#[task]`: without generics, and with the name
 /// of a function.
@@ -28,6 +29,10 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
 /// a word or a list.
 pub(super) fn like_options(entry: &Expr) -> Vec<Ident> {
     let Expr::Struct(literal) = peel(entry) else { return Vec::new() };
+    // The type has to be written without its parameters.
+    if literal.path.segments.last().is_some_and(|last| twice::is_generic(&last.ident)) {
+        return Vec::new();
+    }
     let fields = literal
         .fields
         .iter()
@@ -55,7 +60,7 @@ pub(super) fn with_checks(entry: &Expr, fields: &[Ident]) -> Option<Expr> {
         );
         let (private, name) = (located(&private, at), name_of_type(&path));
         let check = quote_spanned!(at=> #private::check_argument(#name, #option, #message));
-        quote_spanned!(span=> <#private::HasArgument<{ #check }> as #private::CheckedTask<#ty>>::Type)
+        quote_spanned!(span=> <#private::HasArgument<{ #check }> as #private::CheckedTask<fn() -> #ty>>::Type)
     });
     let name = Ident::new("ArgumentsOfTask", span);
     let literal = Expr::Struct(ExprStruct { path: name.clone().into(), attrs: Vec::new(), ..literal.clone() });

@@ -98,14 +98,14 @@ pub const fn name_of<T, N: Named>(_: fn(T) -> PhantomData<N>) -> &'static str {
 #[derive(Debug)]
 pub struct HasArgument<const IS: bool>;
 
-/// The type, if the condition is true. A condition that cannot be evaluated leaves no type, so what is wrong with a value of
+/// The type that the function returns, if the condition is true. A condition that cannot be evaluated leaves no type, so what is wrong with a value of
 /// the type is not reported as well.
-pub trait CheckedTask<T> {
+pub trait CheckedTask<F> {
     /// The type.
     type Type;
 }
 
-impl<T> CheckedTask<T> for HasArgument<true> {
+impl<T> CheckedTask<fn() -> T> for HasArgument<true> {
     type Type = T;
 }
 
