@@ -1,6 +1,6 @@
 //! An option or a condition beside an entry, without the punctuation for it: `ping {} after [store]`.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
 use crate::options::Place;
 use crate::{path, synonyms};
@@ -24,6 +24,15 @@ pub(crate) fn instead(trees: &[TokenTree]) -> Option<(Span, String)> {
         }
         _ => {
             let (entry, rest) = entry_at_start(trees)?;
+            let rest = match rest {
+                [TokenTree::Ident(with), rest @ ..] if ["with", "where", "using"].iter().any(|word| with == word) => {
+                    rest
+                }
+                rest => rest,
+            };
+            if let [TokenTree::Group(options)] = rest {
+                return in_braces(&entry, options);
+            }
             let [TokenTree::Ident(word), value @ ..] = rest else { return None };
             let message = if ["if", "when", "unless"].iter().any(|condition| word == condition) {
                 format!("an entry under a condition is `..flag.then(|| {entry} {{ .. }})`")
@@ -41,8 +50,16 @@ pub(crate) fn instead(trees: &[TokenTree]) -> Option<(Span, String)> {
     }
 }
 
+/// Returns what to write for `ping {} { critical: true }`.
+fn in_braces(entry: &str, options: &Group) -> Option<(Span, String)> {
+    let Some(TokenTree::Ident(word)) = options.stream().into_iter().next() else { return None };
+    let option = option(&word).filter(|_| options.delimiter() == Delimiter::Brace)?;
+    let message = format!("`{option}` is an option of an entry: write `task({entry} {{ .. }}, {option} = ..)`");
+    Some((word.span(), message))
+}
+
 /// Returns the option of `task(..)`, or that for a word of others.
-fn option(word: &Ident) -> Option<String> {
+pub(crate) fn option(word: &Ident) -> Option<String> {
     let (names, written) = (Place::Entry.names(), word.to_string());
     let ours = names.iter().find(|name| written == **name).copied();
     let ours = ours.or_else(|| synonyms::ours(&["option"], &written).find(|ours| names.contains(ours)));
@@ -50,7 +67,7 @@ fn option(word: &Ident) -> Option<String> {
 }
 
 /// Returns the path of the struct literal at the start, and what stands behind it.
-fn entry_at_start(trees: &[TokenTree]) -> Option<(String, &[TokenTree])> {
+pub(crate) fn entry_at_start(trees: &[TokenTree]) -> Option<(String, &[TokenTree])> {
     let is_of_path = |at: usize, tree: &TokenTree| match tree {
         // Two names are no path.
         TokenTree::Ident(_) => !matches!(at.checked_sub(1).and_then(|at| trees.get(at)), Some(TokenTree::Ident(_))),

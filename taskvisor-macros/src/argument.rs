@@ -143,7 +143,12 @@ fn recover_list(tokens: TokenStream, has_entries: bool, errors: &mut Vec<syn::Er
         let mut list = Vec::new();
         while !input.is_empty() {
             if input.peek(Token![,]) {
-                errors.push(input.error("an argument is missing before this `,`"));
+                let message = if has_entries {
+                    "leave out this `,`, or write what is missing before it"
+                } else {
+                    "an argument is missing before this `,`"
+                };
+                errors.push(input.error(message));
                 list.push(Expr::Verbatim(TokenStream::new()));
             } else {
                 list.push(recover_element(input, has_entries, errors)?);
@@ -282,6 +287,7 @@ fn array(list: &Group, errors: &mut Vec<syn::Error>) -> Expr {
     })
 }
 
-fn path(ident: &Ident) -> Expr {
+/// Returns the expression of a name.
+pub(crate) fn path(ident: &Ident) -> Expr {
     Expr::Path(syn::ExprPath { attrs: Vec::new(), qself: None, path: ident.clone().into() })
 }

@@ -35,6 +35,16 @@ impl Errors {
         self.push(first, format!("`{}` is first given here", first.unraw()));
     }
 
+    /// Returns how many errors there are.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Leaves the errors out that follow from one before.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.found.truncate(count);
+    }
+
     /// Returns `true` if there is no error.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()

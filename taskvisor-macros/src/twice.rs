@@ -4,9 +4,11 @@
 //! A macro does not see what stands around its function. So each function is kept with its place for as long as the
 //! compiler runs, and for two of one name in one file, the braces around both are compared in the text of the file. A file is
 //! read on such a suspicion, and once. Nothing is left out where a place is not known, as before Rust 1.88.
+//!
+//! The type beside a refused function is kept as well, if it has parameters: an entry of it is not checked for options.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -41,6 +43,8 @@ struct Place {
 struct Seen {
     functions: HashMap<String, Vec<Place>>,
     types: HashMap<String, Vec<Place>>,
+    /// The types beside refused functions that have type parameters.
+    generic: HashSet<String>,
     /// The files that were read; `None` for one that cannot be read.
     sources: HashMap<PathBuf, Option<Source>>,
 }
@@ -64,10 +68,24 @@ static SEEN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
 pub(crate) fn find(function: &Ident, ty: &Ident) -> Option<Twice> {
     let place = Place::of(function)?;
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let Seen { functions, types, sources } = &mut *seen;
+    let Seen { functions, types, sources, .. } = &mut *seen;
     let is_function = is_repeated(&place, functions.entry(function.unraw().to_string()).or_default(), sources);
     let is_type = is_repeated(&place, types.entry(ty.unraw().to_string()).or_default(), sources);
     if is_function { Some(Twice::Function) } else { is_type.then_some(Twice::Type) }
+}
+
+/// Keeps the name of a type with parameters, which stands beside a refused function.
+pub(crate) fn add_generic(ty: &Ident) {
+    if Place::of(ty).is_some() {
+        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.generic.insert(ty.unraw().to_string());
+    }
+}
+
+/// Returns `true` if a type of that name is beside a refused function.
+pub(crate) fn is_generic(ty: &Ident) -> bool {
+    let is_known = Place::of(ty).is_some();
+    is_known && SEEN.lock().unwrap_or_else(PoisonError::into_inner).generic.contains(&ty.unraw().to_string())
 }
 
 /// Returns `true` if the function is certainly one of an `impl` or a `trait`. The file is read for an attribute that does not

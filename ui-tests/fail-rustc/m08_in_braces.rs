@@ -22,6 +22,8 @@ impl From<own> for TaskSpec {
     }
 }
 
+async fn plain() {}
+
 fn main() {
     let store = String::from("store");
     supervise!(
@@ -31,6 +33,10 @@ fn main() {
             second = task(ping { name: "second" }, restart = always),
             third = poll { address: String::new(), timeout: Duration::ZERO, interval: "1s" },
             all = group(tasks = [ping { after: [poll] }, own { timeout: 1 }]),
+            fourth = ping { restart: "always", critical: true },
+            fifth = task(ping { label: "x" }, critical),
+            plain { timeout: "5s" },
+            typo { timeout: "5s" },
         ],
     );
 }

@@ -106,6 +106,8 @@ fn main() {
             one = task(right {}, cron = "60 * * * *", late = "999ms", last_run = "2026-01-01"),
             two = task(right {}, cron = "@daily", restart = "never", last_run),
             three = task(right {}, cron = "@daily", every = "1h", ready = "completed", last_run = 5),
+            four = task(right {}, restart = "always", interval = "1h", late = "1h", zone = "UTC"),
+            five = task(right {}, restart = "always", every = "1h", late = "1h", zone = "UTC"),
             store = group(tasks = [without_restart {}], cron = "@daily", last_run = None, zone = "UTC"),
         ],
     );

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
+use syn::Expr;
 
 use super::check::zero;
 use super::expand::{duration, plain};
-use crate::argument::List;
+use crate::argument::{List, peel};
 use crate::errors::Errors;
 use crate::reader::{Given, Reader};
 use crate::table::{Key, Misplaced, Read, Table};
@@ -41,6 +42,9 @@ impl Limit {
     /// Reads the list after `word`, and reports what is wrong with it.
     pub(crate) fn read(word: &Ident, list: &List, reader: &mut Reader) -> Self {
         let mut limit = Self::default();
+        if Self::refuse_literals(word, list, reader) {
+            return limit;
+        }
         FIELDS.read(list, &mut limit, reader);
         if let Some(at) = zero(limit.within.as_ref()) {
             reader.errors.push(at, "`within` must be longer than zero: it is the time in which failures are counted");
@@ -50,6 +54,21 @@ impl Limit {
             limit.check_both(word, list, &mut reader.errors);
         }
         limit
+    }
+
+    /// Returns `true` for a limit without names, such as `limit(5, "60s")`, and reports its first number or text.
+    pub(crate) fn refuse_literals(word: &Ident, list: &List, reader: &mut Reader) -> bool {
+        let literals = || list.iter().filter(|argument| matches!(peel(argument), Expr::Lit(_)));
+        let Some(first) = literals().next() else { return false };
+        let text = |is_text: bool, default: &str| {
+            let is_meant = |literal: &&Expr| literal.to_token_stream().to_string().starts_with('"') == is_text;
+            let meant = literals().find(is_meant).filter(|_| literals().count() < 3);
+            meant.map_or_else(|| default.to_owned(), |literal| literal.to_token_stream().to_string())
+        };
+        let (max_restarts, within) = (text(false, "5"), text(true, "\"60s\""));
+        let message = format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
+        reader.errors.push(first, message);
+        true
     }
 
     fn check_both(&self, word: &Ident, list: &List, errors: &mut Errors) {

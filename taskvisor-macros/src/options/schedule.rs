@@ -210,6 +210,17 @@ impl Options {
                     errors.push(key, message);
                 }
             }
+            // An entry may have `cron` in `#[task]`, but not beside these.
+            None if place == Place::Entry => {
+                let [every, interval] = [key(self.every.as_ref()), key(self.interval.as_ref())];
+                for given in [zone, missed, late].into_iter().flatten() {
+                    let is_of_ticks = given != "zone";
+                    let Some(other) = interval.or(every.filter(|_| !is_of_ticks)) else { continue };
+                    let message =
+                        format!("`{given}` is about a schedule, and has no effect with `{other}`: leave it out");
+                    errors.push(given, message);
+                }
+            }
             None => {}
         }
     }

@@ -87,6 +87,13 @@ pub(super) fn literal(expr: &Expr) -> Option<Literal<'_>> {
     }
 }
 
+/// Returns `true` for `'5s'`, which the compiler reports itself: a character in quotes is one.
+pub(super) fn is_told(literal: &Lit) -> bool {
+    let text = literal.to_token_stream().to_string();
+    let inside = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    inside.is_some_and(|inside| !inside.starts_with('\\') && inside.chars().count() > 1)
+}
+
 /// Returns the number of `5 * 60`, which is an expression of numbers alone.
 pub(super) fn computed(expr: &Expr) -> Option<u64> {
     fn number(expr: &Expr) -> Option<u64> {

@@ -12,7 +12,9 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
-use self::literal::{Literal, computed, dashed, literal, not_a_list, real, unquoted_duration, whole, word_with_list};
+use self::literal::{
+    Literal, computed, dashed, is_told, literal, not_a_list, real, unquoted_duration, whole, word_with_list,
+};
 use crate::argument::{self, Form, as_ident, peel};
 use crate::echo::Echo;
 use crate::errors::Errors;
@@ -153,6 +155,8 @@ pub(crate) struct Reader {
     pub(crate) krate: Option<Path>,
     /// `true` if the list could not be parsed completely: `Expr::Verbatim` is the unread part.
     pub(crate) recovered: bool,
+    /// `true` in a list that was refused, whose elements may be meant in another way.
+    pub(crate) is_guess: bool,
     /// The `#[cfg(..)]` of the current entry and of the groups around it.
     pub(crate) cfgs: Vec<syn::Attribute>,
     /// The current key.
@@ -299,6 +303,7 @@ impl Reader {
         }
         let (written, is_quoted) = match peel(expr) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.value(), true),
+            Expr::Lit(literal) if is_told(&literal.lit) => return Value::Refused,
             Expr::Lit(_) => {
                 self.errors.push(expr, format!("`{key}` is {}", words.expected()));
                 return Value::Refused;
@@ -360,6 +365,7 @@ impl Reader {
             return Value::Refused;
         }
         let result = match literal(expr) {
+            Some(Literal::Plain(literal)) if is_told(literal) => return Value::Refused,
             Some(Literal::Plain(literal)) => read(literal),
             Some(Literal::Negative(literal)) => negative(literal),
             None => return Value::Bound(self.bind(purpose, expr)),

@@ -68,7 +68,7 @@ fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, err
         return;
     };
     // The field of an entry that was refused is a guess.
-    if matches!((&child.kind, &child.label), (ChildKind::Task(None), Label::Derived(_))) {
+    if child.is_guess || matches!((&child.kind, &child.label), (ChildKind::Task(None), Label::Derived(_))) {
         return;
     }
     if let Some(first) = seen.get(&text) {

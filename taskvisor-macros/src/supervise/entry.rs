@@ -3,9 +3,9 @@
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parser;
-use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, Path, RangeLimits, Stmt};
+use syn::{Attribute, Expr, ExprRange, Path, RangeLimits, Stmt};
 
-use super::{Child, ChildKind, Label, group, no_task, repeated};
+use super::{Child, ChildKind, Label, group, label, no_task, repeated};
 use crate::argument::{self, List, as_ident, peel};
 use crate::echo;
 use crate::options::{Options, Place};
@@ -19,12 +19,15 @@ pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     reader.cfgs.extend(cfgs.iter().cloned());
     let child = read_child(&expr, reader);
     reader.cfgs.truncate(outer);
-    child.map(|child| Child { cfgs, docs, ..child })
+    child.map(|child| Child { cfgs, docs, is_guess: reader.is_guess, ..child })
 }
 
 fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
-    let (label, expr) = match peel(expr) {
-        Expr::Assign(assign) => (Some(&*assign.left), &*assign.right),
+    let misplaced = label::misplaced(expr, reader);
+    let moved = misplaced.as_ref().map(|(label, _)| argument::path(label));
+    let (label, expr) = match (peel(expr), &misplaced) {
+        (_, Some((_, entry))) => (moved.as_ref(), *entry),
+        (Expr::Assign(assign), None) => (Some(&*assign.left), &*assign.right),
         _ => (None, expr),
     };
     let expr = without_let(without_label(expr, reader), reader);
@@ -42,13 +45,18 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 literal_type: None,
                 like_options: Vec::new(),
                 unlabeled: Some(range.end.to_token_stream()),
+                is_guess: false,
                 cfgs: Vec::new(),
                 docs: Vec::new(),
             });
         }
     }
     let expr = without_task(without_spread(expr, reader), reader);
-    let given = label.map(|label| read_label(label, reader));
+    let respelled = group::respelled(expr, label, reader);
+    let named = respelled.as_ref().and_then(|(name, _)| name.as_ref().map(argument::path));
+    let (label, expr) = (label.or(named.as_ref()), respelled.as_ref().map_or(expr, |(_, call)| call));
+    let told = reader.errors.count();
+    let given = label.map(|label| label::read(label, reader));
     let Some(list) = argument::call_of(expr, "group") else {
         let members = group::members_without_list(expr);
         let child = read_task(given, expr, reader);
@@ -58,12 +66,16 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
             None => child,
         });
     };
-    let name = group::refuse_name(list, label, reader);
+    let (name, first) = group::refuse_name(list, label, reader).unzip();
     if label.is_none() && name.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     reader.echo.push_call(expr);
-    let (kind, options) = group::read(list, name.is_some(), reader);
+    let (kind, options) = group::read(list, first, reader);
+    // What was meant as a group is one mistake.
+    if respelled.is_some() {
+        reader.errors.truncate(told);
+    }
     Some(Child {
         label: given.or(name).unwrap_or(Label::None),
         kind,
@@ -71,6 +83,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         literal_type: None,
         like_options: Vec::new(),
         unlabeled: None,
+        is_guess: false,
         cfgs: Vec::new(),
         docs: Vec::new(),
     })
@@ -82,6 +95,10 @@ fn without_label<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
         Expr::Assign(second) => {
             reader.errors.push(&second.left, "an entry has one label");
             &second.right
+        }
+        Expr::Cast(second) if matches!(peel(&second.expr), Expr::Struct(_)) => {
+            reader.errors.push(&second.as_token, "an entry has one label");
+            &second.expr
         }
         _ => expr,
     }
@@ -119,24 +136,6 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
         }
         _ => expr,
     }
-}
-
-/// Returns the label before the `=`; `None` if it was refused, so that it cannot collide.
-fn read_label(label: &Expr, reader: &mut Reader) -> Label {
-    let ident = as_ident(label).filter(is_name);
-    if let Some(ident) = ident {
-        return Label::Given(ident);
-    }
-    let quoted = match peel(label) {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse::<Ident>().ok(),
-        _ => None,
-    };
-    let message = match &quoted {
-        Some(name) => format!("a label is a plain name, without quotes: write `{name} = ..`"),
-        None => "a label is a plain name, as in `label = ping { .. }`".to_owned(),
-    };
-    reader.errors.push(label, message);
-    quoted.map_or(Label::None, Label::Given)
 }
 
 /// Binds all of an iterator.
@@ -202,13 +201,26 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (Label::None, Some(entry)) if !is_refused => derived_label(entry, reader),
         (label, _) => label,
     };
-    let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
+    let like_options = task.map_or_else(Vec::new, repeated::like_options);
+    let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| {
+        let checked = repeated::with_checks(task, &like_options);
+        reader.bind(Purpose::Spec, checked.as_ref().unwrap_or(task))
+    });
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
-    let like_options = task.map_or_else(Vec::new, repeated::like_options);
     let unlabeled = task.filter(|_| matches!(label, Label::None)).map(ToTokens::to_token_stream);
     let kind = ChildKind::Task(spec);
-    Child { label, kind, options, literal_type, like_options, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
+    Child {
+        label,
+        kind,
+        options,
+        literal_type,
+        like_options,
+        unlabeled,
+        is_guess: false,
+        cfgs: Vec::new(),
+        docs: Vec::new(),
+    }
 }
 
 /// Returns `ping {}` of `critical(ping {})`, `&ping {}`, `ping {}.await` and the like.
@@ -216,10 +228,14 @@ fn entry_inside(expr: &Expr) -> Option<&Expr> {
     let inner = match peel(expr) {
         Expr::Struct(_) => return Some(expr),
         Expr::Await(waits) => &waits.base,
+        Expr::Call(call) if matches!(peel(&call.func), Expr::Struct(_)) => &call.func,
         Expr::Call(call) => call.args.first()?,
         Expr::MethodCall(call) => &call.receiver,
+        Expr::Index(index) => &index.index,
         Expr::Reference(reference) => &reference.expr,
         Expr::Try(tries) => &tries.expr,
+        Expr::Tuple(tuple) => tuple.elems.first()?,
+        Expr::Unary(unary) => &unary.expr,
         Expr::If(choice) => match choice.then_branch.stmts.as_slice() {
             [Stmt::Expr(only, None)] => only,
             _ => return None,

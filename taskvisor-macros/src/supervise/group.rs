@@ -4,9 +4,10 @@ use proc_macro2::Ident;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
-use super::{Child, ChildKind, Group, Label, entry};
-use crate::argument::{List, as_ident, peel};
+use super::{Child, ChildKind, Group, Label, STRATEGIES, entry, label, no_task};
+use crate::argument::{self, List, as_ident, peel};
 use crate::options::{IN_BACKOFF, IN_SUPERVISE, Options, Place};
+use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
 use crate::table::{Key, Misplaced, Read};
 use crate::{suggest, synonyms};
@@ -36,9 +37,13 @@ impl<T: AsMut<Group>> Key<T> {
         "tasks = [..]",
         Read::Value(|target, key, value, reader| {
             for expr in reader.elements(key, value) {
-                let child = entry::read(&expr, reader);
-                let children = child.map(|child| Child { cfgs: [&*reader.key_cfgs, &child.cfgs].concat(), ..child });
-                target.as_mut().children.extend(children);
+                let entries = label::with_operators(&expr, reader).unwrap_or_else(|| vec![expr.into_owned()]);
+                for entry in &entries {
+                    let child = entry::read(entry, reader);
+                    let children =
+                        child.map(|child| Child { cfgs: [&*reader.key_cfgs, &child.cfgs].concat(), ..child });
+                    target.as_mut().children.extend(children);
+                }
             }
         }),
     );
@@ -63,13 +68,45 @@ impl AsMut<Options> for Declared {
     }
 }
 
-/// Reports the name at the start of `group("store", ..)`, and returns the label that it stands for, if there is one.
-pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader) -> Option<Label> {
-    let first = list.first()?;
-    let name = match (peel(first), as_ident(first)) {
+/// Returns `group(tasks = [..])` for `Group(tasks = [..])`, `store(tasks = [..])` and `one_for_all(tasks = [..])`, which are
+/// reported, and the name of the group if that stands there. So the handles of its members are there.
+pub(super) fn respelled(expr: &Expr, label: Option<&Expr>, reader: &mut Reader) -> Option<(Option<Ident>, Expr)> {
+    let Expr::Call(call) = peel(expr) else { return None };
+    let word = as_ident(&call.func).filter(is_name)?;
+    let text = word.to_string();
+    if text == "group" || !call.args.iter().any(is_members) || Place::Entry.names().contains(&&*text) || text == "task"
+    {
+        return None;
+    }
+    let is_like = suggest::closest(&text, ["task", "group"]).is_some() || STRATEGIES.contains(&&*text);
+    let name = (label.is_none() && !is_like).then(|| word.clone());
+    let message = match &name {
+        Some(name) => format!("the name of a group is its label: write `{name} = group(tasks = [..])`"),
+        None => no_task::unknown_list(&text),
+    };
+    reader.errors.push(&word, message);
+    let func = Box::new(argument::path(&Ident::new("group", word.span())));
+    Some((name, Expr::Call(syn::ExprCall { func, ..call.clone() })))
+}
+
+/// Reports the name in `group("store", ..)` and `group(name = "store", ..)`, and returns the label that it stands for, if there
+/// is one, and the place of the name.
+pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader) -> Option<(Label, usize)> {
+    let is_name_key = |argument: &Expr| match peel(argument) {
+        Expr::Assign(assign) if label.is_none() => as_ident(&assign.left).is_some_and(|key| key == "name"),
+        _ => false,
+    };
+    let at = list.iter().position(is_name_key).unwrap_or_default();
+    let first = list.iter().nth(at)?;
+    let has_members = list.iter().any(|argument| is_list(argument) || is_members(argument));
+    let value = match peel(first) {
+        Expr::Assign(assign) if is_name_key(first) => &*assign.right,
+        _ => first,
+    };
+    let name = match (peel(value), as_ident(value)) {
         (Expr::Lit(ExprLit { lit: Lit::Str(name), .. }), _) => name.value(),
         // Beside a list of members, a variable is no group: that has its own.
-        (_, Some(name)) if label.is_none() && list.iter().any(is_list) && is_value(first, reader) => name.to_string(),
+        (_, Some(name)) if label.is_none() && has_members && is_value(value, reader) => name.to_string(),
         _ => return None,
     };
     let name = syn::parse_str::<Ident>(&name).ok().map(|name| Ident::new(&name.to_string(), first.span()));
@@ -78,8 +115,16 @@ pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader
         (None, Some(name)) => format!("the name of a group is its label: write `{name} = group(tasks = [..])`"),
         (None, None) => "the name of a group is its label: write `label = group(tasks = [..])`".to_owned(),
     };
-    reader.errors.push(first, message);
-    Some(name.map_or(Label::None, Label::Given))
+    match peel(first) {
+        Expr::Assign(assign) => reader.errors.push(&assign.left, message),
+        _ => reader.errors.push(first, message),
+    }
+    Some((name.map_or(Label::None, Label::Given), at))
+}
+
+/// Returns `true` for `tasks = [..]`.
+fn is_members(argument: &Expr) -> bool {
+    matches!(peel(argument), Expr::Assign(assign) if is_list(&assign.right) && as_ident(&assign.left).is_some_and(|key| key == "tasks"))
 }
 
 /// Returns the members of `label = [..]` and `label = group[..]`, which are no groups. The value of an option in their place
@@ -104,12 +149,12 @@ fn is_list(argument: &Expr) -> bool {
     matches!(peel(argument), Expr::Array(_))
 }
 
-/// Reads the list of a `group(..)`. `is_refused` if it starts with a name, which was reported.
-pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (ChildKind, Options) {
+/// Reads the list of a `group(..)`. `refused` is the place of a name in it, which was reported.
+pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
-    let value = list.first().filter(|first| !is_refused && is_value(first, reader));
+    let value = list.first().filter(|first| refused.is_none() && is_value(first, reader));
     let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
-    if let Some(member) = list.iter().find(is_member).filter(|_| !is_refused) {
+    if let Some(member) = list.iter().find(is_member).filter(|_| refused.is_none()) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
     }
     // A value has its own members.
@@ -121,8 +166,9 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     for member in members {
         declared.group.children.extend(entry::read(member, reader));
     }
-    let is_first_read = is_refused || value.is_some();
-    let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
+    let read = refused.or(value.map(|_| 0));
+    let list = list.iter().enumerate().filter(|(at, argument)| Some(*at) != read && !is_member(argument));
+    let list = list.map(|(_, argument)| argument);
     let own: &[_] = if value.is_some() { &[] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::FRESH] };
     let own = [own, &[&Key::AFTER, &Key::MAX_CONCURRENT, &Key::MAX_STARTING, &Key::DYNAMIC]].concat();
     let misplaced: &[&Misplaced] =

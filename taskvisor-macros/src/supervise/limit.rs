@@ -28,14 +28,31 @@ impl Key<Declaration> {
         "limits",
         "limits = [limit(db, 4)]",
         Read::Value(|declaration, key, value, reader| {
-            for expr in reader.elements(key, value) {
+            let before = reader.errors.count();
+            let elements = reader.elements(key, value);
+            let is_refused = reader.errors.count() > before;
+            for expr in elements {
                 declaration.limits.extend(read(&expr, reader));
+            }
+            if is_refused {
+                reader.errors.truncate(before + 1);
             }
         }),
     );
 }
 
 const USAGE: &str = "a limit is declared as `limit(db, 4)`: its name, and how many attempts that need it run at a time";
+
+/// Returns the name of a limit that was refused: `db`, `"db"`, or that of `("db", 4)`.
+fn name_of(expr: &Expr) -> Option<Ident> {
+    match peel(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse().ok(),
+        Expr::Tuple(tuple) => name_of(tuple.elems.first()?),
+        Expr::Call(call) => as_ident(&call.func),
+        Expr::Assign(assign) => name_of(&assign.right),
+        expr => as_ident(expr),
+    }
+}
 
 fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
     if reader.is_unread(expr) {
@@ -57,7 +74,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
             Some(Limit { name, cfgs, max_concurrent })
         };
         let Some((name, assign)) = assigned.filter(|(name, _)| is_name(name)) else {
-            let name = list.as_deref().map_or_else(|| as_ident(&expr), |list| as_ident(list.first()?));
+            let name = list.as_deref().map_or_else(|| name_of(&expr), |list| name_of(list.first()?));
             let limit = name.filter(is_name).and_then(refused);
             reader.errors.push(&expr, USAGE);
             return limit;
@@ -73,11 +90,18 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
         if !reader.is_unread(first) {
             reader.errors.push(first, "the name of a limit is a bare name, as in `limit(db, 4)`");
         }
-        return None;
+        let name = name_of(first).filter(is_name)?;
+        let max_concurrent = Given::new(&name, Value::Refused);
+        return Some(Limit { name, cfgs: [&*reader.key_cfgs, &cfgs].concat(), max_concurrent });
     };
     let outer = reader.cfgs.len();
     reader.cfgs.extend(cfgs.iter().cloned());
     let max_concurrent = match peel(number) {
+        Expr::Assign(assign) => {
+            let number = assign.right.to_token_stream();
+            reader.errors.push(&assign.left, format!("a limit has no names in it: write `limit({name}, {number})`"));
+            Value::Refused
+        }
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().parse::<usize>().is_ok() => {
             let message = format!("a number stands without quotes: write `limit({name}, {})`", text.value());
             reader.errors.push(number, message);

@@ -9,6 +9,7 @@ mod expand;
 mod fleet;
 mod group;
 mod handles;
+mod label;
 mod limit;
 mod names;
 mod no_task;
@@ -18,6 +19,7 @@ mod repeated;
 mod signals;
 mod slot;
 mod strategy;
+mod subscribers;
 mod unbound;
 
 use std::time::Duration;
@@ -28,8 +30,12 @@ use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Path};
 
 pub(crate) use self::names::Names;
+pub(crate) use self::no_task::TYPES;
 use self::slot::Slot;
+pub(crate) use self::strategy::STRATEGIES;
 use self::strategy::Strategy;
+use self::subscribers::Subscriber;
+pub(crate) use self::subscribers::option_of_subscriber;
 use crate::options::Options;
 use crate::reader::{Given, Reader};
 
@@ -114,13 +120,6 @@ struct Declaration {
     is_partial: bool,
 }
 
-struct Subscriber {
-    /// Its local, or that of all of an iterator.
-    value: Ident,
-    is_spread: bool,
-    cfgs: Vec<Attribute>,
-}
-
 /// The children of the tree or of a `group(..)`, and their strategy.
 #[derive(Default)]
 pub(super) struct Group {
@@ -139,6 +138,8 @@ struct Child {
     like_options: Vec<Ident>,
     /// The tokens of an entry without a label.
     unlabeled: Option<TokenStream>,
+    /// `true` in a list that was refused.
+    is_guess: bool,
     /// The `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
     /// The doc comments before the entry, which its handle gets.

@@ -2,7 +2,9 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Expr, ExprAwait, ExprCall, ExprLit, ExprMethodCall, ExprReference, ExprTry, Lit};
+use syn::{
+    Expr, ExprAwait, ExprCall, ExprLit, ExprMethodCall, ExprReference, ExprStruct, ExprTry, FieldValue, Lit, Member,
+};
 
 use super::entry::first_token;
 use super::{Label, repeated};
@@ -10,6 +12,12 @@ use crate::argument::{self, List, as_ident, peel};
 use crate::options::Place;
 use crate::reader::Reader;
 use crate::{path, suggest, synonyms};
+
+/// Types that are written in place of a value.
+pub(crate) const TYPES: [&str; 18] = [
+    "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+    "isize", "f32", "f64",
+];
 
 /// Returns `true` for an expression that cannot be a task, and reports it.
 pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
@@ -25,6 +33,9 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
             format!("`{option}` is an option of an entry: write `task(ping {{ .. }}, {option} = [..])`")
         }
         Expr::Array(_) => "a list is no task: write `label = group(tasks = [..])`".to_owned(),
+        Expr::Block(block) if block.block.stmts.is_empty() => {
+            "the name of a function under `#[task]` stands before the braces: write `name { .. }`".to_owned()
+        }
         Expr::Repeat(_) => "a list is no task: write `..(0..3).map(|number| ping { .. })` for several".to_owned(),
         Expr::Await(ExprAwait { base, .. }) if is_entry(base) => {
             "a task is given to the tree, which runs it: leave out `.await`".to_owned()
@@ -32,6 +43,9 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         Expr::Try(ExprTry { expr, .. }) if is_entry(expr) => "a task is no result: leave out the `?`".to_owned(),
         Expr::Reference(ExprReference { expr, .. }) if is_entry(expr) => {
             "the tree takes a task by value: leave out the `&`".to_owned()
+        }
+        Expr::Unary(unary) if is_entry(&unary.expr) => {
+            format!("an entry has no operator before it: leave out the `{}`", unary.op.to_token_stream())
         }
         Expr::Closure(_) => {
             "a closure is no task: write `TaskFn::arc(\"name\", |ctx: TaskContext| async move { .. Ok(()) })`, or a \
@@ -54,6 +68,14 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "limit") && !has_keys(call) => {
             "a limit with a name stands in `limits = [..]`, and not among the tasks".to_owned()
         }
+        // `ping {} (critical)`
+        Expr::Call(call) if is_entry(&call.func) => {
+            let entry = repeated::literal_type(&call.func).map_or_else(String::new, |name| path::text(&name));
+            format!(
+                "an option of an entry stands in `task(..)`: write `task({entry} {{ .. }}, {})`",
+                call.args.to_token_stream()
+            )
+        }
         Expr::Call(call) if option_around(call).is_some() => option_around(call).unwrap_or_default(),
         Expr::If(choice) if choice.else_branch.is_none() => {
             "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
@@ -67,18 +89,39 @@ pub(super) fn refuse(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
         Expr::Index(index) if as_ident(&index.expr).is_some_and(|name| name == "group") => {
             "a group has its options in parentheses: write `group(tasks = [..])`".to_owned()
         }
-        Expr::Call(call) if has_keys(call) => {
+        Expr::Index(index) if as_ident(&index.expr).is_some_and(|name| name == "task") && is_entry(&index.index) => {
+            "write `task(..)`, with parentheses".to_owned()
+        }
+        Expr::Path(_) if as_ident(expr).is_some_and(|name| TYPES.iter().any(|ty| name == ty)) => {
+            let (name, label) = (expr.to_token_stream(), label.text().unwrap_or_else(|| "label".to_owned()));
+            format!("`{name}` is a type, and no task: write `{label} = ping {{ .. }}`, with the name of a task")
+        }
+        Expr::Struct(literal) if is_declaration(literal) => {
+            "a group is declared in the list: write `label = group(tasks = [..])`".to_owned()
+        }
+        Expr::Call(call) if has_keys(call) || is_task(call) => {
             let Some(word) = as_ident(&call.func) else { return false };
             unknown_list(&word.to_string())
         }
         _ => return false,
     };
     let at = match peel(expr) {
+        Expr::Call(call) if is_entry(&call.func) => call.args.to_token_stream(),
         Expr::Await(_) | Expr::Try(_) => expr.to_token_stream().into_iter().last().into_iter().collect(),
         _ => first_token(expr),
     };
     reader.errors.push(&at, message);
     true
+}
+
+/// Returns `true` for `Group { tasks: .. }` and the like.
+fn is_declaration(literal: &ExprStruct) -> bool {
+    let is_ours = ["Group", "Supervisor", "Tree"].iter().any(|name| literal.path.is_ident(name));
+    let is_part = |field: &FieldValue| match &field.member {
+        Member::Named(name) => ["tasks", "strategy", "children", "name"].iter().any(|part| name == part),
+        Member::Unnamed(_) => false,
+    };
+    is_ours && literal.fields.iter().any(is_part)
 }
 
 /// Returns `true` for a struct literal like those of tasks.
@@ -99,6 +142,12 @@ fn option_around(call: &ExprCall) -> Option<String> {
 /// Returns `true` for `word(key = ..)`.
 fn has_keys(call: &ExprCall) -> bool {
     call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_)))
+}
+
+/// Returns `true` for `Task(ping {}, critical)`.
+fn is_task(call: &ExprCall) -> bool {
+    let is_like = |word: Ident| synonyms::snake_case(&word.to_string()) == "task" && word != "task";
+    as_ident(&call.func).is_some_and(is_like) && call.args.first().is_some_and(is_entry)
 }
 
 /// Returns the message for a literal: an option among the entries, or the name of a task.
@@ -138,7 +187,7 @@ fn is_option(word: &str) -> bool {
 }
 
 /// Returns the message for `word(key = ..)`, which is no entry.
-fn unknown_list(word: &str) -> String {
+pub(super) fn unknown_list(word: &str) -> String {
     if word == "task" {
         return "`task(..)` stands once around a task: put all options in one list".to_owned();
     }

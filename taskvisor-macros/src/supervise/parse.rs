@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::Expr;
 
 use super::group::IN_LIMIT;
-use super::{Declaration, Group, Subscriber, entry};
+use super::{Declaration, Group, entry};
 use crate::argument::{self, peel};
 use crate::options::{OF_FLEET, OF_FUNCTION, Options, Place, in_defaults, parse_crate};
 use crate::reader::{Purpose, Reader};
@@ -16,15 +16,7 @@ const KEYS: Table<Declaration> = Table {
     keys: &[
         &Key::TASKS,
         &Key::STRATEGY,
-        &Key::new(
-            "subscribers",
-            "subscribers = [..]",
-            Read::Value(|declaration, key, value, reader| {
-                for expr in reader.elements(key, value) {
-                    declaration.subscribers.extend(subscriber(&expr, reader));
-                }
-            }),
-        ),
+        &Key::SUBSCRIBERS,
         &Key::new(
             "config",
             "config = SupervisorConfig::default()",
@@ -139,21 +131,6 @@ impl AsMut<Group> for Declaration {
     fn as_mut(&mut self) -> &mut Group {
         &mut self.root
     }
-}
-
-fn subscriber(expr: &Expr, reader: &mut Reader) -> Option<Subscriber> {
-    if reader.is_unreadable(expr) {
-        return None;
-    }
-    let entry::Before { expr, cfgs, .. } = entry::Before::of(expr, reader);
-    let outer = reader.cfgs.len();
-    reader.cfgs.extend(cfgs.iter().cloned());
-    let (value, is_spread) = match peel(&expr) {
-        Expr::Range(range) => (entry::read_spread(range, Purpose::Subscribers, reader), true),
-        _ => (Some(reader.bind(Purpose::Subscriber, &expr)), false),
-    };
-    reader.cfgs.truncate(outer);
-    Some(Subscriber { value: value?, is_spread, cfgs: [&*reader.key_cfgs, &cfgs].concat() })
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Member, Path, PathArguments};
+use syn::{Attribute, Expr, ExprStruct, Member, Path, PathArguments, parse_quote};
 
 use super::{Child, ChildKind, Group, Label};
 use crate::argument::{as_ident, peel};
+use crate::echo::is_editor;
 use crate::options::Place;
 use crate::path::{self, hygienic, located};
 use crate::reader::{Given, Value};
+use crate::twice;
 
 /// Returns the type of an entry that is a struct literal like those of `#[task]`: without generics, and with the name
 /// of a function.
@@ -27,6 +29,10 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
 /// a word or a list.
 pub(super) fn like_options(entry: &Expr) -> Vec<Ident> {
     let Expr::Struct(literal) = peel(entry) else { return Vec::new() };
+    // The type has to be written without its parameters.
+    if literal.path.segments.last().is_some_and(|last| twice::is_generic(&last.ident)) {
+        return Vec::new();
+    }
     let fields = literal
         .fields
         .iter()
@@ -38,7 +44,31 @@ pub(super) fn like_options(entry: &Expr) -> Vec<Ident> {
     names.filter(|name| Place::Entry.names().iter().any(|option| name == option)).collect()
 }
 
-/// Returns the items that reject equal names in the tree and in each group, and options between the braces of a task.
+/// Returns the entry as a literal of a type that is only known if the task has an argument for each of these fields, which may
+/// be meant as options. So such a field is one error, which says what to write.
+pub(super) fn with_checks(entry: &Expr, fields: &[Ident]) -> Option<Expr> {
+    let (Expr::Struct(literal), Some(path), false) = (peel(entry), literal_type(entry), is_editor()) else {
+        return None;
+    };
+    let (span, task) = (hygienic(path.span()), path::text(&path));
+    let private = located(&path::alias(), span);
+    let ty = fields.iter().fold(path.to_token_stream(), |ty, field| {
+        let (at, option) = (hygienic(field.span()), field.to_string());
+        let message = format!(
+            "`{task}` has no argument `{option}`: an option stands beside the braces, as in \
+             `task({task} {{ .. }}, {option} = ..)`"
+        );
+        let (private, name) = (located(&private, at), name_of_type(&path));
+        let check = quote_spanned!(at=> #private::check_argument(#name, #option, #message));
+        quote_spanned!(span=> <#private::HasArgument<{ #check }> as #private::CheckedTask<fn() -> #ty>>::Type)
+    });
+    let name = Ident::new("ArgumentsOfTask", span);
+    let literal = Expr::Struct(ExprStruct { path: name.clone().into(), attrs: Vec::new(), ..literal.clone() });
+    (!fields.is_empty())
+        .then(|| parse_quote!({ use #private::{OfNamed as _, OfNameless as _}; type #name = #ty; #literal }))
+}
+
+/// Returns the items that reject equal names in the tree and in each group, and options without effect.
 pub(super) fn expand(root: &Group, private: &TokenStream) -> Option<TokenStream> {
     let mut checks = Checks { private, number: 0, items: TokenStream::new() };
     checks.add(root, &[]);
@@ -76,29 +106,10 @@ impl Checks<'_> {
             self.items.extend(check(&list, &named, outer, self.private));
         }
         for child in &group.children {
-            self.add_like_options(child, outer);
             self.add_of_context(child, outer);
             if let ChildKind::Group(inner) = &child.kind {
                 self.add(inner, &[outer, &child.cfgs].concat());
             }
-        }
-    }
-}
-
-impl Checks<'_> {
-    /// Adds a check for each field that may be meant as an option: that the task has such an argument.
-    fn add_like_options(&mut self, child: &Child, outer: &[Attribute]) {
-        let (private, cfgs) = (self.private, &child.cfgs);
-        let Some(path) = &child.literal_type else { return };
-        for field in &child.like_options {
-            let (span, task, option) = (hygienic(field.span()), path::text(path), field.to_string());
-            let message = format!(
-                "`{task}` has no argument `{option}`: an option stands beside the braces, as in \
-                 `task({task} {{ .. }}, {option} = ..)`"
-            );
-            let (private, entry) = (located(private, span), name_type(path));
-            let check = quote_spanned!(span=> #private::check_argument(#entry, #option, #message));
-            self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
         }
     }
 }
@@ -111,7 +122,8 @@ impl Checks<'_> {
         let task = path::text(path);
         for (key, check, message) in child.options.of_context(&task) {
             let (span, check) = (hygienic(key), Ident::new(check, hygienic(key)));
-            let (private, entry) = (located(private, span), name_type(path));
+            let entry = if child.like_options.is_empty() { name_type(path) } else { name_of_type(path) };
+            let private = located(private, span);
             let check = quote_spanned!(span=> #private::#check(#entry, #message));
             self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
         }
@@ -129,6 +141,8 @@ struct Sibling<'a> {
 enum Name<'a> {
     Text(TokenStream),
     OfType(&'a Path),
+    /// The same, of an entry [with checks](with_checks).
+    OfChecked(&'a Path),
 }
 
 impl<'a> Sibling<'a> {
@@ -140,7 +154,8 @@ impl<'a> Sibling<'a> {
             (_, Some(_)) => return None,
             (_, None) => {
                 let path = child.literal_type.as_ref()?;
-                (Name::OfType(path), path.segments.last()?.ident.span())
+                let name = if child.like_options.is_empty() { Name::OfType(path) } else { Name::OfChecked(path) };
+                (name, path.segments.last()?.ident.span())
             }
         };
         Some(Self { name, is_label, at, cfgs: &child.cfgs })
@@ -155,7 +170,8 @@ fn check(list: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &Tok
     let entries = named.iter().map(|Sibling { name, cfgs, .. }| {
         let name = match name {
             Name::Text(text) => text.clone(),
-            Name::OfType(path) => name_of(path, private),
+            Name::OfType(path) => name_of(path, &name_type(path), private),
+            Name::OfChecked(path) => name_of(path, &name_of_type(path), private),
         };
         if cfgs.is_empty() { name } else { quote!({ let name = ""; #(#cfgs)* let name = #name; name }) }
     });
@@ -182,9 +198,9 @@ fn check(list: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &Tok
 }
 
 /// Returns the name of the type.
-fn name_of(path: &Path, private: &TokenStream) -> TokenStream {
+fn name_of(path: &Path, entry: &TokenStream, private: &TokenStream) -> TokenStream {
     let span = hygienic(path.span());
-    let (private, entry) = (located(private, span), name_type(path));
+    let private = located(private, span);
     quote_spanned!(span=> #private::name_of(#entry))
 }
 
@@ -194,4 +210,11 @@ fn name_type(path: &Path) -> TokenStream {
     let span = hygienic(path.span());
     let entry = Ident::new("entry", span);
     quote_spanned!(span=> |#entry @ (#path { .. } | _)| (&#entry).taskvisor_name())
+}
+
+/// The same for an entry [with checks](with_checks), whose path stands for a type there.
+fn name_of_type(path: &Path) -> TokenStream {
+    let span = hygienic(path.span());
+    let entry = Ident::new("entry", span);
+    quote_spanned!(span=> |#entry: #path| (&#entry).taskvisor_name())
 }

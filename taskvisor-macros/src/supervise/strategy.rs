@@ -25,6 +25,9 @@ enum Kind {
     RestForOne,
 }
 
+/// The words.
+pub(crate) const STRATEGIES: [&str; 3] = ["one_for_one", "one_for_all", "rest_for_one"];
+
 const WORDS: Words<Kind> = Words {
     module: "words_of_strategy",
     list: &["`strategy`"],
@@ -63,8 +66,7 @@ impl Strategy {
                 });
             }
         };
-        if let Some((first, message)) = without_names(&word, list) {
-            reader.errors.push(first, message);
+        if Limit::refuse_literals(&word, list, reader) {
             return None;
         }
         let limit = Limit::read(&word, list, reader);
@@ -98,18 +100,6 @@ fn variant_with_limit(value: &Expr) -> Option<(TokenStream, &'static str)> {
     let variant = path.path.segments.last().filter(|_| path.path.segments.len() > 1)?.ident.to_string();
     let (word, _) = WORDS.known.iter().find(|(word, _)| word.replace('_', "") == variant.to_lowercase())?;
     Some((path.to_token_stream(), word))
-}
-
-/// Returns the first number or text of a limit without names, such as `one_for_all(5, "60s")`, and the message for it.
-fn without_names<'a>(word: &Ident, list: &'a List) -> Option<(&'a Expr, String)> {
-    let literals: Vec<&Expr> = list.iter().filter(|argument| matches!(peel(argument), Expr::Lit(_))).collect();
-    let text = |at: usize, default: &str| match literals.get(at) {
-        Some(literal) if literals.len() < 3 => literal.to_token_stream().to_string(),
-        _ => default.to_owned(),
-    };
-    let (max_restarts, within) = (text(0, "5"), text(1, "\"60s\""));
-    let message = format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
-    Some((literals.first()?, message))
 }
 
 /// Returns `true` for a strategy with a limit. Any other call is a value.

@@ -1,6 +1,6 @@
 //! Finds the call of `supervise!` in the body of a function. The rest of the body stays as written.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
 /// The last `supervise!(..)` in a body, by any path.
@@ -39,6 +39,17 @@ impl Call {
         let (before, after) = (trees.iter().take(start).cloned(), trees.iter().skip(end).cloned());
         call.around.push(Around { group: body.clone(), before: before.collect(), after: after.collect() });
         Some(call)
+    }
+
+    /// Returns the name in what stands around the call, as in `App::new(..)`.
+    pub(super) fn uses(&self, name: &Ident) -> Option<Ident> {
+        self.around.iter().find_map(|around| used(&around.before, name).or_else(|| used(&around.after, name)))
+    }
+
+    /// Returns the call as it was written.
+    pub(super) fn written(&self) -> TokenStream {
+        let (path, input) = (&self.path, &self.input);
+        quote!(#path!(#input))
     }
 
     pub(super) fn position(&self) -> Position {
@@ -88,6 +99,38 @@ impl Call {
     }
 }
 
+/// Returns the body with `supervise!(..)` in place of `supervise(..)` or `supervisor!(..)`, and the place of that.
+pub(super) fn respelled(body: &Group) -> Option<(Group, Ident)> {
+    let mut trees: Vec<TokenTree> = body.stream().into_iter().collect();
+    for (at, tree) in trees.iter().enumerate().rev() {
+        let (changed, end, name) = match (tree, trees.get(at + 1), trees.get(at + 2)) {
+            (TokenTree::Ident(name), Some(TokenTree::Group(list)), _)
+                if name == "supervise" && list.delimiter() == Delimiter::Parenthesis =>
+            {
+                (list, at + 2, name)
+            }
+            (TokenTree::Ident(name), Some(TokenTree::Punct(mark)), Some(TokenTree::Group(list)))
+                if mark.as_char() == '!' && ["supervisor", "supervised", "tree"].iter().any(|word| name == word) =>
+            {
+                (list, at + 3, name)
+            }
+            (TokenTree::Group(group), ..) => {
+                let Some((inner, name)) = respelled(group) else { continue };
+                *trees.get_mut(at)? = inner.into();
+                return Some((Group::new(body.delimiter(), trees.into_iter().collect()), name));
+            }
+            _ => continue,
+        };
+        let (name, call) = (name.clone(), Ident::new("supervise", name.span()));
+        let changed = quote!(#call ! #changed);
+        trees.splice(at..end, changed);
+        let mut group = Group::new(body.delimiter(), trees.into_iter().collect());
+        group.set_span(body.span());
+        return Some((group, name));
+    }
+    None
+}
+
 /// Returns the trees, which stand in such brackets, with a value of any type in place of each call that is the value of a block
 /// or of an arm.
 fn divert(trees: &[TokenTree], delimiter: Delimiter, found: &mut Vec<TokenStream>) -> Vec<TokenTree> {
@@ -127,6 +170,28 @@ pub(super) fn in_group(like: &Group, inside: TokenStream) -> TokenStream {
     let mut group = Group::new(like.delimiter(), inside);
     group.set_span(like.span());
     TokenTree::Group(group).into()
+}
+
+/// Returns the name of the type where a value is made of it: `App::new()`, `App { .. }`.
+pub(super) fn used(trees: &[TokenTree], name: &Ident) -> Option<Ident> {
+    let is_mark = |at: Option<usize>, mark: char| {
+        let tree = at.and_then(|at| trees.get(at));
+        matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
+    };
+    trees.iter().enumerate().find_map(|(at, tree)| match (tree, trees.get(at + 1), trees.get(at + 3)) {
+        // A trait of the user can have other functions.
+        (TokenTree::Ident(word), Some(TokenTree::Punct(_)), Some(TokenTree::Ident(function)))
+            if word == name && is_mark(Some(at + 1), ':') && is_mark(Some(at + 2), ':') =>
+        {
+            ["new", "default", "builder"].iter().any(|known| function == known).then(|| word.clone())
+        }
+        // No return type.
+        (TokenTree::Ident(word), Some(TokenTree::Group(_)), _) if word == name && !is_mark(at.checked_sub(1), '>') => {
+            Some(word.clone())
+        }
+        (TokenTree::Group(group), ..) => used(&group.stream().into_iter().collect::<Vec<_>>(), name),
+        _ => None,
+    })
 }
 
 /// Returns the call at this name, with the start of its path and its end.

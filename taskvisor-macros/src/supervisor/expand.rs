@@ -35,8 +35,15 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     let mut of_method = Errors::default();
     let told = if is_free { &mut *errors } else { &mut of_method };
     let returned = Returned::of(signature, told);
+    let body = match Call::find(&body) {
+        Some(_) => body,
+        None => respelled(body, told),
+    };
+    let (body, is_told) = without_own_type(body, &returned, told);
     let mut call = Call::find(&body);
-    check_end(&body, call.as_ref(), told);
+    if !is_told {
+        check_end(&body, call.as_ref(), told);
+    }
     for other in call.iter_mut().flat_map(Call::divert_others) {
         let message = "a function under `#[supervisor]` has one tree: for one of several, leave out the attribute, return \
                        `Tree`, and write `supervise!(..).into()`";
@@ -88,6 +95,30 @@ fn of_any_type(call: Option<&Call>, krate: Option<&Path>) -> Expanded {
         lets: quote!(let _ = #tree;),
         value: quote!(::core::option::Option::unwrap(::core::option::Option::None)),
     }
+}
+
+/// Returns the body with the macro in place of what was certainly meant as it, which is reported.
+fn respelled(body: Group, errors: &mut Errors) -> Group {
+    let Some((respelled, name)) = call::respelled(&body) else { return body };
+    errors.push(&name, "the tree is made by a macro: write `supervise!(..)`");
+    respelled
+}
+
+/// Returns the body without what names the type of the tree, as in `App::new(..)`, and `true` if that was reported.
+fn without_own_type(body: Group, returned: &Returned, errors: &mut Errors) -> (Group, bool) {
+    let Returned::Name(name) = returned else { return (body, false) };
+    let call = Call::find(&body);
+    let used = match &call {
+        Some(call) => call.uses(name),
+        None => call::used(&body.stream().into_iter().collect::<Vec<_>>(), name),
+    };
+    let Some(used) = used else { return (body, false) };
+    let message = format!("`{name}` is made here, as the type of `supervise!(..)`: end the function with that");
+    errors.push(&used, message);
+    let inside = call.map_or_else(TokenStream::new, |call| call.written());
+    let mut without = Group::new(Delimiter::Brace, inside);
+    without.set_span(body.span());
+    (without, true)
 }
 
 /// Reports a body that does not end with the tree.

@@ -9,6 +9,7 @@ use crate::function::{Fallback, Function};
 use crate::options::Options;
 use crate::path;
 use crate::reader::Binding;
+use crate::twice;
 
 /// Returns the struct with its `spec`, `NAME` and traits, which never run.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
@@ -17,6 +18,9 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let constant = function.constant_name(options.name.as_ref(), &private);
     let fallback = Fallback::of(&shape.fields, &name);
     let Fallback { arguments, parameters, .. } = &fallback;
+    if !parameters.is_empty() {
+        twice::add_generic(&name);
+    }
     let units: Vec<TokenStream> = parameters.iter().map(|_| quote!(())).collect();
     // The user's expressions stay in use, and are type-checked.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, LineColumn, TokenStream, TokenTree};
 
 /// How the errors of the compiler itself begin, and those about what another macro has made of a function.
-const OF_OTHERS: [&str; 4] = [
+const OF_OTHERS: [&str; 6] = [
     "unexpected token: `;`",
     "expected expression, found `;`",
+    "expected one of `extern` or `fn`",
+    "character literal may only contain one codepoint",
     "future cannot be sent between threads safely",
     "a task runs on the runtime of the supervisor: write `async fn main_above`",
 ];
@@ -34,7 +36,11 @@ impl Program {
 
     fn told(source: &str) -> Told {
         let mut program = Self::default();
-        program.walk(source.parse().unwrap(), LineColumn { line: 1, column: 0 });
+        match source.parse() {
+            Ok(tokens) => program.walk(tokens, LineColumn { line: 1, column: 0 }),
+            // The compiler reads on after a wrong literal.
+            Err(error) => assert!(source.contains("'5s'"), "{error}"),
+        }
         program.told
     }
 

@@ -94,17 +94,32 @@ pub const fn name_of<T, N: Named>(_: fn(T) -> PhantomData<N>) -> &'static str {
     N::NAME
 }
 
-/// Rejects an option between the braces of a task that has no such argument. `message` is the panic.
+/// Whether a task has an argument.
+#[derive(Debug)]
+pub struct HasArgument<const IS: bool>;
+
+/// The type that the function returns, if the condition is true. A condition that cannot be evaluated leaves no type, so what is wrong with a value of
+/// the type is not reported as well.
+pub trait CheckedTask<F> {
+    /// The type.
+    type Type;
+}
+
+impl<T> CheckedTask<fn() -> T> for HasArgument<true> {
+    type Type = T;
+}
+
+/// Returns `true`; rejects an option between the braces of a task that has no such argument. `message` is the panic.
 ///
 /// # Panics
 /// If the type that the function takes has no such argument. This happens at compile time.
 #[track_caller]
-pub const fn check_argument<T, N: Named>(_: fn(T) -> PhantomData<N>, name: &str, message: &str) {
-    let Some(arguments) = N::LIKE_OPTIONS else { return };
+pub const fn check_argument<T, N: Named>(_: fn(T) -> PhantomData<N>, name: &str, message: &str) -> bool {
+    let Some(arguments) = N::LIKE_OPTIONS else { return true };
     let mut index = 0;
     while index < arguments.len() {
         if is_equal(arguments[index].as_bytes(), name.as_bytes()) {
-            return;
+            return true;
         }
         index += 1;
     }

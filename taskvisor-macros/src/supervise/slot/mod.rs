@@ -131,24 +131,46 @@ impl Key<Declaration> {
         "slots = [slot(..)]",
         Read::Value(|declaration, key, value, reader| {
             declaration.slots_key = Some(key.clone());
-            if let Some(name) = as_ident(value) {
+            if let Some(name) = name_of(value).filter(is_name) {
                 reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
                 declaration.slots.extend(read(&syn::parse_quote!(slot(#name)), reader));
                 return;
             }
-            for expr in reader.elements(key, value) {
+            let before = reader.errors.count();
+            let elements = reader.elements(key, value);
+            let is_refused = reader.errors.count() > before;
+            for expr in elements {
                 declaration.slots.extend(read(&expr, reader));
+            }
+            if is_refused {
+                reader.errors.truncate(before + 1);
             }
         }),
     );
+}
+
+/// Returns the name of a slot that was refused: `jobs`, `"jobs"` or `name = "jobs"`.
+fn name_of(expr: &Expr) -> Option<Ident> {
+    match peel(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse().ok(),
+        Expr::Assign(assign) if as_ident(&assign.left).is_some_and(|key| key == "name") => name_of(&assign.right),
+        expr => as_ident(expr),
+    }
 }
 
 /// Reports what is not `slot(..)`, and returns the name that it shows, so that uses of the slot cause no further errors.
 fn refuse(expr: &Expr, reader: &mut Reader) -> Option<Ident> {
     let (name, list) = match peel(expr) {
         Expr::Assign(assign) => (as_ident(&assign.left), argument::call_of(&assign.right, "slot")),
+        // `jobs {}`
+        Expr::Struct(literal) => (literal.path.get_ident().cloned().filter(|name| name != "slot"), None),
+        // `Slot(jobs)` and `jobs(capacity = 5)`
+        Expr::Call(call) => match as_ident(&call.func).filter(|word| word.to_string().to_lowercase() != "slot") {
+            Some(name) => (Some(name), Some(&call.args)),
+            None => (call.args.first().and_then(name_of), None),
+        },
         // `"jobs"`
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.parse().ok(), None),
+        Expr::Lit(_) => (name_of(expr), None),
         bare => (as_ident(bare), None),
     };
     let name = name.filter(is_name);
@@ -198,6 +220,8 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
             }
         }
     }
+    // The slot exists, so that its uses cause no further errors.
+    let name = name.or_else(|| list.first().and_then(name_of).filter(is_name));
     name.map(|name| Slot { name, cfgs, docs, options })
 }
 

@@ -1,185 +1,38 @@
-//! The tables of argument lists, and their reader.
-//!
-//! [`Table::read`] reads `#[task(..)]`, `task(..)`, `group(..)`, `defaults(..)`, `backoff(..)`, the limit of a strategy
-//! and `supervise!(..)` itself. A new key is a row.
+//! Finds the row of an argument, and says what is meant by one without a row.
 
-use std::time::Duration;
-
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, BinOp, Expr, LitStr};
+use syn::{Attribute, BinOp, Expr};
 
-use crate::argument::{self, Form, List, peel};
-use crate::options::Held;
-use crate::reader::{Given, Reader, Value};
-use crate::{suggest, synonyms};
-
-/// The field that stores a value.
-type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
-
-/// The way in which a key is read into `T`.
-pub(crate) enum Read<T> {
-    /// `key = ".."`, or an expression of type `Duration`
-    Duration(Slot<T, Duration>),
-    /// `key = 5`, or an expression of type `u32`
-    U32(Slot<T, u32>),
-    /// `key = 5`, or an expression of type `usize`
-    Usize(Slot<T, usize>),
-    /// `key = 2.0`, or an expression of type `f64`
-    Factor(Slot<T, f64>),
-    /// `key = ".."`, or an expression
-    Text(Slot<T, LitStr>),
-    /// Read by the option itself
-    Held(fn(&mut T) -> &mut dyn Held),
-    /// `key = value`, with its own reader
-    Value(fn(&mut T, &Ident, &Expr, &mut Reader)),
-    /// `key(..)`
-    List(fn(&mut T, &Ident, &List, &mut Reader)),
-}
-
-/// A row: a key, its usage, and its reader.
-pub(crate) struct Key<T> {
-    row: Row,
-    read: Read<T>,
-}
-
-/// The part of a row that does not depend on `T`.
-#[derive(Clone, Copy)]
-struct Row {
-    name: &'static str,
-    /// The correct usage, for messages.
-    usage: &'static str,
-}
-
-/// Keys of other lists, each with the advice for this list.
-pub(crate) type Misplaced = [(&'static str, &'static str)];
-
-/// The table of one kind of list.
-pub(crate) struct Table<T: 'static> {
-    /// The name of its module in the docs of the keys.
-    pub(crate) list: &'static str,
-    /// The word for a key in messages: `option`, `key`, `field`.
-    pub(crate) noun: &'static str,
-    pub(crate) keys: &'static [&'static Key<T>],
-    pub(crate) misplaced: &'static [&'static Misplaced],
-}
-
-impl<T> Key<T> {
-    pub(crate) const fn new(name: &'static str, usage: &'static str, read: Read<T>) -> Self {
-        Self { row: Row { name, usage }, read }
-    }
-
-    fn read(&self, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
-        match (&self.read, form) {
-            (Read::Duration(slot), Form::Value(value)) => keep(slot(target), key, reader.duration(key, value), reader),
-            (Read::U32(slot), Form::Value(value)) => keep(slot(target), key, reader.u32(key, value), reader),
-            (Read::Usize(slot), Form::Value(value)) => keep(slot(target), key, reader.usize(key, value), reader),
-            (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value), reader),
-            (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value), reader),
-            (Read::Held(slot), form) => {
-                if let Err(kind) = slot(target).read(key, form, reader) {
-                    self.refuse(key, kind, reader);
-                }
-            }
-            (Read::Value(read), Form::Value(value)) => read(target, key, value, reader),
-            (Read::List(read), Form::List(list)) => read(target, key, list, reader),
-            (Read::List(_), _) => self.refuse(key, "takes a list", reader),
-            _ => self.refuse(key, "takes a value", reader),
-        }
-    }
-
-    fn refuse(&self, key: &Ident, kind: &str, reader: &mut Reader) {
-        reader.errors.push(key, format!("`{}` {kind}: `{}`", self.row.name, self.row.usage));
-    }
-}
-
-fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>, reader: &Reader) {
-    *slot = Some(Given { cfgs: reader.key_cfgs.clone(), ..Given::new(key, value) });
-}
-
-impl<T> Table<T> {
-    /// Reads every argument of `list` into `target`. An error in one does not affect the others.
-    pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
-        read((self.list, self.noun), self.keys, self.misplaced, list, target, reader);
-    }
-
-    /// Returns `true` for a struct literal that is not a key with braces.
-    pub(crate) fn is_entry(&self, argument: &Expr) -> bool {
-        let is_key = |path: &syn::Path| self.keys.iter().any(|key| path.is_ident(key.row.name));
-        matches!(peel(argument), Expr::Struct(literal) if !is_key(&literal.path))
-    }
-
-    /// Returns the keys, for the tests of the documentation.
-    #[cfg(test)]
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.keys.iter().map(|key| key.row.name).collect()
-    }
-}
-
-/// Reads a list of these keys, like [`Table::read`]. `name` is that of the list, and its noun.
-pub(crate) fn read<'a, T>(
-    name: (&'static str, &'static str),
-    keys: &[&Key<T>],
-    misplaced: &[&Misplaced],
-    list: impl IntoIterator<Item = &'a Expr>,
-    target: &mut T,
-    reader: &mut Reader,
-) {
-    let all = keys.iter().map(|key| key.row).collect();
-    let mut rows = Rows { list: name.0, noun: name.1, all, misplaced, seen: Vec::new() };
-    for argument in list {
-        let Some((at, key, form)) = rows.find(argument, reader) else { continue };
-        let Some(row) = keys.get(at) else { continue };
-        let cfgs: Vec<_> = argument::attributes(argument)
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("cfg"))
-            .cloned()
-            .collect();
-        let outer = (reader.key.replace(key.clone()), reader.cfgs.len());
-        reader.cfgs.extend(cfgs.iter().cloned());
-        let outer_cfgs = std::mem::replace(&mut reader.key_cfgs, cfgs);
-        row.read(&key, &form, target, reader);
-        reader.key_cfgs = outer_cfgs;
-        reader.cfgs.truncate(outer.1);
-        reader.key = outer.0;
-    }
-}
-
-/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
-fn with_word_of_value(message: String, form: &Form<'_>) -> String {
-    let Form::Value(value) = form else { return message };
-    let word = value.to_token_stream().to_string();
-    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
-    match (timeout, word.trim_matches('"')) {
-        (Some(timeout), "brutal_kill") => {
-            let key = timeout.trim_matches('`');
-            message.replace(timeout, &format!("`{key} = \"0s\"`"))
-        }
-        (Some("`stop_timeout`"), "infinity") => {
-            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
-        }
-        _ => message,
-    }
-}
-
-/// The noun for a key of `supervise!`, which can be conditional.
-pub(crate) const KEY: &str = "key";
+use super::{KEY, Misplaced, Row};
+use crate::argument::{self, Form, as_ident, peel};
+use crate::reader::Reader;
+use crate::{suggest, synonyms, unlisted};
 
 /// The rows of a table, and the keys that the list has given already, each with whether it was a list.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     list: &'static str,
     noun: &'static str,
     all: Vec<Row>,
     misplaced: &'a [&'a Misplaced],
     seen: Vec<(Ident, bool)>,
+    has_literal: bool,
 }
 
-impl Rows<'_> {
+impl<'m> Rows<'m> {
+    pub(super) fn new(
+        (list, noun): (&'static str, &'static str),
+        all: Vec<Row>,
+        misplaced: &'m [&'m Misplaced],
+    ) -> Self {
+        Self { list, noun, all, misplaced, seen: Vec::new(), has_literal: false }
+    }
+
     /// Returns the index of the row for the argument, or reports an error.
     ///
     /// A `limit` can be given as a name and as a list, side by side.
-    fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
+    pub(super) fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
         if reader.is_unread(argument) {
             return None;
         }
@@ -203,15 +56,14 @@ impl Rows<'_> {
         }
         let Some((key, form)) = argument::form(argument) else {
             let message = match peel(argument) {
-                // `key == value`
-                Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_)) => {
-                    let (key, value) = (binary.left.to_token_stream(), binary.right.to_token_stream());
+                // `key == value`, `key += value`
+                Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_) | BinOp::AddAssign(_)) => {
+                    let (key, value) = (binary.left.to_token_stream(), shown(&binary.right));
                     format!("a value is given by one `=`: write `{key} = {value}`")
                 }
                 // `max-retries = 5`, `"timeout" = "5s"`
                 Expr::Assign(assign) if self.meant_by(&assign.left).is_some() => {
-                    let (key, value) =
-                        (self.meant_by(&assign.left).unwrap_or_default(), assign.right.to_token_stream());
+                    let (key, value) = (self.meant_by(&assign.left).unwrap_or_default(), shown(&assign.right));
                     format!("{} {} is one word, without quotes: write `{key} = {value}`", self.article(), self.noun)
                 }
                 // `tasks [..]`
@@ -219,7 +71,25 @@ impl Rows<'_> {
                     if self.all.iter().any(|row| index.expr.to_token_stream().to_string() == row.name) =>
                 {
                     let key = index.expr.to_token_stream();
-                    format!("write `=` after `{key}`: `{key} = ..`")
+                    reader.errors.push(&key, format!("write `=` after `{key}`: `{key} = ..`"));
+                    return None;
+                }
+                // `task[ping {}]`
+                Expr::Index(index) if as_ident(&index.expr).is_some_and(|key| self.list_of(&key).is_some()) => {
+                    let key = index.expr.to_token_stream();
+                    reader.errors.push(&key, self.unknown(&key.to_string()));
+                    return None;
+                }
+                // `tasks![ping {}]`
+                Expr::Macro(call) if call.mac.path.get_ident().is_some_and(|key| self.list_of(key).is_some()) => {
+                    let key = call.mac.path.require_ident().ok()?;
+                    let list = self.list_of(key).unwrap_or_default();
+                    reader.errors.push(key, format!("`{key}` is no macro: write `{list} = [..]`"));
+                    return None;
+                }
+                Expr::Array(_) if self.row("tasks").is_some() => {
+                    reader.errors.push(argument, "a list has its key before it: write `tasks = [..]`");
+                    return None;
                 }
                 // `backoff { first: "1s" }`
                 Expr::Struct(literal) if self.row_of(&literal.path).is_some() => {
@@ -227,6 +97,8 @@ impl Rows<'_> {
                     format!("no braces stand after `{}`: write for example `{usage}`", literal.path.to_token_stream())
                 }
                 Expr::Struct(_) | Expr::Range(_) if self.noun == KEY => "entries stand in `tasks = [..]`".to_owned(),
+                // One for all values without names.
+                Expr::Lit(_) if std::mem::replace(&mut self.has_literal, true) => return None,
                 _ => self.expected(),
             };
             reader.errors.push(argument, message);
@@ -235,7 +107,11 @@ impl Rows<'_> {
         let row = self.all.iter().position(|row| key.unraw() == row.name);
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
-            let message = self.unknown(&key.unraw().to_string());
+            let is_entry = unlisted::is_entry(&form) && self.noun == KEY && self.instead_of(&key).is_none();
+            let message = match self.unknown(&key.unraw().to_string()) {
+                _ if is_entry => format!("`{key}` is no key: an entry stands in a list, as in `tasks = [{key} = ..]`"),
+                message => message,
+            };
             reader.errors.push(&key, with_word_of_value(message, &form));
             return None;
         };
@@ -261,6 +137,51 @@ impl Rows<'_> {
         };
         let word = written.replace(' ', "").replace('-', "_");
         self.all.iter().any(|row| row.name == word).then_some(word)
+    }
+
+    /// Returns the list that an argument was certainly meant as, after it was refused: its row, its key and its elements. So
+    /// the handles of these are there.
+    pub(super) fn meant(&self, argument: &Expr) -> Option<(usize, Ident, Expr)> {
+        let (key, elements) = unlisted::argument(argument)?;
+        let (name, at) = match key {
+            None => ("tasks", Span::call_site()),
+            Some(key) => match (self.list_of(&key), peel(argument)) {
+                (Some(name), _) => (name, key.span()),
+                (None, Expr::Assign(assign)) if self.instead_of(&key).is_none() => {
+                    let is_entry = unlisted::is_entry(&Form::Value(&assign.right)) && self.noun == KEY;
+                    let list = unlisted::array(vec![argument.clone()]);
+                    return is_entry.then(|| Some((self.row("tasks")?, key, list))).flatten();
+                }
+                _ => return None,
+            },
+        };
+        let row = self.row(name).filter(|_| !elements.is_empty())?;
+        Some((row, Ident::new(name, at), unlisted::array(elements)))
+    }
+
+    fn row(&self, name: &str) -> Option<usize> {
+        self.all.iter().position(|row| row.name == name)
+    }
+
+    /// Returns the key of a list that the word stands for.
+    fn list_of(&self, key: &Ident) -> Option<&'static str> {
+        let meant = match &*key.unraw().to_string() {
+            "task" | "group" | "groups" => Some("tasks"),
+            "slot" => Some("slots"),
+            "limit" => Some("limits"),
+            _ => self.instead_of(key),
+        };
+        meant.filter(|name| unlisted::is_list(name) && self.row(name).is_some())
+    }
+
+    /// Returns the key that the word is, or that it stands for.
+    fn instead_of(&self, key: &Ident) -> Option<&'static str> {
+        let key = key.unraw().to_string();
+        let known = || self.all.iter().map(|row| row.name);
+        let word = synonyms::snake_case(&key);
+        let ours = known().find(|name| *name == key || *name == word);
+        let ours = ours.or_else(|| synonyms::ours(&["option"], &key).find(|ours| known().any(|name| name == *ours)));
+        ours.or_else(|| suggest::closest(&key, known()))
     }
 
     /// Returns the row of a key, which is written as a path.
@@ -340,5 +261,30 @@ impl Rows<'_> {
             Some('a' | 'e' | 'i' | 'o' | 'u') => "an",
             _ => "a",
         }
+    }
+}
+
+/// Returns the value as text for a message, and a list in short.
+fn shown(value: &Expr) -> String {
+    match peel(value) {
+        Expr::Array(_) => "[..]".to_owned(),
+        value => value.to_token_stream().to_string(),
+    }
+}
+
+/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
+fn with_word_of_value(message: String, form: &Form<'_>) -> String {
+    let Form::Value(value) = form else { return message };
+    let word = value.to_token_stream().to_string();
+    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
+    match (timeout, word.trim_matches('"')) {
+        (Some(timeout), "brutal_kill") => {
+            let key = timeout.trim_matches('`');
+            message.replace(timeout, &format!("`{key} = \"0s\"`"))
+        }
+        (Some("`stop_timeout`"), "infinity") => {
+            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
+        }
+        _ => message,
     }
 }
