@@ -624,8 +624,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false`,
 ///   `readiness = true`, `paused = false` and `singleton = false` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
-/// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`,
-///   `fresh` and `strategy`. Its handle is a `GroupHandle`.
+/// - `label = group(value, ..)`: a `Group` from a function, a variable or the builder, with the options of `group(..)` except `tasks`,
+///   `fresh` and `strategy`. Its handle is a `GroupHandle`. A variable that is called like an option stands in parentheses.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
 /// The table shows which option is valid where. `#[task]` documents the options of tasks:

@@ -106,7 +106,7 @@ pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader
     let name = match (peel(value), as_ident(value)) {
         (Expr::Lit(ExprLit { lit: Lit::Str(name), .. }), _) => name.value(),
         // Beside a list of members, a variable is no group: that has its own.
-        (_, Some(name)) if label.is_none() && has_members && is_value(value, reader) => name.to_string(),
+        (_, Some(name)) if label.is_none() && has_members && is_value(value, false, reader) => name.to_string(),
         _ => return None,
     };
     let name = syn::parse_str::<Ident>(&name).ok().map(|name| Ident::new(&name.to_string(), first.span()));
@@ -152,7 +152,9 @@ fn is_list(argument: &Expr) -> bool {
 /// Reads the list of a `group(..)`. `refused` is the place of a name in it, which was reported.
 pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
-    let value = list.first().filter(|first| refused.is_none() && is_value(first, reader));
+    // A value is a group alone: beside members of its own, the name is that of an option.
+    let is_alone = !list.iter().any(|argument| is_list(argument) || declares_members(argument));
+    let value = list.first().filter(|first| refused.is_none() && is_value(first, is_alone, reader));
     let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
     if let Some(member) = list.iter().find(is_member).filter(|_| refused.is_none()) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
@@ -166,7 +168,7 @@ pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> 
     for member in members {
         declared.group.children.extend(entry::read(member, reader));
     }
-    let read = refused.or(value.map(|_| 0));
+    let (read, first) = (refused.or(value.map(|_| 0)), list.first());
     let list = list.iter().enumerate().filter(|(at, argument)| Some(*at) != read && !is_member(argument));
     let list = list.map(|(_, argument)| argument);
     let own: &[_] = if value.is_some() { &[] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::FRESH] };
@@ -174,13 +176,24 @@ pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> 
     let misplaced: &[&Misplaced] =
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };
     let keys = [own, Place::Group.keys()].concat();
+    let flag = first.filter(|_| is_alone && value.is_none()).and_then(as_ident);
+    let errors = reader.errors.count();
     Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
     if let Some(key) = declared.options.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref()) {
         let message = "the limit of failures belongs to the strategy, as in `strategy = one_for_one(max_restarts = 5, \
                        within = \"60s\")`";
         reader.errors.push(key, message);
     }
+    if let Some(flag) = flag.filter(|_| reader.errors.count() == errors) {
+        let message = format!(
+            "this declares no members: write `tasks = [..]` as well, or `group(({flag}))` for a variable with the name of \
+             the option"
+        );
+        reader.errors.push(&flag, message);
+    }
     let kind = match value {
+        // The compiler would call the parentheses unnecessary.
+        Some(Expr::Paren(value)) => ChildKind::GroupValue(reader.bind(Purpose::Group, &value.expr)),
         Some(value) => ChildKind::GroupValue(reader.bind(Purpose::Group, value)),
         None => ChildKind::Group(Box::new(declared.group)),
     };
@@ -188,9 +201,16 @@ pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> 
     (kind, declared.options)
 }
 
-/// Returns `true` for an expression at the start of the list that is a group: a call, a field, or a variable whose name
-/// is not like that of an option.
-fn is_value(first: &Expr, reader: &Reader) -> bool {
+/// Returns `true` for `tasks = ..` and `fresh = ..`.
+fn declares_members(argument: &Expr) -> bool {
+    let Expr::Assign(assign) = peel(argument) else { return false };
+    as_ident(&assign.left).is_some_and(|key| key == "tasks" || key == "fresh")
+}
+
+/// Returns `true` for an expression at the start of the list that is a group: a call, a field, anything in parentheses, or
+/// a variable whose name is not like that of an option. If the group has no members beside it, the name of the variable
+/// only has to differ from that of each option.
+fn is_value(first: &Expr, is_alone: bool, reader: &Reader) -> bool {
     let is_like_an_option = |word: &Ident| {
         let (word, own) = (
             word.to_string(),
@@ -202,12 +222,15 @@ fn is_value(first: &Expr, reader: &Reader) -> bool {
         );
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
-        suggest::closest(&word, own.into_iter().chain(Place::all()).chain(misplaced)).is_some()
-            || synonyms::ours(lists, &word).next().is_some()
+        let mut known = own.into_iter().chain(Place::all()).chain(misplaced);
+        let is_known =
+            if is_alone { known.any(|known| known == word) } else { suggest::closest(&word, known).is_some() };
+        is_known || synonyms::ours(lists, &word).next().is_some()
     };
     match peel(first) {
         _ if reader.is_unreadable(first) => false,
         Expr::MethodCall(_) | Expr::Field(_) | Expr::Macro(_) | Expr::Block(_) | Expr::If(_) | Expr::Match(_) => true,
+        Expr::Paren(_) => true,
         Expr::Call(call) => {
             let is_list = call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_)));
             !is_list && as_ident(&call.func).is_none_or(|word| !is_like_an_option(&word))
