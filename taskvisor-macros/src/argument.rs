@@ -143,8 +143,11 @@ fn recover_list(tokens: TokenStream, has_entries: bool, errors: &mut Vec<syn::Er
         let mut list = Vec::new();
         while !input.is_empty() {
             if input.peek(Token![,]) {
-                errors.push(input.error("an argument is missing before this `,`"));
+                errors.push(input.error("nothing stands before this `,`: leave it out"));
                 list.push(Expr::Verbatim(TokenStream::new()));
+                while input.peek(Token![,]) && input.peek2(Token![,]) {
+                    input.parse::<Token![,]>()?;
+                }
             } else {
                 list.push(recover_element(input, has_entries, errors)?);
             }

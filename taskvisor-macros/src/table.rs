@@ -13,7 +13,7 @@ use syn::{Attribute, BinOp, Expr, LitStr};
 use crate::argument::{self, Form, List, peel};
 use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
-use crate::{suggest, synonyms};
+use crate::{meant, suggest, synonyms};
 
 /// The field that stores a value.
 type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
@@ -128,7 +128,13 @@ pub(crate) fn read<'a, T>(
 ) {
     let all = keys.iter().map(|key| key.row).collect();
     let mut rows = Rows { list: name.0, noun: name.1, all, misplaced, seen: Vec::new() };
-    for argument in list {
+    let mut list = list.into_iter().peekable();
+    while let Some(argument) = list.next() {
+        if let Some((at, message)) = meant::with_point(argument, list.peek().copied()) {
+            reader.errors.push(at, message);
+            list.next();
+            continue;
+        }
         let Some((at, key, form)) = rows.find(argument, reader) else { continue };
         let Some(row) = keys.get(at) else { continue };
         let cfgs: Vec<_> = argument::attributes(argument)
@@ -143,23 +149,6 @@ pub(crate) fn read<'a, T>(
         reader.key_cfgs = outer_cfgs;
         reader.cfgs.truncate(outer.1);
         reader.key = outer.0;
-    }
-}
-
-/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
-fn with_word_of_value(message: String, form: &Form<'_>) -> String {
-    let Form::Value(value) = form else { return message };
-    let word = value.to_token_stream().to_string();
-    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
-    match (timeout, word.trim_matches('"')) {
-        (Some(timeout), "brutal_kill") => {
-            let key = timeout.trim_matches('`');
-            message.replace(timeout, &format!("`{key} = \"0s\"`"))
-        }
-        (Some("`stop_timeout`"), "infinity") => {
-            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
-        }
-        _ => message,
     }
 }
 
@@ -235,8 +224,9 @@ impl Rows<'_> {
         let row = self.all.iter().position(|row| key.unraw() == row.name);
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
-            let message = self.unknown(&key.unraw().to_string());
-            reader.errors.push(&key, with_word_of_value(message, &form));
+            let written = key.unraw().to_string();
+            let message = self.unknown(&written, &form);
+            reader.errors.push(&key, meant::with_value(message, &written, &form));
             return None;
         };
         let is_list = matches!(form, Form::List(_));
@@ -273,12 +263,18 @@ impl Rows<'_> {
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)
     }
 
-    fn unknown(&self, key: &str) -> String {
+    fn unknown(&self, key: &str, form: &Form<'_>) -> String {
         let noun = self.noun;
-        if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| *name == key) {
+        let snake_case = synonyms::snake_case(key);
+        let is_key = |name: &str| name == key || name == snake_case;
+        if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| is_key(name)) {
             return format!("`{key}` cannot be given here: {instead}");
         }
         let known = || self.all.iter().map(|row| row.name);
+        let of_value = meant::option_of_word(self.lists(), key, form);
+        if let Some((option, value)) = of_value.filter(|(option, _)| known().any(|known| known == *option)) {
+            return format!("unknown {noun} `{key}`: write `{option} = {value}`");
+        }
         if let Some(message) = self.in_our_words(key) {
             return message;
         }
@@ -302,11 +298,13 @@ impl Rows<'_> {
     /// Returns the message for a word of another library, or for the value of an option without the option.
     fn in_our_words(&self, key: &str) -> Option<String> {
         let noun = self.noun;
-        let lists: &'static [&'static str] =
-            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] };
+        let lists = self.lists();
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
-        let write = |word: &str| Some(format!("unknown {noun} `{key}`: write `{word}`"));
+        let write = |word: &str| {
+            let word = if word == "backoff" { "backoff(first = .., max = ..)" } else { word };
+            Some(format!("unknown {noun} `{key}`: write `{word}`"))
+        };
         let word = synonyms::snake_case(key);
         if word != key && known(&word) {
             return write(&word);
@@ -333,6 +331,11 @@ impl Rows<'_> {
         let word = synonyms::without_unit(key).unwrap_or_default();
         let (ours, instead) = synonyms::ours(lists, key).chain(synonyms::ours(lists, &word)).find_map(misplaced)?;
         Some(format!("unknown {noun} `{key}`: the word is `{ours}`, which cannot be given here: {instead}"))
+    }
+
+    /// Returns the lists of synonyms that are searched here.
+    fn lists(&self) -> &'static [&'static str] {
+        if self.noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] }
     }
 
     fn article(&self) -> &'static str {
