@@ -231,7 +231,7 @@ impl Options {
     fn check_late(&self, place: Place, errors: &mut Errors) {
         let is_skipped = self.missed.as_ref().and_then(Given::known).is_some_and(|(word, _)| *word == Missed::Skip);
         let Some((late, at)) = self.late.as_ref().and_then(Given::known).filter(|_| is_skipped) else { return };
-        if place != Place::Defaults && *late >= ON_TIME {
+        if place != Place::Defaults && *late > ON_TIME {
             let [late, on_time] = [*late, ON_TIME].map(duration::display);
             let message = format!(
                 "`late` ({late}) has no effect with `missed = \"skip\"`, which skips each run that is later than \
