@@ -127,7 +127,7 @@ pub(crate) fn read<'a, T>(
     reader: &mut Reader,
 ) {
     let all = keys.iter().map(|key| key.row).collect();
-    let mut rows = Rows { list: name.0, noun: name.1, all, misplaced, seen: Vec::new() };
+    let mut rows = Rows { list: name.0, noun: name.1, all, misplaced, seen: Vec::new(), has_literal: false };
     let mut list = list.into_iter().peekable();
     while let Some(argument) = list.next() {
         if let Some((at, message)) = meant::with_point(argument, list.peek().copied()) {
@@ -162,6 +162,8 @@ struct Rows<'a> {
     all: Vec<Row>,
     misplaced: &'a [&'a Misplaced],
     seen: Vec<(Ident, bool)>,
+    /// `true` after a value without its key. Others are the same mistake, as in `backoff("1s", "10s")`.
+    has_literal: bool,
 }
 
 impl Rows<'_> {
@@ -191,6 +193,10 @@ impl Rows<'_> {
             return None;
         }
         let Some((key, form)) = argument::form(argument) else {
+            let is_literal = matches!(peel(argument), Expr::Lit(_));
+            if is_literal && std::mem::replace(&mut self.has_literal, true) {
+                return None;
+            }
             let message = match peel(argument) {
                 // `key == value`
                 Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_)) => {

@@ -38,6 +38,9 @@ async fn waits() {}
 #[task(backoff(first = ["1s", "2s"], factor = [2.0], jitter = ["full"]))]
 async fn fields() {}
 
+#[task(backoff("1s", "10s", 2.0))]
+async fn without_names() {}
+
 #[subscriber(name = ["log"], queue = [8])]
 async fn log(event: &Event) {
     println!("{event:?}");
