@@ -146,10 +146,13 @@ fn recover_list(tokens: TokenStream, has_entries: bool, errors: &mut Vec<syn::Er
                 let message = if has_entries {
                     "leave out this `,`, or write what is missing before it"
                 } else {
-                    "an argument is missing before this `,`"
+                    "nothing stands before this `,`: leave it out"
                 };
                 errors.push(input.error(message));
                 list.push(Expr::Verbatim(TokenStream::new()));
+                while input.peek(Token![,]) && input.peek2(Token![,]) {
+                    input.parse::<Token![,]>()?;
+                }
             } else {
                 list.push(recover_element(input, has_entries, errors)?);
             }

@@ -17,6 +17,7 @@ mod errors;
 mod function;
 mod keys;
 mod markdown;
+mod meant;
 mod options;
 mod path;
 mod punctuation;

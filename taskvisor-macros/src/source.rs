@@ -23,6 +23,11 @@ struct Brackets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scope(Option<usize>);
 
+impl Scope {
+    /// The file itself.
+    pub(crate) const ROOT: Self = Self(None);
+}
+
 impl Source {
     pub(crate) fn of(text: String) -> Self {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);

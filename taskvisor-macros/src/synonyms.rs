@@ -22,8 +22,9 @@ macro_rules! synonyms {
 synonyms! {
     "option" {
         "restart": "restart_policy" "restart_mode" "policy" "respawn" "supervise";
-        "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown" "fixed_delay";
-        "every": "period" "rate" "tick" "frequency" "repeat" "repeat_every" "fixed_rate";
+        "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown" "fixed_delay" "on_unit_inactive_sec" "on_unit_inactive" "delay_between_runs";
+        "every": "period" "rate" "tick" "frequency" "repeat" "repeat_every" "fixed_rate" "repeat_interval" "run_every" "on_unit_active_sec" "on_unit_active";
+        "splay": "randomized_delay_sec" "randomized_delay" "stagger" "spread_over";
         "cron": "schedule" "crontab" "cron_expression" "cron_schedule" "calendar" "on_calendar" "at" "run_at" "time_of_day";
         "zone": "timezone" "time_zone" "tz" "cron_tz" "location";
         "missed": "misfire" "misfire_policy" "on_misfire" "catch_up" "catchup" "persistent" "missed_runs" "missed_ticks";
@@ -33,20 +34,21 @@ synonyms! {
         "standby": "hot_standby" "follower" "secondary" "passive" "when_standby" "on_standby";
         "overrun": "on_overrun" "on_lease_lost" "fencing";
         "ticks": "delivery" "delivery_guarantee" "guarantee" "semantics" "acks_late" "ack_late" "at_most_once" "at_least_once";
-        "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
-        "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "expires";
+        "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait" "first_delay" "on_boot_sec" "on_boot" "on_startup_sec" "countdown";
+        "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "expires" "soft_time_limit" "active_deadline_seconds" "active_deadline" "task_timeout" "execution_timeout" "start_to_close_timeout";
         "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after" "shutdown" "timeout_stop" "timeout_stop_sec" "stop_grace_period" "graceful_shutdown" "graceful_timeout";
         "stop_timeout": "shutdown_timeout" "shutdown" "kill_timeout" "timeout_stop" "timeout_stop_sec" "grace_period" "brutal_kill" "kill_after" "termination_grace_period" "stop_grace_period";
         "cleanup": "cleanup_timeout" "clean_up" "teardown";
         "start_timeout": "startup_timeout" "init_timeout" "ready_timeout" "readiness_timeout" "timeout_start_sec" "timeout_start";
         "ready": "readiness_probe" "ready_when" "notify" "service_type";
+        "unready_after": "failure_threshold" "max_consecutive_failures";
         "watchdog": "heartbeat" "heartbeat_timeout" "heartbeat_interval" "watchdog_sec" "keepalive" "liveness" "liveness_probe";
-        "max_retries": "max_attempts" "retries" "retry" "attempts" "max_tries" "tries" "retry_limit" "retry_count" "max_failures" "max_restarts";
-        "backoff": "retry_policy" "backoff_policy" "exponential" "retry_strategy";
+        "max_retries": "max_attempts" "retries" "retry" "attempts" "max_tries" "tries" "retry_limit" "retry_count" "max_failures" "max_restarts" "backoff_limit" "maximum_attempts" "max_retry_attempts" "stop_after_attempt" "retry_times" "max_retry";
+        "backoff": "retry_policy" "backoff_policy" "exponential" "retry_strategy" "retry_backoff" "retry_delay_policy";
         "critical": "essential" "required" "mandatory" "important" "must_run" "fatal";
         "significant": "auto_shutdown" "main";
         "blocking": "block" "spawn_blocking" "sync" "thread" "dedicated_thread";
-        "retry_if": "retry_on" "retry_when" "should_retry" "retryable" "is_retryable" "when";
+        "retry_if": "retry_on" "retry_when" "should_retry" "retryable" "is_retryable" "when" "autoretry_for" "retry_for" "retry_exceptions";
         "final_attempt": "last_attempt" "flush" "on_stop" "on_shutdown";
         "readiness": "counts" "health_check";
         "paused": "suspended" "suspend" "disabled" "on_hold" "hold" "frozen" "inactive" "stopped";
@@ -66,10 +68,10 @@ synonyms! {
         "config": "settings" "options" "supervisor_config" "configuration";
     }
     "`backoff`" {
-        "first": "initial" "initial_delay" "initial_interval" "min" "min_delay" "base" "base_delay" "delay" "start" "from" "minimum" "interval" "retry_delay" "retry_interval" "restart_delay" "restart_sec";
-        "max": "cap" "limit" "ceiling" "max_delay" "max_interval" "maximum" "max_backoff" "up_to" "upper";
-        "factor": "multiplier" "exponent" "rate" "growth" "coefficient" "exp" "ratio";
-        "jitter": "randomize" "random" "randomization" "randomization_factor" "randomness" "spread";
+        "first": "initial" "initial_delay" "initial_interval" "min" "min_delay" "base" "base_delay" "delay" "start" "from" "minimum" "interval" "retry_delay" "retry_interval" "restart_delay" "restart_sec" "min_backoff" "backoff_min" "initial_backoff" "base_backoff" "default_retry_delay" "retry_wait" "wait_fixed" "min_wait";
+        "max": "cap" "limit" "ceiling" "max_delay" "max_interval" "maximum" "max_backoff" "up_to" "upper" "backoff_max" "retry_backoff_max" "max_wait" "max_retry_delay" "max_retry_interval" "maximum_interval" "retry_max_delay";
+        "factor": "multiplier" "exponent" "rate" "growth" "coefficient" "exp" "ratio" "backoff_factor" "backoff_multiplier" "backoff_coefficient" "retry_factor";
+        "jitter": "randomize" "random" "randomization" "randomization_factor" "randomness" "spread" "retry_jitter" "backoff_jitter" "with_jitter";
         "reset_after": "reset" "reset_timeout" "reset_period" "healthy_after" "min_uptime" "stable_after" "min_up_time";
     }
     "limit" {
@@ -148,6 +150,21 @@ pub(crate) fn ours(lists: &'static [&'static str], written: &str) -> impl Iterat
     let written = snake_case(written);
     let is_meant = move |list: &str, theirs: &[&str]| lists.contains(&list) && theirs.contains(&&*written);
     WORDS.iter().filter(move |(list, _, theirs)| is_meant(list, theirs)).map(|(_, ours, _)| *ours)
+}
+
+/// Returns the option that has the word, if no other has it.
+pub(crate) fn option_of_word(word: &str) -> Option<&'static str> {
+    let mut options =
+        WORDS.iter().filter(|(list, ours, _)| list.starts_with('`') && *ours == word).map(|(list, ..)| list);
+    let option = options.next().filter(|_| options.next().is_none())?.trim_matches('`');
+    (!["backoff", "signals"].contains(&option)).then_some(option)
+}
+
+/// Returns `true` if the option has the word, or another one for it.
+pub(crate) fn is_word_of(option: &str, word: &str) -> bool {
+    WORDS.iter().any(|(list, ours, theirs)| {
+        list.trim_matches('`') == option && list.starts_with('`') && (*ours == word || theirs.contains(&word))
+    })
 }
 
 /// Returns the word without a unit after it: `interval` for `intervalMs` and `interval_seconds`.

@@ -98,6 +98,18 @@ pub(crate) fn is_associated(function: &Ident) -> bool {
     source.is_some_and(|source| place.scope(source).is_some_and(|scope| source.is_of_methods(scope)))
 }
 
+/// Returns `true` if the function certainly stands in no braces. The file is read, so this is for a mistake that is suspected.
+pub(crate) fn is_at_root(function: &Ident) -> bool {
+    let Some(place) = Place::of(function) else { return false };
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.source(&place.file).is_some_and(|source| place.scope(source) == Some(Scope::ROOT))
+}
+
+/// Returns `true` if the function is certainly in a file of that name.
+pub(crate) fn is_in_file(function: &Ident, name: &str) -> bool {
+    file_of(function).is_some_and(|file| file.ends_with(name))
+}
+
 /// Adds the place, and returns `true` if another in its file is in the same scope.
 fn is_repeated(place: &Place, places: &mut Vec<Place>, sources: &mut HashMap<PathBuf, Option<Source>>) -> bool {
     let is_here = |other: &&Place| (other.line, other.column) == (place.line, place.column) && other.file == place.file;

@@ -59,7 +59,10 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         });
     }
     if let Some(meant) = from_clock(text) {
-        return Err(format!("\"{text}\" is a time of day: write \"{}\"", display(meant)));
+        return Err(meant);
+    }
+    if let Some(message) = in_other_notation(text) {
+        return Err(message);
     }
     if text.starts_with('-') {
         return Err(format!("\"{text}\" is negative: a duration is zero or more"));
@@ -118,17 +121,55 @@ fn not_a_duration(text: &str) -> String {
     format!("\"{text}\" is not a duration: write for example \"10s\", \"250ms\" or \"1h30m\"")
 }
 
-/// Returns the duration of `hh:mm:ss` or `mm:ss`.
-fn from_clock(text: &str) -> Option<Duration> {
+/// Returns the message for `hh:mm:ss`, and for two numbers, which can be either of two durations.
+fn from_clock(text: &str) -> Option<String> {
     let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let seconds = match *parts {
-        [minutes, seconds] => minutes.checked_mul(60)?.checked_add(seconds)?,
-        [hours, minutes, seconds] => {
-            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)?
+    let shown = |seconds: u64| display(Duration::from_secs(seconds));
+    match *parts {
+        [first, second] => {
+            let short = first.checked_mul(60)?.checked_add(second)?;
+            let long = short.checked_mul(60)?;
+            Some(format!("\"{text}\" has no units: write \"{}\" or \"{}\"", shown(short), shown(long)))
         }
-        _ => return None,
-    };
-    Some(Duration::from_secs(seconds))
+        [hours, minutes, seconds] => {
+            let all = hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)?;
+            Some(format!("\"{text}\" is a time of day: write \"{}\"", shown(all)))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the message for numbers in the notation of others: `1_000ms`, `1,5s`, `+5s` and `.5s`, and for `PT1M30S`.
+fn in_other_notation(text: &str) -> Option<String> {
+    let of = |meant: &str| parse(meant).is_ok().then(|| format!("\"{meant}\""));
+    if let Some(mark) = text.chars().find(|c| matches!(c, '_' | '\'')) {
+        return Some(format!("\"{text}\" has a `{mark}` in a number: write {}", of(&text.replace(['_', '\''], ""))?));
+    }
+    if let Some((before, after)) = text.split_once(',') {
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let is_number = before.ends_with(|last: char| last.is_ascii_digit()) && digits > 0;
+        if !is_number {
+            return Some(format!("\"{text}\" has a `,` in it: write {}", of(&text.replace(',', ""))?));
+        }
+        let point = of(&text.replace(',', "."));
+        // `1,000` can be either.
+        let none = of(&text.replace(',', "")).filter(|_| digits == 3);
+        return match (none, point) {
+            (Some(none), Some(point)) => Some(format!("\"{text}\" has a `,` in a number: write {none} or {point}")),
+            (one, other) => Some(format!("\"{text}\" has a `,` in a number: write {}", one.or(other)?)),
+        };
+    }
+    if let Some(rest) = text.strip_prefix('+').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+        return Some(format!("\"{text}\" has a sign: write {}", of(rest)?));
+    }
+    if text.starts_with('.') {
+        return Some(format!("\"{text}\" has no digit before the point: write {}", of(&format!("0{text}"))?));
+    }
+    let period = text.strip_prefix('P')?;
+    let (date, time) = period.split_once('T').unwrap_or((period, ""));
+    // A month and a year have no length.
+    let ours = (!date.contains(['M', 'Y'])).then(|| format!("{date}{time}").to_lowercase())?;
+    Some(format!("\"{text}\" is in the notation of ISO 8601: write {}", of(&ours)?))
 }
 
 /// Splits off the longest prefix of characters that `belongs` accepts.

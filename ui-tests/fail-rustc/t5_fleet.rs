@@ -2,7 +2,7 @@
 
 use taskvisor::prelude::*;
 
-#[task(singleton = 5 + 5, standby = Some(1), overrun = 1 + 1)]
+#[task(singleton = 5 + 5, standby = 1 + 2, overrun = 1 + 1)]
 async fn ledger() {}
 
 #[task]

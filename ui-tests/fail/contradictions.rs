@@ -103,6 +103,16 @@ async fn none_to_ask_for() -> Result<(), String> {
     Ok(())
 }
 
+#[task(timeout = "5s", watchdog = "10s")]
+async fn never_silent(ctx: TaskContext) {
+    ctx.heartbeat();
+}
+
+#[task(timeout = "10s", watchdog = "10s")]
+async fn may_be_silent(ctx: TaskContext) {
+    ctx.heartbeat();
+}
+
 #[task(retry_if = is_transient)]
 async fn cannot_fail() {}
 

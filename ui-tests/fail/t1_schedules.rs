@@ -102,7 +102,8 @@ fn main() {
         defaults(zone = "", cron = "@daily", missed = "skip", late = "1h", last_run = None),
         tasks = [
             // What is missing here may be in `#[task]`.
-            task(right {}, zone = "Europe/Berlin", missed = "skip", late = "1h", last_run = None),
+            task(right {}, zone = "Europe/Berlin", missed = "skip", late = "59s", last_run = None),
+            zero = task(right {}, missed = skip, late = "61s"),
             one = task(right {}, cron = "60 * * * *", late = "999ms", last_run = "2026-01-01"),
             two = task(right {}, cron = "@daily", restart = "never", last_run),
             three = task(right {}, cron = "@daily", every = "1h", ready = "completed", last_run = 5),

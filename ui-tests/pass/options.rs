@@ -77,7 +77,7 @@ async fn shifted() {}
     zone = "Europe/Berlin",
     splay = "10m",
     missed = "skip",
-    late = "1h",
+    late = "45s",
 )]
 async fn nightly() {}
 
@@ -127,7 +127,7 @@ fn blocked(threads: Arc<Mutex<Vec<ThreadId>>>) {
     threads.lock().unwrap().push(thread::current().id());
 }
 
-#[task(restart = "always", every = "1h", singleton, missed = "skip", late = "1h", ticks = "at_least_once")]
+#[task(restart = "always", every = "1h", singleton, missed = "skip", late = "45s", ticks = "at_least_once")]
 async fn once() {}
 
 #[task(singleton = "key", standby = "not_ready", overrun = "abort")]
@@ -296,9 +296,9 @@ async fn main() {
     let scheduled = |name, schedule| {
         base(name).with_restart(RestartPolicy::Always { interval: None }).with_schedule(schedule)
     };
-    let hour = Duration::from_secs(3600);
+    let (hour, late) = (Duration::from_secs(3600), Duration::from_secs(45));
     let schedule = Schedule::cron("30 2 * * mon-fri").zone("Europe/Berlin").splay(hour / 6);
-    assert_same(&nightly::spec(), &scheduled("nightly", schedule.missed(Missed::Skip).late(hour)));
+    assert_same(&nightly::spec(), &scheduled("nightly", schedule.missed(Missed::Skip).late(late)));
     let schedule = Schedule::cron("@daily").zone("Asia/Tokyo").missed(Missed::Once).late(POLL);
     assert_same(&by_expressions {}.into(), &scheduled("by_expressions", schedule));
     assert_same(&monthly::spec(), &scheduled("monthly", Schedule::cron("0 8 1,L * *").missed(Missed::Once)).with_ready(Ready::Start));
@@ -307,7 +307,7 @@ async fn main() {
         .with_every(hour)
         .with_singleton()
         .with_missed(Missed::Skip)
-        .with_late(hour)
+        .with_late(late)
         .with_ticks(Ticks::AtLeastOnce);
     assert_same(&once::spec(), &hourly);
     let owner = base("owner").with_singleton_key("key").with_standby(Standby::NotReady).with_overrun(Overrun::Abort);

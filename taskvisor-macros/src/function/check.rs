@@ -7,40 +7,33 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Safety, Sign
 
 use super::{Field, Kind, types};
 use crate::errors::Errors;
-use crate::path::hygienic;
+use crate::path::{self, hygienic};
 use crate::twice;
 
-/// Reports invalid qualifiers before `fn`.
-pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, errors: &mut Errors) {
+/// Returns `true` for invalid qualifiers before `fn`, and reports the first: what to write has none of them.
+pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, errors: &mut Errors) -> bool {
     let noun = kind.noun();
-    let refuse = |at: &dyn ToTokens, what: &str, errors: &mut Errors| {
-        let at = at.to_token_stream();
-        errors.push(&at, format!("a {noun} cannot be {what}: write `{form} {}`", signature.ident));
+    let (at, what) = match (&signature.constness, &signature.safety, &signature.abi) {
+        (Some(token), ..) => (token.to_token_stream(), "`const`"),
+        (_, Safety::Unsafe(token), _) => (token.to_token_stream(), "`unsafe`"),
+        (.., Some(abi)) => (abi.to_token_stream(), "`extern`"),
+        _ => {
+            let Some(variadic) = &signature.variadic else { return false };
+            errors.push(variadic, format!("a {noun} has one value for each argument: take a `Vec` in place of `...`"));
+            return false;
+        }
     };
-    if let Some(token) = &signature.constness {
-        refuse(token, "`const`", errors);
-    }
-    if let Safety::Unsafe(token) = &signature.safety {
-        refuse(token, "`unsafe`", errors);
-    }
-    if let Some(abi) = &signature.abi {
-        refuse(abi, "`extern`", errors);
-    }
-    if let Some(variadic) = &signature.variadic {
-        errors.push(variadic, format!("a {noun} cannot be variadic"));
-    }
+    errors.push(&at, format!("a {noun} cannot be {what}: write `{form} {}`", signature.ident));
+    true
 }
 
 /// Returns `true` if no other attribute follows that also transforms the function: one of this crate, or one that starts
 /// a runtime.
 pub(crate) fn check_alone(attributes: &[Attribute], errors: &mut Errors) -> bool {
     const OURS: [&str; 3] = ["task", "subscriber", "supervisor"];
-    let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.clone());
-    let runs = |attribute: &&Attribute| {
-        attribute.path().segments.len() > 1 && last(attribute).is_some_and(|name| name == "main" || name == "test")
-    };
-    if let Some(other) = attributes.iter().find(runs) {
-        let name = crate::path::text(other.path());
+    if let Some(other) = attributes.iter().find(|attribute| starts_runtime(attribute)) {
+        // `#[tokio::test]` above leaves the path of another attribute.
+        let name = if other.path().leading_colon.is_some() { "test".to_owned() } else { path::text(other.path()) };
         let message = format!(
             "`#[{name}]` is for a function that starts a runtime, and this one runs on that of the supervisor: leave it out"
         );
@@ -54,9 +47,18 @@ pub(crate) fn check_alone(attributes: &[Attribute], errors: &mut Errors) -> bool
     false
 }
 
+/// Returns `true` for `#[tokio::main]` and the like.
+pub(super) fn starts_runtime(attribute: &Attribute) -> bool {
+    attribute.path().segments.len() > 1 && last(attribute).is_some_and(|name| name == "main" || name == "test")
+}
+
+fn last(attribute: &Attribute) -> Option<Ident> {
+    attribute.path().segments.last().map(|segment| segment.ident.clone())
+}
+
 /// Reports a function that is not `async`.
 pub(crate) fn check_async(signature: &Signature, kind: Kind, errors: &mut Errors) {
-    if signature.asyncness.is_none() && signature.constness.is_none() {
+    if !check_qualifiers(signature, kind, "async fn", errors) && signature.asyncness.is_none() {
         let message = format!("a {} is asynchronous: write `async fn {}`", kind.noun(), signature.ident);
         errors.push(&signature.fn_token, message);
     }
@@ -106,8 +108,13 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
 /// Returns `true` if the function is free, as far as it shows itself. Methods and other functions of an `impl` are refused.
 pub(crate) fn check_free(signature: &Signature, body: &TokenStream, noun: &str, errors: &mut Errors) -> bool {
     if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
-        errors
-            .push(&receiver.self_token, format!("a {noun} is a free function: {}", instead_of_method(signature, noun)));
+        let message = if twice::is_at_root(&signature.ident) {
+            "only a function of an `impl` has a `self`: take an argument in its place, as in `this: Arc<Type>`"
+                .to_owned()
+        } else {
+            format!("a {noun} is a free function: {}", instead_of_method(signature, noun))
+        };
+        errors.push(&receiver.self_token, message);
         return false;
     }
     let found = types::find_word(signature.to_token_stream(), "Self").or_else(|| find_self(body.clone()));
@@ -232,7 +239,7 @@ pub(crate) fn read_field(
     let is_storable = check_type(&argument.ty, kind, errors);
     check_attributes(argument, kind, errors);
     let docs = argument.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
-    let is_kept = is_storable && !is_generic;
+    let is_kept = is_storable && !is_generic && !types::is_inferred(&argument.ty);
     let ty = if is_kept { Some((*argument.ty).clone()) } else { types::with_static(&argument.ty) };
     let bound = (!is_plain(&argument.pat)).then(|| bound_by(&argument.pat));
     Field { name, ty: ty.filter(|_| bound.is_none()), docs, bound }

@@ -3,7 +3,9 @@
 
 mod check;
 mod fallback;
+mod main;
 mod parse;
+mod refused;
 mod types;
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream};
@@ -17,8 +19,8 @@ pub(crate) use self::check::{
     read_field,
 };
 pub(crate) use self::fallback::Fallback;
-pub(crate) use self::parse::not_a_function;
-pub(crate) use self::types::{find_word, is_context, last_ident};
+pub(crate) use self::parse::{is_told, not_a_function};
+pub(crate) use self::types::{find_word, is_context, is_inferred, last_ident};
 use crate::path::{self, defining, hygienic, located};
 use crate::reader::{Given, Value};
 use crate::twice::Twice;
@@ -55,22 +57,6 @@ impl Function {
         let mut name = self.struct_name.as_ref().unwrap_or(&self.signature.ident).clone();
         name.set_span(defining(name.span()));
         name
-    }
-
-    /// Returns the function beside an error, with types that the compiler accepts in place of those that were refused: it
-    /// would report them again.
-    pub(crate) fn to_refused_tokens(&self) -> TokenStream {
-        let mut signature = self.signature.clone();
-        for argument in &mut signature.inputs {
-            if let FnArg::Typed(argument) = argument {
-                types::accepted(&mut argument.ty);
-            }
-        }
-        // The compiler would report each `.await` as well.
-        if signature.asyncness.is_none() && signature.constness.is_none() && check::awaits(self.body.clone()) {
-            signature.asyncness = Some(Token![async](hygienic(signature.fn_token.span)));
-        }
-        self.to_tokens_with(signature)
     }
 
     /// Returns the function whose name, or that of its struct, is taken. The compiler reports that name, and would report
@@ -182,12 +168,12 @@ impl Function {
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend(self.to_tokens_with(self.signature.clone()));
+        tokens.extend(self.to_tokens_with(self.signature.clone(), self.body.clone()));
     }
 }
 
 impl Function {
-    fn to_tokens_with(&self, mut signature: Signature) -> TokenStream {
+    fn to_tokens_with(&self, mut signature: Signature, body: TokenStream) -> TokenStream {
         let mut tokens = TokenStream::new();
         // The macro requires `async`, or owned arguments.
         tokens.extend(if self.signature.asyncness.is_some() {
@@ -205,7 +191,7 @@ impl Function {
             }
         }
         signature.to_tokens(&mut tokens);
-        self.body.to_tokens(&mut tokens);
+        tokens.extend(body);
         tokens
     }
 }

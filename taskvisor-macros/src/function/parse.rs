@@ -32,12 +32,23 @@ impl Parse for Function {
 
 /// Returns the error for an item that is not a function with a body; `expected` describes the valid item.
 pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, expected: &str) -> syn::Error {
-    let is_function = item.clone().into_iter().any(|tree| match tree {
-        TokenTree::Ident(word) => word == "fn",
-        _ => false,
-    });
-    if is_function {
+    if item.clone().into_iter().any(|tree| is_word(&tree, "fn")) {
         return error;
     }
     syn::Error::new_spanned(item, expected)
+}
+
+/// Returns `true` for what the compiler reports before it calls the macro: an argument without a type or with a default, a
+/// late `self`, and `unsafe async`.
+pub(crate) fn is_told(item: &TokenStream, error: &syn::Error) -> bool {
+    let trees: Vec<TokenTree> = item.clone().into_iter().collect();
+    let is_swapped =
+        |pair: &[TokenTree]| matches!(pair, [first, second] if is_word(first, "unsafe") && is_word(second, "async"));
+    let is_function = trees.iter().any(|tree| is_word(tree, "fn"));
+    let of_arguments = ["expected `:`", "expected `,`", "unexpected method receiver"];
+    is_function && (of_arguments.contains(&&*error.to_string()) || trees.windows(2).any(is_swapped))
+}
+
+fn is_word(tree: &TokenTree, expected: &str) -> bool {
+    matches!(tree, TokenTree::Ident(word) if word == expected)
 }

@@ -16,6 +16,25 @@ pub(crate) fn is_context(ty: &Type) -> bool {
     matches!(last_ident(ty).as_deref(), Some("TaskContext" | "CancellationToken"))
 }
 
+/// Returns `true` for a type with a `_` in it, which the compiler reports in the function itself.
+pub(crate) fn is_inferred(ty: &Type) -> bool {
+    match ty {
+        Type::Infer(_) => true,
+        Type::Array(array) => is_inferred(&array.elem),
+        Type::Group(group) => is_inferred(&group.elem),
+        Type::Paren(paren) => is_inferred(&paren.elem),
+        Type::Reference(reference) => is_inferred(&reference.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().any(is_inferred),
+        Type::Path(path) => path.path.segments.iter().any(|segment| match &segment.arguments {
+            PathArguments::AngleBracketed(list) => {
+                list.args.iter().any(|argument| matches!(argument, GenericArgument::Type(ty) if is_inferred(ty)))
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
 /// Returns the reasons why the type cannot be stored in a field: the tokens, and a valid alternative.
 pub(super) fn problems(ty: &Type, kind: Kind) -> Vec<(TokenStream, String)> {
     let mut problems = Problems { kind, found: Vec::new() };

@@ -40,6 +40,7 @@ impl Options {
             }
         }
         self.check_zeros(place, errors);
+        self.check_watchdog(place, errors);
         if let Some(backoff) = &self.backoff {
             backoff.check(errors);
         }
@@ -220,6 +221,23 @@ impl Options {
         let limit = self.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref());
         if let (Some(limit), Some((0, _))) = (limit, self.max_retries.as_ref().and_then(Given::known)) {
             errors.push(limit, "`limit` has no effect with `max_retries = 0`: nothing is retried");
+        }
+    }
+
+    /// An attempt ends by its timeout before a longer silence is over. A task can have another timeout than the defaults.
+    fn check_watchdog(&self, place: Place, errors: &mut Errors) {
+        let given = |given: &Option<Given<Duration>>| given.as_ref().and_then(Given::known).map(|(time, _)| *time);
+        let (Some(watchdog), Some(timeout)) = (self.watchdog.as_ref().and_then(Given::known), given(&self.timeout))
+        else {
+            return;
+        };
+        if place != Place::Defaults && *watchdog.0 > timeout && !timeout.is_zero() {
+            let [silence, timeout] = [*watchdog.0, timeout].map(duration::display);
+            let message = format!(
+                "`watchdog` ({silence}) has no effect beside a shorter `timeout` ({timeout}), which ends each attempt \
+                 before: write less, or leave it out"
+            );
+            errors.push(watchdog.1, message);
         }
     }
 

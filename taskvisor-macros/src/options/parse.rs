@@ -118,6 +118,15 @@ const OF_ARGUMENTS: &Misplaced = &[
 const ARGUMENT: &str =
     "what a task uses are arguments of its function, which its entry gives as fields, as in `ping { client }`";
 
+/// What is about jobs, of which many can arrive at a time.
+const OF_JOBS: &Misplaced = &[
+    (
+        "concurrency_policy",
+        "attempts of a task never overlap, and what arrives while one runs is for a slot, as in `slot(deploy, admission = \"queue\")`",
+    ),
+    ("rate_limit", "the jobs of a slot have one, as in `slot(deploy, rate = \"10/1m\")`"),
+];
+
 /// Options about the function.
 pub(crate) const OF_FUNCTION: &Misplaced = &[
     ("blocking", "it is an option of `#[task]`, for a function that is not async"),
@@ -179,7 +188,18 @@ impl Place {
         let elsewhere = self.elsewhere();
         let misplaced = [
             misplaced,
-            &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, OF_FLEET, OF_ARGUMENTS, &elsewhere, OF_FUNCTION],
+            &[
+                IN_BACKOFF,
+                IN_SUPERVISE,
+                IN_GROUP,
+                IN_ORDER,
+                IN_LIMIT,
+                OF_FLEET,
+                OF_ARGUMENTS,
+                OF_JOBS,
+                &elsewhere,
+                OF_FUNCTION,
+            ],
         ]
         .concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);

@@ -14,7 +14,7 @@ use super::{Options, Place, Ready, Restart};
 use crate::argument::{Form, peel};
 use crate::duration;
 use crate::errors::Errors;
-use crate::reader::{Given, Purpose, Reader, Value, Words};
+use crate::reader::{Given, Purpose, Reader, Value, Words, elements};
 
 /// `true` if the feature `cron` is on.
 pub(super) const ENABLED: bool = cfg!(feature = "cron");
@@ -24,6 +24,9 @@ pub(super) const KEYS: [&str; 5] = ["cron", "zone", "missed", "late", "last_run"
 
 /// The shortest `late`.
 const SHORTEST: Duration = Duration::from_secs(1);
+
+/// How late a run of a pattern is on time at most, as in the runtime.
+const ON_TIME: Duration = Duration::from_secs(60);
 
 /// `key = ".."`, or an expression.
 pub(crate) type Cron = Option<Given<Pattern>>;
@@ -127,6 +130,13 @@ impl Held for LastRun {
 
 /// Reports every error of the pattern. Places within a literal are not available to macros.
 fn read_pattern(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<Pattern> {
+    if elements(expr).len() > 1 {
+        let message = format!(
+            "`{key}` is one pattern: put its times in one, as in `{key} = \"0 9,17 * * *\"`, or write a task for each"
+        );
+        reader.errors.push(expr, message);
+        return Value::Refused;
+    }
     reader.text_like("30 2 * * *", key, expr).and_then(|text, at| match cron::Pattern::parse(&text.value()) {
         Ok(_) => Some(Pattern(text)),
         Err(errors) => {
@@ -191,6 +201,9 @@ impl Options {
                 errors.push(at, format!("`late` is {late}, and must be at least 1s: leave it out for no limit"));
             }
         }
+        if cron.is_some() || !self.is_whole(place) || self.can_miss_ticks() {
+            self.check_late(place, errors);
+        }
         match cron {
             Some(cron) => self.check_beside_cron(cron, place, errors),
             None if self.is_whole(place) => {
@@ -222,6 +235,20 @@ impl Options {
                 }
             }
             None => {}
+        }
+    }
+
+    /// A run that is skipped may be as late as one that is on time. A task can have another word than the defaults.
+    fn check_late(&self, place: Place, errors: &mut Errors) {
+        let is_skipped = self.missed.as_ref().and_then(Given::known).is_some_and(|(word, _)| *word == Missed::Skip);
+        let Some((late, at)) = self.late.as_ref().and_then(Given::known).filter(|_| is_skipped) else { return };
+        if place != Place::Defaults && *late > ON_TIME {
+            let [late, on_time] = [*late, ON_TIME].map(duration::display);
+            let message = format!(
+                "`late` ({late}) has no effect with `missed = \"skip\"`, which skips each run that is later than \
+                 {on_time}: write less, or leave it out"
+            );
+            errors.push(at, message);
         }
     }
 

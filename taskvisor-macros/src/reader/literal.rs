@@ -6,6 +6,7 @@ use std::str::FromStr;
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{BinOp, Expr, ExprLit, Lit, UnOp};
+use taskvisor_parse::cron;
 
 use super::Words;
 use crate::argument::{self, Form, as_ident, peel};
@@ -121,6 +122,29 @@ pub(super) fn unquoted_duration(key: &Ident, digits: &str, suffix: &str) -> Stri
         format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{digits}{unit}\"` for {name}")
     } else {
         format!("a duration stands in quotes: `{key} = \"{digits}{suffix}\"`")
+    }
+}
+
+/// Returns the message for a text that is no duration: `error`, or what was meant by a word or a pattern.
+pub(super) fn no_duration(key: &Ident, text: &str, error: String) -> String {
+    const NONE: [&str; 9] = ["none", "off", "never", "no", "forever", "infinity", "infinite", "unlimited", "disabled"];
+    let word = text.trim().to_lowercase();
+    if NONE.contains(&&*word) {
+        match &*key.to_string() {
+            "timeout" | "watchdog" | "initial_delay" | "interval" | "splay" | "late" => {
+                return format!("`{key}` is a duration: leave it out for none");
+            }
+            "stop_timeout" => {
+                return format!("`{key}` is a duration: leave it out, and a stop may take as long as `grace`");
+            }
+            _ => {}
+        }
+    }
+    let nickname = format!("@{word}");
+    let pattern = [text, &nickname].into_iter().find(|pattern| cron::Pattern::parse(pattern).is_ok());
+    match pattern.filter(|_| key == "every" || key == "interval") {
+        Some(pattern) => format!("`{key}` is a duration: write `cron = {pattern:?}` in place of it"),
+        None => error,
     }
 }
 

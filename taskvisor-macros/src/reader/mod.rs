@@ -1,6 +1,7 @@
 //! The state of reading one invocation: its errors, and the user's expressions in the written order.
 
 mod literal;
+mod shape;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,9 +14,12 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use self::literal::{
-    Literal, computed, dashed, is_told, literal, not_a_list, real, unquoted_duration, whole, word_with_list,
+    Literal, computed, dashed, is_told, literal, no_duration, not_a_list, real, unquoted_duration, whole,
+    word_with_list,
 };
-use crate::argument::{self, Form, as_ident, peel};
+pub(crate) use self::shape::{elements, is_no_value};
+use self::shape::{first_text, instead_of_option, no_value};
+use crate::argument::{as_ident, peel};
 use crate::echo::Echo;
 use crate::errors::Errors;
 use crate::options::Choice;
@@ -200,7 +204,7 @@ impl Reader {
 
     pub(crate) fn duration(&mut self, key: &Ident, expr: &Expr) -> Value<Duration> {
         let read = |literal: &Lit| match literal {
-            Lit::Str(text) => duration::parse(&text.value()),
+            Lit::Str(text) => duration::parse(&text.value()).map_err(|error| no_duration(key, &text.value(), error)),
             Lit::Int(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
             Lit::Float(number) => {
                 // A duration has no exponent.
@@ -215,7 +219,7 @@ impl Reader {
             self.errors.push(expr, message);
             return Value::Refused;
         }
-        self.value(Purpose::Duration, expr, read, negative)
+        self.value(key, Purpose::Duration, expr, read, negative)
     }
 
     /// Reads a duration that can also be `None`, which is zero.
@@ -229,40 +233,19 @@ impl Reader {
     pub(crate) fn u32(&mut self, key: &Ident, expr: &Expr) -> Value<u32> {
         let read = |literal: &Lit| whole(key, literal, "u32", &u32::MAX);
         let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
-        if self.refuse_option(key, expr) {
-            return Value::Refused;
-        }
-        self.value(Purpose::U32, expr, read, negative)
+        self.value(key, Purpose::U32, expr, read, negative)
     }
 
     pub(crate) fn usize(&mut self, key: &Ident, expr: &Expr) -> Value<usize> {
         let read = |literal: &Lit| whole(key, literal, "usize", &usize::MAX);
         let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
-        if self.refuse_option(key, expr) {
-            return Value::Refused;
-        }
-        self.value(Purpose::Usize, expr, read, negative)
-    }
-
-    /// Returns `true` for `None` and `Some(..)` in place of a number, and reports it.
-    fn refuse_option(&mut self, key: &Ident, expr: &Expr) -> bool {
-        let message = match argument::form(expr) {
-            Some((word, Form::Word)) if word == "None" => {
-                format!("`{key}` is a number: leave it out, in place of `None`")
-            }
-            Some((word, Form::List(list))) if word == "Some" && list.len() == 1 => {
-                format!("`{key}` is a number: write `{key} = {}`, without `Some`", list.to_token_stream())
-            }
-            _ => return false,
-        };
-        self.errors.push(expr, message);
-        true
+        self.value(key, Purpose::Usize, expr, read, negative)
     }
 
     pub(crate) fn factor(&mut self, key: &Ident, expr: &Expr) -> Value<f64> {
         let read = |literal: &Lit| real(key, literal);
         let negative = |literal: &Lit| real(key, literal).map(|number| -number);
-        self.value(Purpose::Factor, expr, read, negative)
+        self.value(key, Purpose::Factor, expr, read, negative)
     }
 
     pub(crate) fn switch(&mut self, key: &Ident, expr: &Expr) -> Value<bool> {
@@ -271,7 +254,7 @@ impl Reader {
             Lit::Bool(switch) => Ok(switch.value),
             other => wrong(other),
         };
-        self.value(Purpose::Switch, expr, read, wrong)
+        self.value(key, Purpose::Switch, expr, read, wrong)
     }
 
     pub(crate) fn text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
@@ -280,18 +263,25 @@ impl Reader {
 
     /// Reads a string. The message for another literal has an example.
     pub(crate) fn text_like(&mut self, example: &str, key: &Ident, expr: &Expr) -> Value<LitStr> {
+        let first = first_text(expr);
+        let example = first.as_deref().unwrap_or(example);
         let wrong = |_: &Lit| Err(format!("`{key}` is a string: write `{key} = {example:?}`"));
         let read = |literal: &Lit| match literal {
             Lit::Str(text) => Ok(text.clone()),
             other => wrong(other),
         };
-        self.value(Purpose::Text, expr, read, wrong)
+        self.value(key, Purpose::Text, expr, read, wrong)
     }
 
     /// Reads a string that must be known at compile time.
     pub(crate) fn constant_text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
         match literal(expr) {
-            None if !self.is_unreadable(expr) => Value::Constant(expr.to_token_stream()),
+            None if !self.is_unreadable(expr)
+                && !is_no_value(expr)
+                && instead_of_option(key, expr, Purpose::Text).is_none() =>
+            {
+                Value::Constant(expr.to_token_stream())
+            }
             _ => self.text(key, expr),
         }
     }
@@ -304,7 +294,7 @@ impl Reader {
         let (written, is_quoted) = match peel(expr) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.value(), true),
             Expr::Lit(literal) if is_told(&literal.lit) => return Value::Refused,
-            Expr::Lit(_) => {
+            value if matches!(value, Expr::Lit(_)) || is_no_value(value) => {
                 self.errors.push(expr, format!("`{key}` is {}", words.expected()));
                 return Value::Refused;
             }
@@ -356,6 +346,7 @@ impl Reader {
     /// Reads a literal, or `-literal` by `negative`; any other expression is bound.
     fn value<T>(
         &mut self,
+        key: &Ident,
         purpose: Purpose,
         expr: &Expr,
         read: impl Fn(&Lit) -> Result<T, String>,
@@ -368,7 +359,11 @@ impl Reader {
             Some(Literal::Plain(literal)) if is_told(literal) => return Value::Refused,
             Some(Literal::Plain(literal)) => read(literal),
             Some(Literal::Negative(literal)) => negative(literal),
-            None => return Value::Bound(self.bind(purpose, expr)),
+            None => match instead_of_option(key, expr, purpose) {
+                Some(message) => Err(message),
+                None if is_no_value(expr) => read(&no_value()),
+                None => return Value::Bound(self.bind(purpose, expr)),
+            },
         };
         match result {
             Ok(value) => Value::Known(value, expr.to_token_stream()),

@@ -20,7 +20,6 @@ pub(super) fn check_options(options: &Options, errors: &mut Errors) {
 /// Reports every error of the function, and returns the shape of its struct.
 pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
-    function::check_qualifiers(signature, Kind::Subscriber, "async fn", errors);
     function::check_async(signature, Kind::Subscriber, errors);
     let is_generic = function::check_generics(signature, Kind::Subscriber, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Subscriber.noun(), errors);
@@ -36,6 +35,7 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     // The event, if it is there and not the first.
     let late = arguments.clone().position(is_event).filter(|position| *position > 0);
     for (position, argument) in arguments.enumerate() {
+        shape.is_refused |= function::is_inferred(&argument.ty);
         if late == Some(position) {
             errors.push(argument, "the event comes first: make `event: &Event` the first argument");
             continue;

@@ -11,7 +11,8 @@ use proc_macro2::TokenStream;
 use syn::{LitStr, Path, Type};
 
 use crate::argument;
-use crate::function::{self, Field, Function};
+use crate::errors::Errors;
+use crate::function::{self, Field, Function, Kind};
 use crate::reader::{Given, Reader};
 use crate::twice;
 
@@ -30,12 +31,20 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
+        Err(error) if function::is_told(&item, &error) => {
+            return [item, reader.errors.to_compile_errors()].into_iter().collect();
+        }
         Err(error) => {
             let expected = "`#[subscriber]` stands on an `async fn`";
             reader.errors.push_error(function::not_a_function(&item, error, expected));
             return [item, reader.errors.to_compile_errors()].into_iter().collect();
         }
     };
+    if function.check_main(Kind::Subscriber, &mut reader.errors) {
+        let shape = check::check(&function, &mut Errors::default());
+        let fallback = fallback::expand(&function, &shape, &options, &reader.bindings);
+        return [function.into_main_tokens(), fallback, reader.errors.to_compile_errors()].into_iter().collect();
+    }
     if !function::check_alone(&function.attributes, &mut reader.errors) {
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
@@ -48,7 +57,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
         return expand::expand(&function, event, &shape.state, &options, &reader.bindings);
     }
     let mut tokens = function.to_refused_tokens();
-    if shape.is_free {
+    if shape.is_free || function.has_stray_self() {
         tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
     }
     tokens.extend(reader.errors.to_compile_errors());

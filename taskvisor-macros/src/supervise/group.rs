@@ -201,6 +201,9 @@ pub(super) fn read(list: &List, refused: Option<usize>, reader: &mut Reader) -> 
     (kind, declared.options)
 }
 
+/// The options that can stand without a value.
+const FLAGS: [&str; 5] = ["critical", "significant", "paused", "readiness", "singleton"];
+
 /// Returns `true` for `tasks = ..` and `fresh = ..`.
 fn declares_members(argument: &Expr) -> bool {
     let Expr::Assign(assign) = peel(argument) else { return false };
@@ -209,7 +212,7 @@ fn declares_members(argument: &Expr) -> bool {
 
 /// Returns `true` for an expression at the start of the list that is a group: a call, a field, anything in parentheses, or
 /// a variable whose name is not like that of an option. If the group has no members beside it, the name of the variable
-/// only has to differ from that of each option.
+/// only has to differ from that of each option, and not to be like that of a flag.
 fn is_value(first: &Expr, is_alone: bool, reader: &Reader) -> bool {
     let is_like_an_option = |word: &Ident| {
         let (word, own) = (
@@ -223,8 +226,10 @@ fn is_value(first: &Expr, is_alone: bool, reader: &Reader) -> bool {
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
         let mut known = own.into_iter().chain(Place::all()).chain(misplaced);
-        let is_known =
-            if is_alone { known.any(|known| known == word) } else { suggest::closest(&word, known).is_some() };
+        let is_known = match is_alone {
+            true => known.any(|known| known == word) || suggest::closest(&word, FLAGS).is_some(),
+            false => suggest::closest(&word, known).is_some(),
+        };
         is_known || synonyms::ours(lists, &word).next().is_some()
     };
     match peel(first) {

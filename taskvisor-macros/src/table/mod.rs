@@ -14,7 +14,7 @@ use self::rows::Rows;
 use crate::argument::{self, Form, List, peel};
 use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
-use crate::unlisted;
+use crate::{meant, unlisted};
 
 /// The field that stores a value.
 type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
@@ -137,7 +137,13 @@ pub(crate) fn read<'a, T>(
 ) {
     let all = keys.iter().map(|key| key.row).collect();
     let mut rows = Rows::new(name, all, misplaced);
-    for argument in list {
+    let mut list = list.into_iter().peekable();
+    while let Some(argument) = list.next() {
+        if let Some((at, message)) = meant::with_point(argument, list.peek().copied()) {
+            reader.errors.push(at, message);
+            list.next();
+            continue;
+        }
         let found = rows.find(argument, reader);
         let meant = found.is_none().then(|| rows.meant(argument)).flatten();
         let is_meant = meant.is_some();

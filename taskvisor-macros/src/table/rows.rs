@@ -8,7 +8,7 @@ use syn::{Attribute, BinOp, Expr};
 use super::{KEY, Misplaced, Row};
 use crate::argument::{self, Form, as_ident, peel};
 use crate::reader::Reader;
-use crate::{suggest, synonyms, unlisted};
+use crate::{meant, suggest, synonyms, unlisted};
 
 /// The rows of a table, and the keys that the list has given already, each with whether it was a list.
 pub(super) struct Rows<'a> {
@@ -17,6 +17,7 @@ pub(super) struct Rows<'a> {
     all: Vec<Row>,
     misplaced: &'a [&'a Misplaced],
     seen: Vec<(Ident, bool)>,
+    /// `true` after a value without its key. Others are the same mistake, as in `backoff("1s", "10s")`.
     has_literal: bool,
 }
 
@@ -77,7 +78,7 @@ impl<'m> Rows<'m> {
                 // `task[ping {}]`
                 Expr::Index(index) if as_ident(&index.expr).is_some_and(|key| self.list_of(&key).is_some()) => {
                     let key = index.expr.to_token_stream();
-                    reader.errors.push(&key, self.unknown(&key.to_string()));
+                    reader.errors.push(&key, self.unknown(&key.to_string(), &Form::Word));
                     return None;
                 }
                 // `tasks![ping {}]`
@@ -108,11 +109,12 @@ impl<'m> Rows<'m> {
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
             let is_entry = unlisted::is_entry(&form) && self.noun == KEY && self.instead_of(&key).is_none();
-            let message = match self.unknown(&key.unraw().to_string()) {
+            let written = key.unraw().to_string();
+            let message = match self.unknown(&written, &form) {
                 _ if is_entry => format!("`{key}` is no key: an entry stands in a list, as in `tasks = [{key} = ..]`"),
                 message => message,
             };
-            reader.errors.push(&key, with_word_of_value(message, &form));
+            reader.errors.push(&key, meant::with_value(message, &written, &form));
             return None;
         };
         let is_list = matches!(form, Form::List(_));
@@ -194,12 +196,18 @@ impl<'m> Rows<'m> {
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)
     }
 
-    fn unknown(&self, key: &str) -> String {
+    fn unknown(&self, key: &str, form: &Form<'_>) -> String {
         let noun = self.noun;
-        if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| *name == key) {
+        let snake_case = synonyms::snake_case(key);
+        let is_key = |name: &str| name == key || name == snake_case;
+        if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| is_key(name)) {
             return format!("`{key}` cannot be given here: {instead}");
         }
         let known = || self.all.iter().map(|row| row.name);
+        let of_value = meant::option_of_word(self.lists(), key, form);
+        if let Some((option, value)) = of_value.filter(|(option, _)| known().any(|known| known == *option)) {
+            return format!("unknown {noun} `{key}`: write `{option} = {value}`");
+        }
         if let Some(message) = self.in_our_words(key) {
             return message;
         }
@@ -223,11 +231,13 @@ impl<'m> Rows<'m> {
     /// Returns the message for a word of another library, or for the value of an option without the option.
     fn in_our_words(&self, key: &str) -> Option<String> {
         let noun = self.noun;
-        let lists: &'static [&'static str] =
-            if noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] };
+        let lists = self.lists();
         let known = |word: &str| self.all.iter().any(|row| row.name == word);
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
-        let write = |word: &str| Some(format!("unknown {noun} `{key}`: write `{word}`"));
+        let write = |word: &str| {
+            let word = if word == "backoff" { "backoff(first = .., max = ..)" } else { word };
+            Some(format!("unknown {noun} `{key}`: write `{word}`"))
+        };
         let word = synonyms::snake_case(key);
         if word != key && known(&word) {
             return write(&word);
@@ -256,6 +266,11 @@ impl<'m> Rows<'m> {
         Some(format!("unknown {noun} `{key}`: the word is `{ours}`, which cannot be given here: {instead}"))
     }
 
+    /// Returns the lists of synonyms that are searched here.
+    fn lists(&self) -> &'static [&'static str] {
+        if self.noun == "slot option" { &["slot"] } else { &["option", "`backoff`", "limit", "slot", "`signals`"] }
+    }
+
     fn article(&self) -> &'static str {
         match self.noun.chars().next() {
             Some('a' | 'e' | 'i' | 'o' | 'u') => "an",
@@ -269,22 +284,5 @@ fn shown(value: &Expr) -> String {
     match peel(value) {
         Expr::Array(_) => "[..]".to_owned(),
         value => value.to_token_stream().to_string(),
-    }
-}
-
-/// Returns the message with what to write for a value of Erlang, such as `shutdown = "brutal_kill"`.
-fn with_word_of_value(message: String, form: &Form<'_>) -> String {
-    let Form::Value(value) = form else { return message };
-    let word = value.to_token_stream().to_string();
-    let timeout = ["`stop_timeout`", "`grace`"].into_iter().find(|word| message.ends_with(word));
-    match (timeout, word.trim_matches('"')) {
-        (Some(timeout), "brutal_kill") => {
-            let key = timeout.trim_matches('`');
-            message.replace(timeout, &format!("`{key} = \"0s\"`"))
-        }
-        (Some("`stop_timeout`"), "infinity") => {
-            message.replace("write `stop_timeout`", "leave it out, and a stop may take as long as `grace`")
-        }
-        _ => message,
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
             }
             continue;
         }
+        shape.is_refused |= function::is_inferred(&argument.ty);
         // What is said of a method is said of all of it.
         let errors = if is_free { &mut *errors } else { &mut of_method };
         let field = function::read_field(position, argument, Kind::Task, is_generic, errors);
@@ -130,17 +131,30 @@ fn check_asyncness(function: &Function, options: &Options, errors: &mut Errors) 
     let chosen = chosen(options.blocking.as_ref());
     let blocking = options.blocking.as_ref().filter(|_| matches!(chosen, Some(Choice::On | Choice::Word)));
     let form = if blocking.is_some() { "fn" } else { "async fn" };
-    function::check_qualifiers(signature, Kind::Task, form, errors);
+    let is_qualified = function::check_qualifiers(signature, Kind::Task, form, errors);
     match (blocking, &signature.asyncness) {
         (Some(blocking), Some(_)) => {
             let message = "`blocking` is for a function that is not async, and runs on a thread of its own: leave out \
                            `blocking`, or `async`";
             errors.push(&blocking.key, message);
         }
-        (None, None) if signature.constness.is_none() && !options.blocking.as_ref().is_some_and(Given::is_refused) => {
+        (None, None) if !is_qualified && !options.blocking.as_ref().is_some_and(Given::is_refused) => {
             errors.push(&signature.fn_token, not_async(function));
         }
+        (None, Some(_)) => check_no_future(signature, errors),
         _ => {}
+    }
+}
+
+/// Checks that an `async fn` does not return a future as well.
+fn check_no_future(signature: &Signature, errors: &mut Errors) {
+    let ReturnType::Type(_, ty) = &signature.output else { return };
+    let wraps = |name: String| ["Pin", "Box"].contains(&&*name);
+    let is_future = matches!(**ty, Type::ImplTrait(_)) || function::last_ident(ty).is_some_and(wraps);
+    if let Some(output) = output_of_future(&signature.output).filter(|_| is_future) {
+        let (name, arguments) = (&signature.ident, if signature.inputs.is_empty() { "" } else { ".." });
+        let message = format!("an `async fn` is a future by itself: write `async fn {name}({arguments}){output}`");
+        errors.push(ty, message);
     }
 }
 

@@ -132,7 +132,7 @@ impl Generated<'_> {
             quote!(let _ = #clone;)
         });
         let function = &self.function.signature.ident;
-        let future = self.future(&context, &quote!(#function(#(#arguments),*)));
+        let future = self.future(&context, &quote_spanned!(span=> #function(#(#arguments),*)));
         let constant = self.function.own_name(self.options.name.as_ref(), private);
         let bindings = bindings::expand(self.bindings, private);
         let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
@@ -186,11 +186,10 @@ impl Generated<'_> {
         let private = located(&self.private, span);
         let convert = self.convert();
         let Some(blocking) = self.blocks_on() else {
-            let future = quote_spanned!(span=> #private::AttemptFuture::new(#call, #convert));
             // Costs more to compile, but the compiler does not report the same type again as captured by the future.
             let may_be_unsendable = self.fields().any(|(_, ty)| may_be_unsendable(&ty.to_token_stream()));
-            let future = if may_be_unsendable { quote_spanned!(span=> async move { #future.await }) } else { future };
-            return quote_spanned!(span=> #private::Box::pin(#future));
+            let call = if may_be_unsendable { quote_spanned!(span=> async move { #call.await }) } else { call.clone() };
+            return quote_spanned!(span=> #private::Attempt::attempt(#call, #convert));
         };
         let blocking = respanned(&blocking, span);
         let from_context = self.shape.context.as_ref().map(|ty| {

@@ -8,7 +8,8 @@ use proc_macro2::TokenStream;
 use syn::Type;
 
 use crate::argument;
-use crate::function::{self, Field, Function};
+use crate::errors::Errors;
+use crate::function::{self, Field, Function, Kind};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
 use crate::twice;
@@ -28,11 +29,19 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => Function { struct_name: options.struct_name.clone(), ..function },
+        Err(error) if function::is_told(&item, &error) => {
+            return [item, reader.errors.to_compile_errors()].into_iter().collect();
+        }
         Err(error) => {
             reader.errors.push_error(function::not_a_function(&item, error, "`#[task]` stands on an `async fn`"));
             return [item, reader.errors.to_compile_errors()].into_iter().collect();
         }
     };
+    if function.check_main(Kind::Task, &mut reader.errors) {
+        let shape = check::check(&function, &options, &mut Errors::default());
+        let fallback = fallback::expand(&function, &shape, &options, &reader.bindings);
+        return [function.into_main_tokens(), fallback, reader.errors.to_compile_errors()].into_iter().collect();
+    }
     if !function::check_alone(&function.attributes, &mut reader.errors) {
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
@@ -46,7 +55,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }
     let mut tokens = function.to_refused_tokens();
-    if shape.is_free {
+    if shape.is_free || function.has_stray_self() {
         tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
     }
     tokens.extend(reader.errors.to_compile_errors());

@@ -84,8 +84,17 @@ fn only_an_attribute_with_the_path_of_a_runtime_starts_one() {
 fn what_is_no_function_is_told_and_a_broken_function_has_the_error_of_the_parser() {
     let (_, errors) = task("", "struct Ping { number: u8 }");
     assert_eq!(errors, ["`#[task]` stands on an `async fn`"]);
-    let (_, errors) = task("", "async fn ping(number) {}");
+    let (_, errors) = task("", "async fn ping();");
     assert!(errors.len() == 1 && !errors[0].contains("stands on"), "{errors:?}");
+    // The compiler has told these before.
+    for function in [
+        "async fn ping(number) {}",
+        "async fn ping(n: u8 = 5) {}",
+        "fn ping(n: u8, self) {}",
+        "unsafe async fn ping() {}",
+    ] {
+        assert_eq!(task("", function).1, [""; 0], "{function}");
+    }
 }
 
 /// A borrow is found at each place of a type, also if the type comes from `macro_rules!`.
@@ -345,8 +354,7 @@ fn each_option_becomes_the_call_of_its_setter() {
         ("timeout = \"90s\"", ".with_timeout(p::Duration::from_secs(90))"),
         ("timeout = None", ".with_timeout(::core::time::Duration::ZERO)"),
         ("timeout = NEVER", ".with_timeout(value0)"),
-        // Only a timeout can be none: the compiler says so.
-        ("stop_timeout = None", ".with_stop_timeout(value0)"),
+        ("stop_timeout = NONE", ".with_stop_timeout(value0)"),
         ("metric_label = \"x\"", ".with_metric_label(\"x\")"),
         ("span = none", ".with_span(p::SpanScope::None)"),
         ("span = attempt", ".with_span(p::SpanScope::Attempt)"),

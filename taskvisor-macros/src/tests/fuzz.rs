@@ -243,16 +243,19 @@ fn fuzz_attribute(
     expand: fn(TokenStream, TokenStream) -> TokenStream,
 ) -> bool {
     let (options, item) = (random.input(&samples.options), random.input(&samples.functions));
-    is_sound(item.clone(), expand(options, item))
+    is_sound(&item.clone(), expand(options, item))
 }
 
 /// Returns whether the expansion is valid Rust if the function is, and otherwise has errors. The body may be
 /// half-typed.
-fn is_sound(item: TokenStream, expanded: TokenStream) -> bool {
+fn is_sound(item: &TokenStream, expanded: TokenStream) -> bool {
     if syn::parse2::<syn::ItemFn>(item.clone()).is_ok() {
         return syn::parse2::<syn::File>(expanded).is_ok();
     }
-    syn::parse2::<Function>(item).is_ok() || flatten(expanded).iter().any(|token| token == "compile_error")
+    // What the compiler has told is not told again.
+    let is_told = |error: syn::Error| crate::function::is_told(item, &error);
+    syn::parse2::<Function>(item.clone()).map_or_else(is_told, |_| true)
+        || flatten(expanded).iter().any(|token| token == "compile_error")
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn each_part_is_there_if_the_function_needs_it() {
             "",
             "async fn ping(number: u8) {}",
             &[
-                "Box :: pin (__tv :: AttemptFuture :: new (ping (self . number) , __tv :: IntoTaskResult :: into_task_result))",
+                "__tv :: Attempt :: attempt (ping (self . number) , __tv :: IntoTaskResult :: into_task_result)",
                 "type Context = () ;",
                 "fn attempt (self , () : ())",
                 "Self { number : < u8 as __tv :: TaskArg > :: for_attempt (& self . number) }",
@@ -27,7 +27,7 @@ fn each_part_is_there_if_the_function_needs_it() {
             "async fn ping(ctx: TaskContext, text: String) -> Result<(), String> {}",
             &[
                 "type Context = TaskContext ;",
-                "new (ping (context , self . text) , __tv :: IntoTaskResult :: into_task_result)",
+                "attempt (ping (context , self . text) , __tv :: IntoTaskResult :: into_task_result)",
                 "fn attempt (self , context : TaskContext)",
                 "spec (text : impl __tv :: Into < String >)",
                 "Self { text : __tv :: Into :: into (text) }",
@@ -43,13 +43,8 @@ fn each_part_is_there_if_the_function_needs_it() {
         ("", "async fn ping() -> Other {}", &["Other"], &[", __tv :: IntoTaskResult :: into_task_result))"]),
         ("", "async fn ping() -> ! {}", &["| never | match never { }"], &[]),
         ("", "async fn ping() -> u8 {}", &[], &["match never"]),
-        (
-            "blocking",
-            "fn ping() {}",
-            &[":: blocking (context ,", "type Context = __tv :: TaskContext ;"],
-            &["AttemptFuture"],
-        ),
-        ("blocking = pool", "fn ping() {}", &[":: blocking_on_pool (context ,"], &["AttemptFuture"]),
+        ("blocking", "fn ping() {}", &[":: blocking (context ,", "type Context = __tv :: TaskContext ;"], &["Attempt"]),
+        ("blocking = pool", "fn ping() {}", &[":: blocking_on_pool (context ,"], &["Attempt"]),
         ("blocking", "fn ping(token: CancellationToken) {}", &["let context = < CancellationToken as"], &[]),
         ("", "async fn ping(ctx: Ctx) {}", &["refuse_context"], &[]),
         ("", "async fn ping(number: Ctx) {}", &[], &["refuse_context"]),

@@ -17,10 +17,11 @@ const PAGES: [(&str, &str); 4] = [
 ];
 
 /// The output of the compiler where only the compiler can report the mistake. Other tests compare it.
-const SAID: [&str; 7] = [
+const SAID: [&str; 8] = [
     include_str!("../../../ui-tests/fail-rustc/arguments.stderr"),
     include_str!("../../../ui-tests/fail-rustc/expressions.stderr"),
     include_str!("../../../ui-tests/fail-rustc/handles.stderr"),
+    include_str!("../../../ui-tests/fail/m14_main.stderr"),
     include_str!("../../../ui-tests/fail/m24_in_impl.stderr"),
     include_str!("../../../ui-tests/fail-rustc/names.stderr"),
     include_str!("../../../ui-tests/fail-rustc/outcomes.stderr"),

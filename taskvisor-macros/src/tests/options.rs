@@ -29,7 +29,7 @@ fn each_option_is_read() {
             restart = "always",
             interval = "1s",
             initial_delay = "2s",
-            timeout = "3s",
+            timeout = "7s",
             stop_timeout = "4s",
             cleanup = "4500ms",
             final_attempt,
@@ -50,7 +50,7 @@ fn each_option_is_read() {
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(known(options.interval.as_ref()), Some(Duration::from_secs(1)));
     assert_eq!(known(options.initial_delay.as_ref()), Some(Duration::from_secs(2)));
-    assert_eq!(known(options.timeout.as_ref()), Some(Duration::from_secs(3)));
+    assert_eq!(known(options.timeout.as_ref()), Some(Duration::from_secs(7)));
     assert_eq!(known(options.stop_timeout.as_ref()), Some(Duration::from_secs(4)));
     assert_eq!(known(options.cleanup.as_ref()), Some(Duration::from_millis(4500)));
     assert_eq!(known(options.final_attempt.as_ref()), Some(true));

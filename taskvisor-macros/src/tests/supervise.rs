@@ -286,6 +286,9 @@ fn groups_lower_to_the_builder() {
 fn m20_a_group_can_be_a_value() {
     for value in
         [quote!(store(5)), quote!(make::store()), quote!(self.store), quote!(prepared), quote!(a.b()), quote!({ c })]
+            .into_iter()
+            // Like an option that is no flag, and without members beside it.
+            .chain([quote!(refresh), quote!(backof), quote!(fresher)])
     {
         let (expanded, errors) = expand_tree(quote!(tasks = [store = group(#value, critical = false)]));
         assert!(errors.is_empty(), "{value}: {errors:?}");
@@ -297,8 +300,13 @@ fn m20_a_group_can_be_a_value() {
             assert!(expanded.contains(&expected), "{expected} is not in {expanded}");
         }
     }
+    let (expanded, errors) = expand_tree(quote!(tasks = [store = group((critical), paused)]));
+    assert!(errors.is_empty() && expanded.contains("let value0 : __tv :: Group = critical ;"), "{errors:?} {expanded}");
     for (list, expected) in [
         (quote!(signifcant), "unknown option `signifcant`, did you mean `significant`?"),
+        (quote!(critical), "this declares no members: write `tasks = [..]` as well, or `group((critical))` for a"),
+        (quote!(paused, after = []), "this declares no members: write `tasks = [..]` as well, or `group((paused))`"),
+        (quote!(refresh, tasks = []), "unknown option `refresh`, did you mean `fresh`?"),
         (quote!(permanent), "unknown option `permanent`: write `restart = \"always\"`"),
         (quote!(store(), tasks = []), "`tasks` cannot be given here: the value has its own tasks"),
         (quote!(store(), strategy = one_for_all), "`strategy` cannot be given here: the value has its own strategy"),

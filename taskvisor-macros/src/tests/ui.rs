@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, LineColumn, TokenStream, TokenTree};
 
 /// How the errors of the compiler itself begin, and those about what another macro has made of a function.
-const OF_OTHERS: [&str; 6] = [
+const OF_OTHERS: [&str; 8] = [
     "unexpected token: `;`",
     "expected expression, found `;`",
-    "expected one of `extern` or `fn`",
+    "expected one of ",
     "character literal may only contain one codepoint",
+    "parameter defaults are not supported",
+    "unexpected `self` parameter in function",
     "future cannot be sent between threads safely",
     "a task runs on the runtime of the supervisor: write `async fn main_above`",
 ];
@@ -54,13 +56,16 @@ impl Program {
             if let Some(attribute) = attribute_at(&trees, at) {
                 let (name, options) = name_of(attribute);
                 let end = end_of(&trees, at + 2);
+                let is_main = |tree: &TokenTree| matches!(tree, TokenTree::Ident(word) if word == "main");
                 let expand: fn(TokenStream, TokenStream) -> TokenStream = match &*name {
                     "task" => crate::task::expand,
                     "subscriber" => crate::subscriber::expand,
                     "supervisor" => crate::supervisor::expand,
                     "cfg" if !is_active(&options) => |_, _| TokenStream::new(),
-                    // Above another attribute, `#[tokio::main]` changes the function first.
-                    "main" if attribute_at(&trees, at + 2).is_some() => |_, _| TokenStream::new(),
+                    // Above another attribute, `#[tokio::main]` changes the function first. That of `main` is told all the same.
+                    "main" if attribute_at(&trees, at + 2).is_some() && !trees[at..end].iter().any(is_main) => {
+                        |_, _| TokenStream::new()
+                    }
                     _ => {
                         at += 2;
                         continue;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, TaskError, TaskSpec};
+use crate::{AttemptFuture, BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, TaskError, TaskSpec};
 
 /// The names of arguments, if they are known.
 pub type Arguments = Option<&'static [&'static str]>;
@@ -127,6 +127,27 @@ impl FunctionTask for Refused {
 
     fn spec_of(task: Self) -> TaskSpec {
         task.taskvisor_spec()
+    }
+}
+
+/// The future of a function, which makes an attempt.
+///
+/// For a future that is not `Send` the compiler names what is not, and nothing else: this trait has one implementation, and
+/// no bound stands at its method.
+pub trait Attempt: Future {
+    /// Returns the future of the attempt. `convert` is [`IntoTaskResult::into_task_result`](crate::IntoTaskResult), or asks
+    /// `retry_if`.
+    fn attempt<C>(self, convert: C) -> BoxTaskFuture
+    where
+        C: Fn(Self::Output) -> Result<(), TaskError> + Send + 'static;
+}
+
+impl<F: Future + Send + 'static> Attempt for F {
+    fn attempt<C>(self, convert: C) -> BoxTaskFuture
+    where
+        C: Fn(F::Output) -> Result<(), TaskError> + Send + 'static,
+    {
+        Box::pin(AttemptFuture::new(self, convert))
     }
 }
 

@@ -45,7 +45,7 @@ pub use crate::{
 };
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};
-pub use function_task::{Arguments, FunctionContext, FunctionTask, Given, Refused, always_retried};
+pub use function_task::{Arguments, Attempt, FunctionContext, FunctionTask, Given, Refused, always_retried};
 pub use named::{
     CheckedTask, HasArgument, NamedTask, Names, OfNamed, OfNameless, Taken, check_argument, check_context, check_token,
     name_of,

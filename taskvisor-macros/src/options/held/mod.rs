@@ -14,7 +14,7 @@ use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Choice, Jitter, Limit, Ready, Restart, SpanScope};
 use crate::argument::{self, Form, as_ident, peel};
-use crate::reader::{Given, Purpose, Reader, Value, Words};
+use crate::reader::{Given, Purpose, Reader, Value, Words, is_no_value};
 use crate::{duration, path};
 
 /// `key = ".."`, or an expression of type `Duration`.
@@ -291,7 +291,7 @@ impl Held for Retries {
                     Form::List(list) => list.iter().any(|field| matches!(peel(field), Expr::Assign(_))),
                     _ => false,
                 });
-                if is_list || has_fields(value) || matches!(peel(value), Expr::Lit(_)) {
+                if is_list || has_fields(value) || matches!(peel(value), Expr::Lit(_)) || is_no_value(value) {
                     return Err("takes a list");
                 }
                 backoff.policy = Some(reader.bind(Purpose::Backoff, value));

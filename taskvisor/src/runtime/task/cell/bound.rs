@@ -37,6 +37,11 @@ pub(in crate::runtime) struct TimeLeft(NonZeroU64);
 impl TimeLeft {
     pub(in crate::runtime) const ZERO: Self = Self(NonZeroU64::MIN);
     pub(in crate::runtime) const MAX: Self = Self(NonZeroU64::MAX);
+
+    /// Returns the time. No `From`, which the compiler would offer for any wrong `Duration` of a program.
+    pub(in crate::runtime) fn time(self) -> Duration {
+        if self == Self::MAX { Duration::MAX } else { Duration::from_nanos(self.0.get() - 1) }
+    }
 }
 
 impl From<Duration> for TimeLeft {
@@ -44,12 +49,6 @@ impl From<Duration> for TimeLeft {
     fn from(time: Duration) -> Self {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self(NonZeroU64::MIN.saturating_add(nanos))
-    }
-}
-
-impl From<TimeLeft> for Duration {
-    fn from(left: TimeLeft) -> Self {
-        if left == TimeLeft::MAX { Self::MAX } else { Self::from_nanos(left.0.get() - 1) }
     }
 }
 

@@ -155,7 +155,7 @@ impl Cell {
         self.news.raise();
         state.machine.comes_to_last();
         let bound = state.bound.filter(|bound| *bound != TimeLeft::MAX);
-        state.until = bound.map_or(Ticks::MAX, |bound| after(self.core.clock.now(), bound.into()));
+        state.until = bound.map_or(Ticks::MAX, |bound| after(self.core.clock.now(), bound.time()));
     }
 
     /// Publishes the end of an attempt, under the lock of the transition and just before it. `aborted` is the number of

@@ -74,14 +74,14 @@ impl Cell {
         if !blocks {
             state.machine.knows();
         }
-        (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(Duration::from))
+        (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(TimeLeft::time))
     }
 
     /// Returns the time that the helpers have to end, if a stop was requested since the last call.
     pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
-        let bound = state.bound.take().map(Duration::from)?;
+        let bound = state.bound.take().map(TimeLeft::time)?;
         if state.machine.has_last() {
             // The time of the helpers counts against the final attempt.
             if let (Some(aside), Some(stop_by)) = (&mut state.aside, deadline(bound)) {
