@@ -68,7 +68,7 @@ impl TaskContext {
 
     /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
     /// that must stop with the attempt and does not know its context. It is created by the first call; [`cancelled`] and
-    /// [`run_until_cancelled`] need none, and allocate nothing in the future of the attempt.
+    /// [`run_until_cancelled`] need none. In the future of the attempt they allocate nothing unless there is a token.
     ///
     /// [`cancelled`]: Self::cancelled
     /// [`run_until_cancelled`]: Self::run_until_cancelled
@@ -102,12 +102,10 @@ impl TaskContext {
     /// ```
     pub async fn cancelled(&self) -> StopReason {
         match &self.0 {
-            Kind::Attempt { cell, attempt, .. } => {
-                cell.until_canceled(*attempt).await;
-                cell.reason_of_end(*attempt)
-            }
+            Kind::Attempt { cell, attempt, .. } => cell.until_canceled(*attempt).await,
+            // Boxed, so that the wait of an attempt is small.
             Kind::Detached(detached) => {
-                detached.token.cancelled().await;
+                Box::pin(detached.token.cancelled()).await;
                 StopReason::Canceled
             }
         }

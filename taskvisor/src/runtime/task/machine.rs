@@ -779,7 +779,7 @@ impl Machine {
     /// before it ended and neither a helper nor a pause is left. Returns `false` and changes nothing otherwise.
     #[inline]
     pub(in crate::runtime) fn conclude_stop(&mut self) -> bool {
-        let is_stopped = self.request == Request::Stop && self.stage == Stage::Running(Cut::Requested);
+        let is_stopped = self.request == Request::Stop && matches!(self.stage, Stage::Running(Cut::Requested));
         if !is_stopped || self.is_paused() || self.has_last() {
             return false;
         }

@@ -37,6 +37,12 @@ pub(in crate::runtime) struct TimeLeft(NonZeroU64);
 impl TimeLeft {
     pub(in crate::runtime) const ZERO: Self = Self(NonZeroU64::MIN);
     pub(in crate::runtime) const MAX: Self = Self(NonZeroU64::MAX);
+
+    /// Returns the time of its end, if it is to come.
+    #[inline]
+    pub(in crate::runtime) fn deadline(self) -> Option<Instant> {
+        if self == Self::ZERO || self == Self::MAX { None } else { deadline(self.into()) }
+    }
 }
 
 impl From<Duration> for TimeLeft {
