@@ -106,8 +106,7 @@ impl Core {
         if admitted.policy.singleton.is_some() {
             return self.leased_cell(admitted, origin, tie);
         }
-        // Not `new`, which makes the cell elsewhere and copies it.
-        Arc::new_cyclic(|_| Cell::new(admitted, Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
     }
 }
 
