@@ -41,7 +41,10 @@ impl<T> Fenced<T> {
 
     #[inline]
     pub(crate) fn into_inner(mut self) -> T {
-        match self.0.take() {
+        let value = self.0.take();
+        // It has nothing to drop any more, and the compiler leaves its drop to a call.
+        mem::forget(self);
+        match value {
             Some(value) => value,
             None => unreachable!("it is taken once"),
         }

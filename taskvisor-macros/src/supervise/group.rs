@@ -226,16 +226,22 @@ fn is_value(first: &Expr, is_alone: bool, reader: &Reader) -> bool {
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
         let mut known = own.into_iter().chain(Place::all()).chain(misplaced);
-        let is_known = match is_alone {
-            true => known.any(|known| known == word) || suggest::closest(&word, FLAGS).is_some(),
-            false => suggest::closest(&word, known).is_some(),
+        let is_known = if is_alone {
+            known.any(|known| known == word) || suggest::closest(&word, FLAGS).is_some()
+        } else {
+            suggest::closest(&word, known).is_some()
         };
         is_known || synonyms::ours(lists, &word).next().is_some()
     };
     match peel(first) {
         _ if reader.is_unreadable(first) => false,
-        Expr::MethodCall(_) | Expr::Field(_) | Expr::Macro(_) | Expr::Block(_) | Expr::If(_) | Expr::Match(_) => true,
-        Expr::Paren(_) => true,
+        Expr::MethodCall(_)
+        | Expr::Field(_)
+        | Expr::Macro(_)
+        | Expr::Block(_)
+        | Expr::If(_)
+        | Expr::Match(_)
+        | Expr::Paren(_) => true,
         Expr::Call(call) => {
             let is_list = call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_)));
             !is_list && as_ident(&call.func).is_none_or(|word| !is_like_an_option(&word))

@@ -73,6 +73,7 @@ impl ControllerSetup {
 }
 
 /// Any name is valid except an empty one, also a name that looks like a path.
+#[inline]
 pub(crate) fn check_slot_name(name: &str) -> Result<(), InvalidOption> {
     if name.is_empty() {
         return Err(InvalidOption::new("a slot", "name", "\"\"", "a name that is not empty"));

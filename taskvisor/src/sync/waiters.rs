@@ -68,6 +68,16 @@ impl WaitList {
         self.first.is_none() && self.more.is_none()
     }
 
+    /// Does what [`wake`](Self::wake) does, where mostly nobody waits.
+    #[inline]
+    pub(crate) fn wake_any(self) {
+        if self.is_empty() {
+            // The compiler leaves its drop to a call.
+            return mem::forget(self);
+        }
+        self.wake();
+    }
+
     /// Wakes all wakers in the order of their registration. Called with no lock held.
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {

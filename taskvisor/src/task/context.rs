@@ -67,7 +67,7 @@ impl TaskContext {
 
     /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
     /// that must stop with the attempt and does not take a context. The first call creates the token; [`cancelled`] and
-    /// [`run_until_cancelled`] need no token, and allocate nothing in the future of the attempt.
+    /// [`run_until_cancelled`] need no token. Without one, they allocate nothing in the future of the attempt.
     ///
     /// [`cancelled`]: Self::cancelled
     /// [`run_until_cancelled`]: Self::run_until_cancelled
@@ -101,12 +101,10 @@ impl TaskContext {
     /// ```
     pub async fn cancelled(&self) -> StopReason {
         match &self.0 {
-            Kind::Attempt { cell, attempt, .. } => {
-                cell.until_canceled(*attempt).await;
-                cell.reason_of_end(*attempt)
-            }
+            Kind::Attempt { cell, attempt, .. } => cell.until_canceled(*attempt).await,
+            // Boxed, so that the wait of an attempt is small.
             Kind::Detached(detached) => {
-                detached.token.cancelled().await;
+                Box::pin(detached.token.cancelled()).await;
                 StopReason::Canceled
             }
         }

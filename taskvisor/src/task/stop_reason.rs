@@ -82,14 +82,10 @@ pub(crate) enum StopKind {
 }
 
 impl StopKind {
-    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed, `chain` the failure of
-    /// the group.
-    pub(crate) fn reason(
-        self,
-        failed: impl FnOnce() -> Arc<String>,
-        chain: impl FnOnce() -> Option<Arc<FailureChain>>,
-    ) -> StopReason {
-        match self {
+    /// Returns the reason of this kind, unless it needs the failure of a group.
+    #[inline]
+    pub(crate) fn plain(self) -> Option<StopReason> {
+        Some(match self {
             Self::Timeout => StopReason::Timeout,
             Self::StartTimeout => StopReason::StartTimeout,
             Self::Watchdog => StopReason::Watchdog,
@@ -97,14 +93,27 @@ impl StopKind {
             Self::Restart => StopReason::Restart,
             Self::Paused => StopReason::Paused,
             Self::LeaseLost => StopReason::LeaseLost,
-            Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
             Self::GroupStopped => StopReason::GroupStopped,
-            Self::GroupFailed => chain().map_or(StopReason::GroupStopped, |chain| StopReason::GroupFailed { chain }),
             Self::Replaced => StopReason::Replaced,
             Self::Canceled => StopReason::Canceled,
             Self::Removed => StopReason::Removed,
             Self::Dropped => StopReason::Dropped,
             Self::Shutdown => StopReason::Shutdown,
+            Self::SiblingRestart | Self::GroupFailed => return None,
+        })
+    }
+
+    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed, `chain` the failure of the
+    /// group.
+    pub(crate) fn reason(
+        self,
+        failed: impl FnOnce() -> Arc<String>,
+        chain: impl FnOnce() -> Option<Arc<FailureChain>>,
+    ) -> StopReason {
+        match self.plain() {
+            Some(plain) => plain,
+            None if self == Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
+            None => chain().map_or(StopReason::GroupStopped, |chain| StopReason::GroupFailed { chain }),
         }
     }
 }

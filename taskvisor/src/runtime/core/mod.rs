@@ -225,7 +225,7 @@ impl Core {
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
         let heir = cell.core().succeed(&mut registry, cell);
-        let mut finished = cell.finish(outcome);
+        let finished = cell.finish(outcome);
         if let Some(heir) = &heir {
             heir.announce();
         }

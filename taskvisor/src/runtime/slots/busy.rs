@@ -53,9 +53,15 @@ impl<S> Busy<S> {
     #[inline]
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut S> {
         if !self.many.is_empty() {
-            return self.many.get_mut(name);
+            return self.get_mut_of_many(name);
         }
         self.few.iter_mut().find(|(other, _)| are_equal(other, name)).map(|(_, slot)| slot)
+    }
+
+    /// Not inlined, so that the rest is small enough to be inlined in its callers.
+    #[inline(never)]
+    fn get_mut_of_many(&mut self, name: &str) -> Option<&mut S> {
+        self.many.get_mut(name)
     }
 
     /// Returns the slot of that name. If it is not stored, it is created.

@@ -99,8 +99,12 @@ impl Core {
     pub(crate) fn submit_at_once(self: &Arc<Self>, spec: ControllerSpec) -> Offered<Box<Offer<'_>>> {
         let submission = self.check_submission(spec)?;
         let mut ticket = Ticket { core: self, id: None };
-        let offered = ticket.offer(submission, None)?;
-        Ok(offered.map_err(|submission| Box::new(Offer { ticket, submission })))
+        // One match, because the compiler copies what mostly is not there otherwise.
+        match ticket.offer(submission, None) {
+            Ok(Ok(cell)) => Ok(Ok(cell)),
+            Ok(Err(submission)) => Ok(Err(Box::new(Offer { ticket, submission }))),
+            Err(error) => Err(error),
+        }
     }
 
     #[inline]
@@ -337,12 +341,18 @@ impl Ticket<'_> {
 
 impl Ticket<'_> {
     /// Leaves the wait queue, if the submission is in it.
+    #[inline]
     fn leave(&mut self) {
         if let Some(id) = self.id.take() {
-            let mut calls = Calls::default();
-            self.core.registry().slots.wait_queue.leave(id, &mut calls);
-            calls.carry_out(self.core);
+            self.leave_as(id);
         }
+    }
+
+    #[cold]
+    fn leave_as(&self, id: u64) {
+        let mut calls = Calls::default();
+        self.core.registry().slots.wait_queue.leave(id, &mut calls);
+        calls.carry_out(self.core);
     }
 }
 

@@ -27,8 +27,8 @@ use tokio::time::Instant;
 use super::super::observe::{self, Observed};
 use super::super::permits::Claimed;
 use super::super::reentrancy::ReentrancyGuard;
-use super::super::timer::{Timer, deadline};
-use super::cell::Cell;
+use super::super::timer::Timer;
+use super::cell::{Cell, TimeLeft};
 use super::decision::Ending;
 use super::guards::Guards;
 use super::machine::{Cut, Heed, Turn};
@@ -109,7 +109,8 @@ impl Actor {
     }
 
     /// Moves on to another step. The drop of the previous step is called only if the step has something to drop.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "the compiler leaves 10 instructions of each restart to a call")]
+    #[inline(always)]
     fn enter(&mut self, step: Step) {
         let before = mem::replace(&mut self.step, step);
         match before {
@@ -148,7 +149,7 @@ impl Actor {
                     return Poll::Ready(());
                 }
             }
-            limit = bound.filter(|time| !time.is_zero()).and_then(deadline);
+            limit = bound.and_then(TimeLeft::deadline);
             if let Some(guards) = &mut self.guards {
                 guards.heed_ready(&self.cell);
             }

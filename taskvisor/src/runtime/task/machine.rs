@@ -779,7 +779,7 @@ impl Machine {
     /// pause or final attempt. Returns `false` and changes nothing in any other case.
     #[inline]
     pub(in crate::runtime) fn conclude_stop(&mut self) -> bool {
-        let is_stopped = self.request == Request::Stop && self.stage == Stage::Running(Cut::Requested);
+        let is_stopped = self.request == Request::Stop && matches!(self.stage, Stage::Running(Cut::Requested));
         if !is_stopped || self.is_paused() || self.has_last() {
             return false;
         }

@@ -74,13 +74,16 @@ impl Actor {
         if let Some(guards) = &mut guards {
             guards.attempt_ended(&self.cell);
         }
-        let usual = if cut == Cut::Requested { self.cell.conclude_stop(&ending) } else { None };
-        let next = match usual {
-            Some(next) => next,
-            None => match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
-                Ok(next) => next,
-                Err(ending) => return self.join(ending, lived, cut),
-            },
+        if cut == Cut::Requested {
+            if let Some(outcome) = self.cell.conclude_stop(&ending) {
+                // Such an ending has nothing to drop.
+                mem::forget(ending);
+                return self.ends_stopped(outcome);
+            }
+        }
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
+            Ok(next) => next,
+            Err(ending) => return self.join(ending, lived, cut),
         };
         self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);
@@ -139,6 +142,17 @@ impl Actor {
         } else {
             self.timer.set(delay);
             self.enter(Step::Waiting { delay });
+        }
+    }
+
+    /// The attempt has ended as one does that is requested to stop.
+    #[inline]
+    fn ends_stopped(&mut self, outcome: TaskOutcome) {
+        let next = Next::End(outcome);
+        self.observed.concluded(&self.cell, &next, false);
+        self.release();
+        if let Next::End(outcome) = next {
+            self.finish(outcome);
         }
     }
 

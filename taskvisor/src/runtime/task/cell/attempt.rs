@@ -31,13 +31,20 @@ impl Cell {
     }
 
     /// Returns the reason why the attempt is canceled.
-    pub(crate) fn reason_of_end(&self, attempt: u64) -> StopReason {
-        let state = self.lock();
-        let why = state.machine.why.filter(|_| state.machine.attempt == attempt);
-        let runs = state.machine.is_running(attempt);
-        drop(state);
-        // If nothing was requested, code of the running attempt itself has canceled its token.
-        why.map_or(if runs { StopReason::Canceled } else { StopReason::Ended }, |why| self.stop_reason_of(why))
+    pub(super) fn reason_of_end(&self, attempt: u64) -> StopReason {
+        let why = self.lock().why_ended(attempt);
+        self.reason_of(why)
+    }
+
+    /// Returns the reason of a cancellation. Called with no lock held.
+    #[inline]
+    pub(super) fn reason_of(&self, why: Why) -> StopReason {
+        match why {
+            Why::Asked(why) => self.stop_reason_of(why),
+            // If nothing was requested, code of the running attempt itself has canceled its token.
+            Why::Runs => StopReason::Canceled,
+            Why::Over => StopReason::Ended,
+        }
     }
 
     #[cfg(any(feature = "tracing", feature = "cron"))]
@@ -51,7 +58,13 @@ impl Cell {
         self.why_stopped().map(|why| self.stop_reason_of(why))
     }
 
+    #[inline]
     pub(in crate::runtime) fn stop_reason_of(&self, why: StopKind) -> StopReason {
+        why.plain().unwrap_or_else(|| self.stop_reason_in_group(why))
+    }
+
+    #[cold]
+    fn stop_reason_in_group(&self, why: StopKind) -> StopReason {
         let group = || self.member().map(|member| &member.group);
         why.reason(
             || group().map(|group| group.first_failed()).unwrap_or_default(),
@@ -191,7 +204,28 @@ impl Cell {
     }
 }
 
+/// Why a canceled attempt is to end.
+#[derive(Clone, Copy)]
+pub(super) enum Why {
+    /// By a request.
+    Asked(StopKind),
+    /// By no request, and it runs.
+    Runs,
+    /// It has ended.
+    Over,
+}
+
 impl State {
+    /// Returns why the attempt is canceled.
+    #[inline]
+    pub(super) fn why_ended(&self, attempt: u64) -> Why {
+        match self.machine.why {
+            Some(why) if self.machine.attempt == attempt => Why::Asked(why),
+            _ if self.machine.is_running(attempt) => Why::Runs,
+            _ => Why::Over,
+        }
+    }
+
     /// Records whether the function of an attempt has returned by itself. Called before its helpers are joined.
     pub(super) fn note_return(&mut self, ending: &Ending) {
         let is_cut = matches!(self.machine.stage, Stage::Running(Cut::TimedOut | Cut::HelperPanicked));

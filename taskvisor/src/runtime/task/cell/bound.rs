@@ -42,6 +42,12 @@ impl TimeLeft {
     pub(in crate::runtime) fn time(self) -> Duration {
         if self == Self::MAX { Duration::MAX } else { Duration::from_nanos(self.0.get() - 1) }
     }
+
+    /// Returns the instant at which the time is over, if that is in the future.
+    #[inline]
+    pub(in crate::runtime) fn deadline(self) -> Option<Instant> {
+        if self == Self::ZERO || self == Self::MAX { None } else { deadline(self.time()) }
+    }
 }
 
 impl From<Duration> for TimeLeft {

@@ -140,7 +140,7 @@ impl Cell {
             state.leaves_its_wait();
         }
         let signal = if effects.interrupts { state.take_signal() } else { Signal::default() };
-        self.wake_and_send(state, signal);
+        self.wake_here(state, signal);
         if let Some(note) = effects.note {
             self.tell_group_of(epoch, note);
         }
@@ -155,6 +155,12 @@ impl Cell {
     /// Like `wake`, but sends the signal of the attempt first.
     #[inline]
     pub(in crate::runtime) fn wake_and_send(&self, state: MutexGuard<'_, State>, signal: Signal) {
+        self.wake_here(state, signal);
+    }
+
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each stop to a call")]
+    #[inline(always)]
+    fn wake_here(&self, state: MutexGuard<'_, State>, signal: Signal) {
         self.news.raise();
         let waker = state.waker.clone();
         drop(state);

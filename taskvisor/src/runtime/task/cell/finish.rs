@@ -39,15 +39,13 @@ struct Rest {
 impl Finished {
     /// Does the remaining work. Called with no lock held.
     #[inline]
-    pub(in crate::runtime) fn carry_out(&mut self) {
-        if let Some(rest) = self.rest.take() {
+    pub(in crate::runtime) fn carry_out(self) {
+        if let Some(rest) = self.rest {
             rest.signal.send();
             let _ = drop_caught(rest.spare);
         }
-        if !self.waiting.is_empty() {
-            self.waiting.take().wake();
-        }
-        drop(self.waker.take());
+        self.waiting.wake_any();
+        drop(self.waker);
     }
 }
 
@@ -64,8 +62,10 @@ impl Left {
     /// Drops the task, and wakes the waiters. Called with no lock held.
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
-        let _ = drop_caught(self.task);
-        self.waiting.wake();
+        if let Some(task) = self.task {
+            let _ = drop_caught(task);
+        }
+        self.waiting.wake_any();
     }
 }
 

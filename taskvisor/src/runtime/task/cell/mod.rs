@@ -22,7 +22,7 @@ mod transitions;
 
 pub(in crate::runtime) use self::membership::{Membership, Origin, Tie};
 pub(in crate::runtime) use self::seen::{Seen, shown};
-pub(in crate::runtime) use bound::{Bound, StopBy};
+pub(in crate::runtime) use bound::{Bound, StopBy, TimeLeft};
 #[cfg(feature = "controller")]
 pub(in crate::runtime) use finish::Left;
 
@@ -31,7 +31,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
-use bound::TimeLeft;
 use tokio_util::sync::CancellationToken;
 
 use super::super::by_name;
@@ -115,6 +114,7 @@ impl Cell {
         origin: Origin,
         tie: Option<Arc<Tie>>,
     ) -> Self {
+        let task = task.into_inner();
         let queued = origin == Origin::Submitted;
         let gate = tie.as_deref().map_or(Gate::Open, Tie::gate);
         let unready = origin == Origin::Declared { unready: true };
@@ -141,7 +141,7 @@ impl Cell {
                 last_error: None,
                 outcome: None,
                 waiting: WaitList::default(),
-                task: Some(task.into_inner()),
+                task: Some(task),
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),

@@ -4,17 +4,20 @@
 //! and no waker. Waits with another waker, such as those in helpers, are registered in a list. A token is created on
 //! demand. From then on all waits are for the token, because code of the attempt can cancel it.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::attempt::Why;
 use super::{Cell, State};
 use crate::panics::{catch, drop_caught};
 use crate::sync::{WaitList, wake_caught};
+use crate::task::StopReason;
 
 /// The token and the waiters to be notified that the attempt is canceled.
 #[derive(Default)]
@@ -120,76 +123,113 @@ impl Cell {
         }
     }
 
-    /// Waits until the attempt is canceled, or has ended.
-    pub(crate) async fn until_canceled(&self, attempt: u64) {
-        let mut wait = Wait { cell: self, attempt, id: None };
-        let token = poll_fn(|cx| wait.poll(cx)).await;
-        drop(wait);
-        if let Some(token) = token {
-            token.cancelled().await;
-        }
+    /// Waits until the attempt is canceled, or has ended. Returns the reason.
+    #[inline]
+    pub(crate) fn until_canceled(&self, attempt: u64) -> impl Future<Output = StopReason> + '_ {
+        Wait { cell: self, attempt, id: None, token: None }
     }
 }
 
-/// A wait in the cell. Dropping it removes it from the list.
+/// A wait in the cell, until there is a token to wait for. Dropping it removes it from the list.
 struct Wait<'a> {
     cell: &'a Cell,
     attempt: u64,
     /// Its id in the list, if it is there. The ids of an attempt are unique.
     id: Option<u32>,
+    /// Boxed, because most waits need none, and each task that waits has this in its future.
+    token: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+/// What a wait finds in its cell.
+enum Look {
+    Canceled(Why),
+    Token(CancellationToken),
+    Waits,
 }
 
 impl Wait<'_> {
-    /// Returns `Ready` if the attempt is canceled, or if there is a token to wait for.
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<CancellationToken>> {
-        let mut state = self.cell.lock();
-        if let Poll::Ready(over) = self.look(&mut state) {
-            return Poll::Ready(over);
-        }
-        if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
-            self.cell.waits_in_place.store(true, Ordering::Relaxed);
-            return Poll::Pending;
-        }
-        drop(state);
-        self.poll_listed(cx.waker().clone())
-    }
-
-    fn look(&self, state: &mut State) -> Poll<Option<CancellationToken>> {
+    #[inline]
+    fn look(&self, state: &mut State) -> Look {
         match &state.token {
             _ if state.is_canceled(self.attempt) => {
+                let why = state.why_ended(self.attempt);
                 state.tells(self.attempt);
-                Poll::Ready(None)
+                Look::Canceled(why)
             }
-            Some(token) => Poll::Ready(Some(token.clone())),
-            None => Poll::Pending,
+            Some(token) => Look::Token(token.clone()),
+            None => Look::Waits,
         }
     }
 
     /// Registers the waker, which was cloned with no lock held, because wakers are user code.
     #[cold]
-    fn poll_listed(&mut self, waker: Waker) -> Poll<Option<CancellationToken>> {
+    fn look_listed(&mut self, waker: Waker) -> Look {
         let mut state = self.cell.lock();
-        if let Poll::Ready(over) = self.look(&mut state) {
-            drop(state);
-            let _ = drop_caught(waker);
-            return Poll::Ready(over);
-        }
-        let list = state.aside.get_or_insert_default().waiting.get_or_insert_default();
-        let replaced = list.register(&mut self.id, waker);
+        let look = self.look(&mut state);
+        let left = if matches!(look, Look::Waits) {
+            let list = state.aside.get_or_insert_default().waiting.get_or_insert_default();
+            list.register(&mut self.id, waker)
+        } else {
+            Some(waker)
+        };
         drop(state);
-        let _ = drop_caught(replaced);
-        Poll::Pending
+        let _ = drop_caught(left);
+        look
     }
-}
 
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        let Some(id) = self.id else { return };
+    #[cold]
+    fn poll_token(&mut self, token: CancellationToken, cx: &mut Context<'_>) -> Poll<StopReason> {
+        self.leave();
+        let token = self.token.insert(Box::pin(token.cancelled_owned()));
+        token.as_mut().poll(cx).map(|()| self.cell.reason_of_end(self.attempt))
+    }
+
+    #[cold]
+    fn leave(&mut self) {
+        let Some(id) = self.id.take() else { return };
         let mut state = self.cell.lock();
         let is_own = state.machine.attempt == self.attempt;
         let list = state.aside.as_mut().filter(|_| is_own).and_then(|aside| aside.waiting.as_mut());
         let gone = list.and_then(|list| list.deregister(id));
         drop(state);
         let _ = drop_caught(gone);
+    }
+}
+
+impl Future for Wait<'_> {
+    type Output = StopReason;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<StopReason> {
+        let wait = &mut *self;
+        if let Some(token) = &mut wait.token {
+            return token.as_mut().poll(cx).map(|()| wait.cell.reason_of_end(wait.attempt));
+        }
+        let mut state = wait.cell.lock();
+        let mut look = wait.look(&mut state);
+        if matches!(look, Look::Waits) {
+            if state.waker.as_ref().is_some_and(|own| own.will_wake(cx.waker())) {
+                wait.cell.waits_in_place.store(true, Ordering::Relaxed);
+                return Poll::Pending;
+            }
+            drop(state);
+            look = wait.look_listed(cx.waker().clone());
+        } else {
+            drop(state);
+        }
+        match look {
+            Look::Canceled(why) => Poll::Ready(wait.cell.reason_of(why)),
+            Look::Token(token) => wait.poll_token(token, cx),
+            Look::Waits => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Wait<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.id.is_some() {
+            self.leave();
+        }
     }
 }

@@ -2,32 +2,32 @@
 
 use super::super::decision::{Ending, Next, after_stop};
 use super::Cell;
+use crate::inspect::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::runtime::clock::Ticks;
 
 impl Cell {
     /// Like [`conclude`](Cell::conclude), for the usual case: the attempt was requested to stop, is complete or
-    /// canceled, and has neither helpers nor a token, and the bus is not active. In any other case, changes nothing and
-    /// returns `None`.
+    /// canceled, and has neither helpers nor a token, and the bus is not active. Returns the outcome. In any other case,
+    /// changes nothing and returns `None`.
     #[inline(never)]
-    pub(in crate::runtime) fn conclude_stop(&self, ending: &Ending) -> Option<Next> {
+    pub(in crate::runtime) fn conclude_stop(&self, ending: &Ending) -> Option<TaskOutcome> {
         let mut state = self.lock();
         let has_more = state.aside.is_some() || state.outcome.is_some() || state.token.is_some();
         if has_more || self.core.bus.is_active() {
             return None;
         }
         let why = state.machine.why?;
-        let next = after_stop(ending, || self.stop_reason_of(why))?;
+        let Some(Next::End(outcome)) = after_stop(ending, || self.stop_reason_of(why)) else { return None };
         if !state.machine.conclude_stop() {
             return None;
         }
         state.until = Ticks::MAX;
-        let Next::End(outcome) = &next else { return None };
-        let task = self.take_task(&mut state, Some(outcome));
+        let task = self.take_task(&mut state, Some(&outcome));
         drop(state);
-        if task.is_some() {
+        if let Some(task) = task {
             let _ = drop_caught(task);
         }
-        Some(next)
+        Some(outcome)
     }
 }

@@ -57,7 +57,7 @@ impl Cell {
     }
 
     /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
-    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Duration>) {
+    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<TimeLeft>) {
         let mut state = self.lock();
         // The lease of an attempt is checked before each poll.
         #[cfg(feature = "fleet")]
@@ -74,7 +74,7 @@ impl Cell {
         if !blocks {
             state.machine.knows();
         }
-        (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(TimeLeft::time))
+        (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound)
     }
 
     /// Returns the time that the helpers have to end, if a stop was requested since the last call.
