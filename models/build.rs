@@ -78,7 +78,7 @@ const MUTANTS: [Mutant; 9] = [
                 "        let exchange = self.host.as_ref();\n        exchange.crew.leave(self.index);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew.leave(self.index);\n        // Waiters", "        // Waiters"),
+            ("duty", "        }\n        exchange.crew.leave(self.index);\n", "        }\n"),
         ],
     ),
     // A flush that begins after the worker's check for it is missed.
