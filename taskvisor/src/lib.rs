@@ -104,6 +104,7 @@ mod runtime;
 mod settings;
 #[cfg(feature = "controller")]
 mod slots;
+mod sorting;
 mod supervisor;
 mod sync;
 mod task;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::record::{AttemptOutcome, AttemptRecord, HistoryEntry, HistoryGap, PathHistory};
 use super::ring::{Kept, Ring};
 use crate::inspect::TaskId;
+use crate::sorting::sort_by_text;
 
 /// The number of attempts that are kept of a path by default.
 const ATTEMPTS: usize = 32;
@@ -191,7 +192,7 @@ impl Store {
     /// Returns the paths, sorted.
     pub(super) fn paths(&self) -> Vec<Arc<str>> {
         let mut paths: Vec<_> = self.rings.keys().cloned().collect();
-        paths.sort_unstable();
+        sort_by_text(&mut paths, |path| path);
         paths
     }
 

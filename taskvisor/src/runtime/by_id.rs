@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::task::Cell;
+use crate::sorting::sort_by_number;
 
 /// Sorts cells in the order of their registration.
 pub(super) fn sort_by_id(cells: &mut Vec<Arc<Cell>>) {
@@ -16,7 +17,7 @@ fn sort<T>(items: &mut Vec<T>, number: impl Fn(&T) -> u64) {
         items.iter().map(&number).fold((u64::MAX, 0), |(least, most), next| (least.min(next), most.max(next)));
     let span = usize::try_from(most.saturating_sub(least)).unwrap_or(usize::MAX);
     if span / 2 > items.len() {
-        return items.sort_unstable_by_key(number);
+        return sort_by_number(items, number);
     }
     let mut places: Vec<Option<T>> = Vec::new();
     places.resize_with(span + 1, || None);

@@ -5,19 +5,18 @@ use std::io::{self, Write as _};
 use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 #[cfg(all(feature = "systemd", unix))]
 use tokio::time::timeout;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::Core;
-use super::own_runtime::OwnRuntime;
+use super::own_runtime::{OwnRuntime, start_thread};
 use super::run::Running;
 use super::shutdown::Signal;
 use super::task::Stage;
@@ -142,7 +141,7 @@ impl ExitGuard {
             core.take_over_signals();
         }
         let (core, shared) = (Arc::clone(core), Arc::clone(state));
-        let run = move |runtime: &Runtime| {
+        let run = move |runtime: &OwnRuntime| {
             // A panic of a user's waker must not end the thread.
             while let Err(panic) = catch(|| shared.guard(&core, runtime)) {
                 let _ = drop_caught(panic);
@@ -163,9 +162,9 @@ impl Drop for ExitGuard {
 impl State {
     /// The loop of the thread: carries out signals, and ends the process if a shutdown takes too long. Signals are
     /// carried out outside of the runtime of the thread, so that a shutdown runs on the runtime of the tasks.
-    fn guard(&self, core: &Arc<Core>, runtime: &Runtime) {
+    fn guard(&self, core: &Arc<Core>, runtime: &OwnRuntime) {
         loop {
-            match runtime.block_on(self.next(core)) {
+            match runtime.drive(self.next(core)) {
                 Next::Over => return core.stop_listening(),
                 Next::Signal(signal) => core.heed(signal),
                 Next::Changed => {}
@@ -238,15 +237,21 @@ impl State {
 /// Writes the message to standard error on another thread, and does not wait for it for long. If no thread can be
 /// started, it is written here.
 fn say(message: String) {
-    let (sender, written) = mpsc::channel();
-    let message = Arc::new(message);
-    let shared = Arc::clone(&message);
+    // By the clock of the system, as that of Tokio can be paused.
+    let started = std::time::Instant::now();
+    let told = Arc::new((message, AtomicBool::new(false)));
+    let (shared, caller) = (Arc::clone(&told), thread::current());
     let write = move || {
-        let _ = writeln!(io::stderr(), "Error: {shared}");
-        let _ = sender.send(());
+        let _ = writeln!(io::stderr(), "Error: {}", shared.0);
+        shared.1.store(true, Ordering::Release);
+        caller.unpark();
     };
-    match thread::Builder::new().spawn(write) {
-        Ok(_) => drop(written.recv_timeout(MESSAGE)),
-        Err(_) => drop(writeln!(io::stderr(), "Error: {message}")),
+    if start_thread("taskvisor-says".into(), Box::new(write)).is_err() {
+        let _ = writeln!(io::stderr(), "Error: {}", told.0);
+        return;
+    }
+    while !told.1.load(Ordering::Acquire) {
+        let Some(left) = MESSAGE.checked_sub(started.elapsed()) else { break };
+        thread::park_timeout(left);
     }
 }

@@ -14,6 +14,7 @@ use crate::fleet::FleetSnapshot;
 use crate::inspect::{Health, Phase, Problem, TaskState, Unhealthy, into_line, now};
 use crate::panics::drop_each;
 use crate::policy::Ready;
+use crate::sorting::sort_by_text;
 
 impl Core {
     /// Returns the leases of the fleet. `None` without one.
@@ -62,7 +63,7 @@ impl Core {
         drop(registry);
         let waiting_for_permits = self.limits.waiting(groups.iter());
         groups.retain(|group| is_within(group.path(), within));
-        groups.sort_unstable_by(|a, b| a.path().cmp(b.path()));
+        sort_by_text(&mut groups, |group| group.path());
         cells.retain(|cell| is_within(cell.name(), within));
         sort_by_id(&mut cells);
         let waiting: Vec<_> = groups.iter().filter_map(|group| Some((group, group.waits_for_run()?))).collect();

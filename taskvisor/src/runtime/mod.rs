@@ -46,6 +46,7 @@ pub(crate) use core::{Core, Parts};
 pub(crate) use group::{Driven, GroupRef};
 pub(crate) use limits::GroupLimit;
 pub(crate) use observe::{Background, SpanRef, lost};
+pub(crate) use own_runtime::start_thread;
 pub(crate) use pause::Subject;
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;

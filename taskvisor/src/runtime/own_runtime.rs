@@ -1,8 +1,10 @@
-//! Tokio runtimes of this crate, apart from the runtime of the tasks.
+//! Threads and Tokio runtimes of this crate, apart from the runtime of the tasks.
 
+use std::future::Future;
 use std::io;
 use std::ops::Deref;
-use std::thread;
+use std::pin::{Pin, pin};
+use std::thread::{Builder as Thread, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,9 +18,27 @@ impl OwnRuntime {
     }
 
     /// Starts a thread that calls `f` with the runtime, and drops the runtime afterwards.
-    pub(super) fn on_thread(self, name: &str, f: impl FnOnce(&Runtime) + Send + 'static) -> io::Result<()> {
-        thread::Builder::new().name(name.into()).spawn(move || f(&self)).map(drop)
+    pub(super) fn on_thread(self, name: &str, f: impl FnOnce(&Self) + Send + 'static) -> io::Result<()> {
+        start_thread(name.into(), Box::new(move || f(&self))).map(drop)
     }
+
+    /// Runs a future to its end. As a trait object, so that the loop of the runtime is compiled once.
+    pub(super) fn drive<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut output = None;
+        {
+            let driving: Pin<&mut dyn Future<Output = ()>> = pin!(async { output = Some(future.await) });
+            self.block_on(driving);
+        }
+        match output {
+            Some(output) => output,
+            None => unreachable!("the future has ended"),
+        }
+    }
+}
+
+/// Starts a thread. Boxed, so that the code to start one is compiled once.
+pub(crate) fn start_thread(name: String, work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+    Thread::new().name(name).spawn(work)
 }
 
 impl Deref for OwnRuntime {

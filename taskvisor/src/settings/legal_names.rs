@@ -7,6 +7,7 @@ use taskvisor_parse::suggest;
 use super::overrides::{Given, Kind};
 use super::owner::Place;
 use super::sheet::{ChildOptions, Sheet};
+use crate::sorting::sort_by_text;
 
 /// A setting of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ impl<'a> LegalNames<'a> {
         }
         let mut parts: Vec<_> =
             self.targets.keys().map(String::as_str).filter(|known| is_within(known, name)).collect();
-        parts.sort_unstable();
+        sort_by_text(&mut parts, |part| part);
         match parts.as_slice() {
             [] => match (self.with_groups(name), self.closest(name)) {
                 (Some(meant), _) => format!("unknown setting, did you mean {meant}, with the groups that it is in?"),
@@ -149,11 +150,11 @@ impl<'a> LegalNames<'a> {
     fn with_groups(&self, name: &str) -> Option<String> {
         let last = name.rsplit(['.', '_']).next().unwrap_or_default();
         let longer = self.targets.iter().filter(|(known, _)| known.len() > name.len() && known.ends_with(last));
+        let lacks_groups = |targets: &[Target]| targets.iter().any(|it| self.lacks_groups(name, *it));
         let mut meant: Vec<_> =
-            longer.filter(|(_, targets)| targets.iter().any(|it| self.lacks_groups(name, *it))).collect();
-        meant.sort_unstable_by_key(|(known, _)| *known);
-        let names = meant.iter().map(|(known, _)| known.as_str());
-        (1..=4).contains(&meant.len()).then(|| suggest::list(names, '`'))
+            longer.filter(|(_, targets)| lacks_groups(targets)).map(|(known, _)| known.as_str()).collect();
+        sort_by_text(&mut meant, |known| known);
+        (1..=4).contains(&meant.len()).then(|| suggest::list(meant, '`'))
     }
 
     /// Returns `true` if the name is that of this setting without some of the groups that it is in.
@@ -171,7 +172,7 @@ impl<'a> LegalNames<'a> {
         let is_near = |known: &&str| known.len().abs_diff(name.len()) <= 8;
         let mut near: Vec<_> = self.targets.keys().map(String::as_str).filter(is_near).collect();
         // Of equally close names, the first is suggested.
-        near.sort_unstable();
+        sort_by_text(&mut near, |name| name);
         suggest::closest(name, near)
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use super::origin::Origin;
+use crate::sorting::sort_by_text;
 
 /// Values for the options of a declared tree, by name: from files, environment variables or the program.
 ///
@@ -124,7 +125,7 @@ impl Overrides {
             }
         }
         // The order of an environment is arbitrary. Errors should have the same order each time.
-        given.sort_by(|a, b| a.name.cmp(&b.name));
+        sort_by_text(&mut given, |given| &given.name);
         Self { sources: vec![Source { kind: Kind::Variables(prefix), given }] }
     }
 

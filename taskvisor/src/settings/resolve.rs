@@ -1,6 +1,6 @@
 //! Checks overrides against a tree, and writes them into its declaration.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::invalid::InvalidOverride;
 use super::legal_names::{LegalNames, Spelling, Target};
@@ -53,7 +53,9 @@ impl Overridden {
     pub(crate) fn write(&self, root: &mut Declared, parts: &mut Parts) {
         let mut config = self.sheet.config.clone();
         // The tree comes first, as the others inherit from it.
-        for (place, applied) in by_place(&self.applied) {
+        let by_place = by_place(&self.applied);
+        for place in self.sheet.places() {
+            let Some(applied) = by_place.get(&place) else { continue };
             let mut owner = self.sheet.open(place, &config);
             for Applied { target, text, .. } in applied {
                 let _ = owner.set(target.row, target.name, text);
@@ -102,9 +104,9 @@ impl Overridden {
     }
 }
 
-/// Returns the overrides by their owner, the tree first.
-pub(super) fn by_place(applied: &[Applied]) -> BTreeMap<Place, Vec<&Applied>> {
-    let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// Returns the overrides by their owner.
+pub(super) fn by_place(applied: &[Applied]) -> HashMap<Place, Vec<&Applied>> {
+    let mut places: HashMap<_, Vec<_>> = HashMap::new();
     for applied in applied {
         places.entry(applied.target.place).or_default().push(applied);
     }
@@ -167,11 +169,10 @@ impl Checks<'_> {
         let none = Vec::new();
         let of_tree = self.valid(Place::Tree, by_place.get(&Place::Tree).unwrap_or(&none));
         let config = self.config(&of_tree);
-        for (place, applied) in &by_place {
-            if *place != Place::Tree {
-                let valid = self.valid_in(*place, &config, applied);
-                self.combine(*place, &config, valid);
-            }
+        for place in self.sheet.places().filter(|place| *place != Place::Tree) {
+            let Some(applied) = by_place.get(&place) else { continue };
+            let valid = self.valid_in(place, &config, applied);
+            self.combine(place, &config, valid);
         }
         self.inherit(&of_tree, &config, &by_place);
     }
@@ -210,8 +211,8 @@ impl Checks<'_> {
             }
         }
         // A part whose other part is given but invalid is not reported again.
-        let rows: BTreeSet<_> = applied.iter().map(|applied| applied.target.row).collect();
-        for row in rows {
+        let is_given = |row: &usize| applied.iter().any(|applied| applied.target.row == *row);
+        for row in (0..owner.rows()).filter(is_given) {
             if let Some((part, lacking)) = self.lacking(place, config, row, applied) {
                 let message = format!("it needs `{lacking}` beside it, which the program does not set");
                 self.invalid.push(InvalidOverride::new(&part.origin, message));
@@ -277,8 +278,9 @@ impl Checks<'_> {
         applied: &[&Applied],
         refused: &InvalidOption,
     ) -> Option<usize> {
-        let mut order: Vec<_> = (0..applied.len()).rev().collect();
-        order.sort_by_key(|at| applied[*at].target.name != refused.option);
+        let is_of_option = |at: &usize| applied[*at].target.name == refused.option;
+        let (mut order, others): (Vec<_>, Vec<_>) = (0..applied.len()).rev().partition(is_of_option);
+        order.extend(others);
         let helps = |at: &usize| {
             let others: Vec<_> =
                 applied.iter().enumerate().filter(|(other, _)| other != at).map(|(_, it)| *it).collect();
@@ -290,11 +292,11 @@ impl Checks<'_> {
     }
 
     /// Reports the overrides of the tree that a task or group cannot inherit.
-    fn inherit(&mut self, of_tree: &[&Applied], config: &SupervisorConfig, by_place: &BTreeMap<Place, Vec<&Applied>>) {
+    fn inherit(&mut self, of_tree: &[&Applied], config: &SupervisorConfig, by_place: &HashMap<Place, Vec<&Applied>>) {
         let mut tree = self.sheet.open(Place::Tree, config);
         let mut is_shared = |applied: &&&Applied| tree.field(applied.target.row).is_some_and(|it| is_inherited(it.row));
         let shared: Vec<&Applied> = of_tree.iter().filter(&mut is_shared).copied().collect();
-        let mut reported = BTreeMap::new();
+        let mut reported: Vec<Option<InvalidOverride>> = shared.iter().map(|_| None).collect();
         let children = (0..self.sheet.children.len()).map(Place::Child);
         for place in children.take_while(|_| !shared.is_empty()) {
             let own = by_place.get(&place).map_or(&[][..], Vec::as_slice);
@@ -302,12 +304,12 @@ impl Checks<'_> {
             for (at, applied) in shared.iter().enumerate() {
                 let others: Vec<_> = of_tree.iter().filter(|other| !std::ptr::eq(**other, *applied)).copied().collect();
                 if self.with(place, &self.config(&others), own).check().is_ok() {
-                    reported.entry(at).or_insert_with(|| InvalidOverride::new(&applied.origin, refused.to_string()));
+                    reported[at].get_or_insert_with(|| InvalidOverride::new(&applied.origin, refused.to_string()));
                     break;
                 }
             }
         }
-        self.invalid.extend(reported.into_values());
+        self.invalid.extend(reported.into_iter().flatten());
     }
 }
 

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,6 +13,7 @@ use super::context::TaskContext;
 use super::definition::BoxTaskFuture;
 use super::error::TaskError;
 use crate::panics::drop_caught;
+use crate::runtime::start_thread;
 use crate::sync::lock;
 
 /// The closure of one attempt. The attempt ends when the closure has returned, or is dropped before it ran.
@@ -81,12 +81,12 @@ where
 fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
     let runtime = Handle::try_current().ok();
     // The name of a thread must not contain NUL. Linux shows its first 15 bytes.
-    let thread = thread::Builder::new().name(name.replace('\0', ""));
-    let started = thread.spawn(move || {
+    let name = name.replace('\0', "");
+    let work = move || {
         let _entered = runtime.as_ref().map(Handle::enter);
         work();
-    });
-    let thread = started.map_err(|error| TaskError::error(NoThread(error)))?;
+    };
+    let thread = start_thread(name, Box::new(work)).map_err(|error| TaskError::error(NoThread(error)))?;
     #[cfg(feature = "test-util")]
     if is_paused() {
         // Tokio does not advance paused time while its blocking pool has work. This job keeps time from advancing until

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::runtime::{self, Handle};
 #[cfg(all(feature = "systemd", unix))]
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::by_id::sort_by_id;
@@ -25,7 +26,7 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::group::Note;
-use super::observe;
+use super::observe::{self, Background};
 use super::permits::Limits;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -323,9 +324,15 @@ impl Core {
     }
 }
 
+/// Spawns a task that does nothing, so that a worker looks at the queue.
+pub(super) fn nudge(runtime: &Handle) -> JoinHandle<()> {
+    let nothing: Background = Box::pin(async {});
+    runtime.spawn(nothing)
+}
+
 /// Returns `true` if the runtime accepts tasks. A runtime that was shut down drops them at once.
 pub(super) fn is_alive(runtime: &Handle) -> bool {
-    let probe = pin!(runtime.spawn(async {}));
+    let probe = pin!(nudge(runtime));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 

@@ -10,7 +10,7 @@
 //!  any state -- stopped for good --> Dissolving (what was not part of a run) --> Over
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,7 +146,7 @@ enum State {
     Registering,
     Running(Box<Run>),
     /// The group ends when these children have ended.
-    Dissolving(BTreeSet<Key>),
+    Dissolving(HashSet<Key>),
     Over,
 }
 
@@ -178,10 +178,10 @@ pub(super) struct Machine {
     /// The declared children that ended before their start. `None` if the declared children must be registered again.
     fresh: Option<Vec<(Key, End)>>,
     /// The children that were added for the next run.
-    pending: BTreeMap<Key, Role>,
+    pending: HashMap<Key, Role>,
     /// The children that came too late for the last run, and were requested to stop. Until they have ended, a fresh
     /// group cannot use their names.
-    late: BTreeSet<Key>,
+    late: HashSet<Key>,
     /// The time of the input, and the actions for it.
     now: Duration,
     actions: Vec<Action>,
@@ -200,8 +200,8 @@ impl Machine {
             epoch: 0,
             retired: false,
             fresh,
-            pending: BTreeMap::new(),
-            late: BTreeSet::new(),
+            pending: HashMap::new(),
+            late: HashSet::new(),
             now: Duration::ZERO,
             actions: Vec::new(),
         }
@@ -394,7 +394,7 @@ impl Machine {
     /// Begins a run with the registered children.
     fn begin(&mut self) {
         let mut plan = Plan::new(&self.rules, self.epoch);
-        for (key, child) in mem::take(&mut self.pending) {
+        for (key, child) in self.take_pending() {
             plan.add(key, child);
         }
         for (key, end) in self.fresh.take().unwrap_or_default() {
@@ -405,6 +405,14 @@ impl Machine {
         self.actions.push(Action::Begin);
         self.state = State::Running(Box::new(Run { plan, readiness: None }));
         self.plan(Plan::proceed);
+    }
+
+    /// Takes the children of the next run, in the order in which they were added.
+    fn take_pending(&mut self) -> Vec<(Key, Role)> {
+        let pending = mem::take(&mut self.pending);
+        let mut keys: Vec<Key> = pending.keys().copied().collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| (key, pending[&key])).collect()
     }
 
     /// Handles the request to end the run, or the wait for it.
@@ -487,9 +495,9 @@ impl Machine {
     /// Stops the children that are not part of a run, and then ends the group.
     fn dissolve(&mut self) {
         self.actions.push(Action::Stopping { for_good: true });
-        let mut left: Vec<Key> = mem::take(&mut self.pending).into_keys().collect();
+        let mut left: Vec<Key> = self.take_pending().into_iter().map(|(key, _)| key).collect();
         if let Some(ended) = self.fresh.take() {
-            let ended: BTreeSet<Key> = ended.into_iter().map(|(key, _)| key).collect();
+            let ended: HashSet<Key> = ended.into_iter().map(|(key, _)| key).collect();
             left.extend((0..self.rules.children.len() as Key).filter(|key| !ended.contains(key)));
         }
         self.actions.extend(left.iter().map(|key| Action::Plan(plan::Action::Stop(*key, 0, 0))));

@@ -12,6 +12,7 @@ use super::super::observe;
 use super::super::task::Cell;
 use super::{Limits, NAMED_LIMIT, PATIENCE, Shared};
 use crate::inspect::{Problem, WaitingFor, shortened};
+use crate::sorting::sort_by_text;
 use crate::sync::lock;
 
 /// The number of holders that a warning names.
@@ -133,7 +134,7 @@ impl Permits {
         let next = state.queue.values().find(|wait| !wait.warned).map(|wait| wait.since + PATIENCE);
         state.watched = next.is_some();
         drop(state);
-        holders.sort_unstable();
+        sort_by_text(&mut holders, |name| name);
         let permits = if self.limit == 1 { "the only permit".into() } else { format!("one of {} permits", self.limit) };
         let (time, held_by) = (PATIENCE.as_secs(), named(&holders));
         let mut reason = format!("waits for {permits} ({}) for {time} s; held by {held_by}", self.name);

@@ -1,6 +1,7 @@
 //! The one shutdown of a supervisor, shared by all requesters.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use super::stopper::Stopper;
 use super::verdict::{Judge, Verdict};
 use crate::events::{Event, EventKind, Reason};
 use crate::inspect::{TaskId, one_line};
+use crate::sorting::sort_by_number;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::{StopKind, TaskError};
 use crate::tree::FailureChain;
@@ -334,8 +336,13 @@ impl Core {
     /// request until the shutdown was forced, if it was. Tasks that were aborted earlier are added.
     pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
         stuck.extend_from_slice(&self.registry().aborted);
-        stuck.sort_unstable_by_key(|task| (task.id, task.limit));
-        stuck.dedup_by_key(|task| task.id);
+        sort_by_number(&mut stuck, |task| task.id.number());
+        stuck.dedup_by(|later, earlier| {
+            if later.id == earlier.id && later.limit < earlier.limit {
+                mem::swap(later, earlier);
+            }
+            later.id == earlier.id
+        });
         let (limits, helpers) = stuck.iter().map(|task| (task.limit, task.helpers)).unzip();
         let stuck: Vec<_> = stuck.into_iter().map(|task| task.path.to_string()).collect();
         match (self.stop.failure.get().map(|failure| failure.chain.clone()), forced) {

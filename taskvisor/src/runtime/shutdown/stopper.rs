@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::try_id;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::core::Core;
+use super::super::core::{Core, nudge};
 use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, StopBy};
@@ -81,7 +81,7 @@ impl Stopper {
                 stopper.spawn(&runtime, drain);
                 if is_held_up {
                     // A worker keeps its last spawned task in its LIFO slot, and this worker may block in this turn.
-                    runtime.spawn(async {});
+                    drop(nudge(&runtime));
                 }
                 return;
             }
@@ -286,7 +286,7 @@ impl Stopper {
             match timeout_at(next, either(done.as_mut(), end.as_mut())).await {
                 Ok(done) => return done,
                 Err(_) if Some(next) == by => return false,
-                Err(_) if pulse.is_some() => drop(self.home.spawn(async {})),
+                Err(_) if pulse.is_some() => drop(nudge(&self.home)),
                 Err(_) => {}
             }
             if let Some(reports) = &mut self.reports {

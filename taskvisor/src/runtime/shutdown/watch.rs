@@ -77,7 +77,7 @@ impl Drop for Watch {
 fn start(unguarded: Arc<Notify>) -> Option<Handle> {
     let runtime = OwnRuntime::new().ok()?;
     let handle = runtime.handle().clone();
-    runtime.on_thread("taskvisor-watch", move |runtime| runtime.block_on(stand(&unguarded))).ok()?;
+    runtime.on_thread("taskvisor-watch", move |runtime| runtime.drive(stand(&unguarded))).ok()?;
     Some(handle)
 }
 

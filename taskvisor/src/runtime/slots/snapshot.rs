@@ -9,6 +9,7 @@ use super::super::task::Cell;
 use super::manager::Controller;
 use crate::panics::drop_each;
 use crate::slots::{Slot, SlotPhase, SlotSnapshot, SlotTask};
+use crate::sorting::sort_by_text;
 
 /// A slot with its cells. The cells are read with no lock held.
 struct Seen {
@@ -38,7 +39,7 @@ impl Core {
         let paused = registry.slots.paused.keys().filter(|slot| !slot.is_empty());
         let busy = registry.slots.busy.names();
         let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
-        names.sort_unstable();
+        sort_by_text(&mut names, |name| name);
         names.dedup();
         let seen: Vec<_> = names.into_iter().map(|name| see(&registry, name, &self.controller)).collect();
         drop(registry);

@@ -23,6 +23,7 @@ use super::wait_queue::Calls;
 use crate::inspect::RejectReason;
 use crate::panics::drop_caught;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
+use crate::sorting::sort_by_number;
 use crate::supervisor::RuntimeError;
 use crate::tree::join as join_path;
 
@@ -212,7 +213,7 @@ impl Registry {
                 queued += slot.queued();
                 waiting.extend(Slot::withdraw_all(slot));
             }
-            waiting.sort_unstable_by_key(|job| job.cell.id());
+            sort_by_number(&mut waiting, |job| job.cell.id().number());
             aftermath.wait_no_more = waiting.len();
             for job in waiting {
                 aftermath.reject(job, 0, RejectReason::ShuttingDown);

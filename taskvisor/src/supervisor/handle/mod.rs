@@ -15,6 +15,7 @@ use crate::runtime::Submitting;
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
+use crate::sorting::sort_by_text;
 use crate::task::{IntoTaskSpec, TaskHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
@@ -350,7 +351,7 @@ impl SupervisorHandle {
     fn names_of(&self, which: impl Fn(&Cell) -> bool) -> Vec<String> {
         let cells = self.core.cells();
         let mut names: Vec<_> = cells.iter().filter(|cell| which(cell)).map(|cell| cell.name().to_string()).collect();
-        names.sort_unstable();
+        sort_by_text(&mut names, String::as_str);
         names
     }
 }

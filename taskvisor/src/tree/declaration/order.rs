@@ -1,6 +1,7 @@
 //! The order of siblings: which one starts after which, and in how many layers they stop.
 
 use super::child::DeclaredChild;
+use crate::sorting::sort_by_number;
 
 /// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
 #[derive(Debug, Default)]
@@ -16,20 +17,39 @@ struct Edges {
     places: Vec<u32>,
 }
 
+/// A place, and an entry of its list, in one number: a sort of numbers is compiled once.
+#[derive(Clone, Copy, PartialEq)]
+struct Pair(u64);
+
+impl Pair {
+    fn new(place: u32, entry: u32) -> Self {
+        Self(u64::from(place) << 32 | u64::from(entry))
+    }
+
+    fn place(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the other half is the place")]
+    fn entry(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 impl Edges {
     /// Builds the lists of this many places from sorted pairs of a place and an entry of its list.
-    pub(super) fn new(count: usize, pairs: &[(u32, u32)]) -> Self {
+    fn new(count: usize, pairs: &[Pair]) -> Self {
         if pairs.is_empty() {
             return Self::default();
         }
         let mut starts = vec![0; count + 1];
-        for (place, _) in pairs {
-            starts[*place as usize + 1] += 1;
+        for pair in pairs {
+            starts[pair.place() as usize + 1] += 1;
         }
         for place in 0..count {
             starts[place + 1] += starts[place];
         }
-        Self { starts, places: pairs.iter().map(|(_, entry)| *entry).collect() }
+        Self { starts, places: pairs.iter().map(|pair| pair.entry()).collect() }
     }
 
     pub(super) fn of(&self, place: usize) -> &[u32] {
@@ -46,13 +66,13 @@ impl Order {
         let mut pairs = Vec::new();
         for place in 0..count {
             let earlier = earlier(place).into_iter().filter(|earlier| (*earlier as usize) < place);
-            pairs.extend(earlier.map(|earlier| (short(place), earlier)));
+            pairs.extend(earlier.map(|earlier| Pair::new(short(place), earlier)));
         }
-        pairs.sort_unstable();
+        sort_by_number(&mut pairs, |pair| pair.0);
         pairs.dedup();
         let earlier = Edges::new(count, &pairs);
-        let mut flipped: Vec<_> = pairs.into_iter().map(|(place, earlier)| (earlier, place)).collect();
-        flipped.sort_unstable();
+        let mut flipped: Vec<_> = pairs.iter().map(|pair| Pair::new(pair.entry(), pair.place())).collect();
+        sort_by_number(&mut flipped, |pair| pair.0);
         Self { earlier, later: Edges::new(count, &flipped) }
     }
 

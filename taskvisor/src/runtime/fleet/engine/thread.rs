@@ -40,7 +40,7 @@ fn on_thread(name: &str) -> Option<(Handle, oneshot::Sender<()>)> {
     let runtime = OwnRuntime::new().ok()?;
     let (handle, (lives, over)) = (runtime.handle().clone(), oneshot::channel::<()>());
     // The remaining tasks of a store, such as its connection, end with its runtime.
-    runtime.on_thread(name, move |runtime| drop(runtime.block_on(over))).ok()?;
+    runtime.on_thread(name, move |runtime| drop(runtime.drive(over))).ok()?;
     Some((handle, lives))
 }
 

@@ -1,6 +1,6 @@
 //! The children of a group: lookup, and additions and removals at run time.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::mem;
 use std::sync::{Arc, MutexGuard};
 
@@ -42,21 +42,22 @@ impl GroupCell {
     /// has ended is replaced by the children that it is after.
     fn unmet_by(&self, key: Key) -> Vec<String> {
         let place = usize::try_from(key).unwrap_or(usize::MAX);
-        let (mut unmet, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let (mut unmet, mut seen) = (Vec::new(), HashSet::new());
         let declared = self.children();
         let mut open = declared.order.earlier(place).to_vec();
         while let Some(earlier) = open.pop() {
-            if !seen.insert(earlier) {
+            if !seen.insert(Key::from(earlier)) {
                 continue;
             }
             match self.member(Key::from(earlier)) {
                 Some(member) if member.has_ended() => open.extend(declared.order.earlier(earlier as usize)),
                 Some(member) if member.has_passed() => {}
-                _ => drop(unmet.insert(earlier)),
+                _ => unmet.push(Key::from(earlier)),
             }
         }
-        let path = |place: &u32| join(&self.path, &declared.children[*place as usize].name).to_string();
-        unmet.iter().map(path).collect()
+        unmet.sort_unstable();
+        let child = |key: Key| declared.children.get(usize::try_from(key).ok()?);
+        unmet.into_iter().filter_map(child).map(|child| join(&self.path, &child.name).to_string()).collect()
     }
 
     /// Returns `true` if the group registers added children again when it restarts. The root never restarts.

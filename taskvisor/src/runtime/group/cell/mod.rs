@@ -12,7 +12,7 @@ mod state;
 pub(in crate::runtime) use self::members::Adoption;
 pub(in crate::runtime) use self::state::SeenGroup;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::iter::successors;
 use std::mem;
 #[cfg(feature = "fleet")]
@@ -130,7 +130,7 @@ pub(super) struct Inbox {
     /// The runtime of its driver.
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
-    elsewhere: BTreeMap<Key, Handle>,
+    elsewhere: HashMap<Key, Handle>,
     /// The members whose ends are awaited after the driver is gone.
     pub(super) orphans: Option<Orphans>,
 }
@@ -175,7 +175,7 @@ impl GroupCell {
                 before: BTreeMap::new(),
                 returning: BTreeMap::new(),
                 home: runtime.id(),
-                elsewhere: BTreeMap::new(),
+                elsewhere: HashMap::new(),
                 orphans: None,
             }),
             stopping: AtomicBool::new(false),
@@ -306,7 +306,8 @@ impl GroupCell {
     /// Returns another runtime on which members run, if there is one, as the next runtime of the driver.
     pub(super) fn next_runtime(&self) -> Option<Handle> {
         let mut inbox = self.lock();
-        let (_, next) = inbox.elsewhere.pop_first()?;
+        let first = *inbox.elsewhere.keys().min()?;
+        let next = inbox.elsewhere.remove(&first)?;
         inbox.elsewhere.retain(|_, other| other.id() != next.id());
         inbox.home = next.id();
         Some(next)

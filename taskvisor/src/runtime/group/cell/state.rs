@@ -1,6 +1,6 @@
 //! The observable state of a group: its state, its failures and its outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ pub(in crate::runtime) struct Gone {
     #[expect(dead_code, reason = "it is only dropped")]
     members: (ByKey<Member>, BTreeMap<Key, Member>),
     #[expect(dead_code, reason = "it is only dropped")]
-    runtimes: BTreeMap<Key, Handle>,
+    runtimes: HashMap<Key, Handle>,
     /// The children that were added too late to run.
     late: Vec<Member>,
     #[expect(dead_code, reason = "it is only dropped")]

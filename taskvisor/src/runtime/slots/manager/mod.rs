@@ -25,6 +25,7 @@ use super::busy::Busy;
 use super::wait_queue::WaitQueue;
 use crate::inspect::now;
 use crate::slots::{AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Pool, Slot, SlotPhase, SlotSpec};
+use crate::sorting::sort_by_text;
 use crate::supervisor::InvalidOption;
 use crate::task::StopKind;
 
@@ -92,7 +93,7 @@ impl Controller {
     /// Returns the declared slots, sorted by name.
     pub(in crate::runtime) fn slots(&self) -> Vec<SlotSpec> {
         let mut slots: Vec<_> = self.slots.values().cloned().collect();
-        slots.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        sort_by_text(&mut slots, SlotSpec::name);
         slots
     }
 
@@ -263,7 +264,7 @@ impl Core {
         }
         let is_key = |slot: &&Arc<str>| self.controller.keyed_slot_of(slot) == Some(name);
         let mut keys: Vec<_> = registry.slots.busy.names().filter(is_key).cloned().collect();
-        keys.sort_unstable();
+        sort_by_text(&mut keys, |name| name);
         keys
     }
 
