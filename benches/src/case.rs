@@ -48,6 +48,8 @@ pub(crate) enum Measure {
 pub(crate) enum Bar {
     /// At most this many times the cost of the floor in the same round.
     OfFloor(f64),
+    /// At most this many times the cost of the best peer of the same run, comparing medians. Not judged without peers.
+    OfPeer(f64),
     /// At most this value.
     AtMost(f64),
     /// No condition: the line is only shown.
@@ -106,6 +108,11 @@ const fn exactly(work: &'static str, runtime: &'static str, size: u64) -> Load {
     Load { work, runtime, size, fixed: true }
 }
 
+/// A line beside the best peer, whose load another line has.
+const fn beside(row: &'static str, label: &'static str, load: Load, measure: Measure, most: f64) -> Case {
+    case(row, label, load, measure, Bar::OfPeer(most))
+}
+
 const fn case(row: &'static str, label: &'static str, load: Load, measure: Measure, bar: Bar) -> Case {
     Case { row, label, load, measure, bar }
 }
@@ -128,6 +135,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
     vec![
         case("C1", "restart, no token", restart, Cpu, OfFloor(0.5)),
+        beside("C1", "restart, beside the best peer", restart, Cpu, 0.35),
         case("C1", "restart, no token", restart, Allocations, AtMost(3.0)),
         case("C1", "restart, with a token", restart_token, Cpu, OfFloor(0.85)),
         case("C1", "restart, with a token", restart_token, Allocations, AtMost(4.0)),
@@ -136,6 +144,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C2", "restart, 8 subscribers", heard_by_8, Cpu, OfFloor(2.5)),
         case("C2", "restart, 8 subscribers", heard_by_8, Lost, AtMost(0.0)),
         case("C3", "add to outcome, 10k, ct", once("ct", 10_000), Cpu, OfFloor(1.5)),
+        beside("C3", "10k, ct, beside the best peer", once("ct", 10_000), Cpu, 0.85),
         case("C3", "add to outcome, with a token, 10k, ct", exactly("once-token", "ct", 10_000), Cpu, Bar::None),
         case("C3", "add to outcome, 100k, ct", once("ct", 100_000), Cpu, OfFloor(1.5)),
         case(
@@ -145,9 +154,11 @@ pub(crate) fn cases() -> Vec<Case> {
             Cpu,
             GrowthOfFloor { small: once("ct", 10_000), most: LINEAR },
         ),
+        beside("C3", "100k, ct, beside the best peer", once("ct", 100_000), Cpu, 0.85),
         case("C3", "add to outcome, 10k, mt", once("mt", 10_000), Wall, OfFloor(1.8)),
         case("C3", "add to outcome, 100k, mt", once("mt", 100_000), Wall, OfFloor(1.8)),
         case("C4", "idle task, with a token", idle_token, Bytes, AtMost(800.0)),
+        beside("C4", "with a token, beside the best peer", idle_token, Bytes, 0.85),
         case("C4", "idle task, with a token", idle_token, Blocks, AtMost(7.0)),
         case("C4", "idle task, no token", idle, Bytes, AtMost(800.0)),
         case("C4", "idle task, no token", idle, Blocks, AtMost(7.0)),
@@ -156,7 +167,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C5", "started, cancel, wait, ct", often("cancel-started-0", 50_000), Cpu, Bar::None),
         case("C5", "among 100k others, ct", cancel_among, Cpu, OfSmall { small: cancel, most: 1.7 }),
         case("C6", "stop, 10k, ct", stop("ct", 10_000), Cpu, OfFloor(4.0)),
+        beside("C6", "10k, ct, beside the best peer", stop("ct", 10_000), Cpu, 0.7),
         case("C6", "stop, 100k, ct", stop("ct", 100_000), Cpu, OfFloor(4.0)),
+        beside("C6", "100k, ct, beside the best peer", stop("ct", 100_000), Cpu, 0.7),
         case(
             "C6",
             "100k to 10k, ct",
@@ -165,7 +178,9 @@ pub(crate) fn cases() -> Vec<Case> {
             GrowthOfFloor { small: stop("ct", 10_000), most: LINEAR },
         ),
         case("C6", "stop, 10k, mt", stop("mt", 10_000), Wall, OfFloor(2.2)),
+        beside("C6", "10k, mt, beside the best peer", stop("mt", 10_000), Wall, 0.7),
         case("C6", "stop, 100k, mt", stop("mt", 100_000), Wall, OfFloor(2.2)),
+        beside("C6", "100k, mt, beside the best peer", stop("mt", 100_000), Wall, 0.7),
         case("C7", "deliver to 1", often("deliver-1", 900_000), Cpu, AtMost(150.0)),
         case("C7", "deliver to 1", often("deliver-1", 900_000), Lost, AtMost(0.0)),
         case("C7", "deliver to 8", often("deliver-8", 600_000), Cpu, AtMost(250.0)),
@@ -175,8 +190,11 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C8", "burst of 1 task, mt", burst("burst-1", "mt"), Lost, AtMost(0.0)),
         case("C8", "burst of 16 tasks, mt", burst("burst-16", "mt"), Lost, AtMost(0.0)),
         case("C9", "slot: drop", often("slot-drop", 300_000), Cpu, AtMost(250.0)),
+        beside("C9", "drop, beside the best peer", often("slot-drop", 300_000), Cpu, 0.04),
         case("C9", "slot: replace", often("slot-replace", 300_000), Cpu, AtMost(250.0)),
+        beside("C9", "replace, beside the best peer", often("slot-replace", 300_000), Cpu, 0.04),
         case("C9", "slot: queue to outcome", often("slot-queue", 100_000), Cpu, AtMost(1_500.0)),
+        beside("C9", "queue to outcome, beside the best peer", often("slot-queue", 100_000), Cpu, 0.04),
         case("C9", "10k slots", exactly("slot-distinct", "ct", 10_000), Cpu, AtMost(2_000.0)),
         case("C10", "poll, ct", often("poll", 3_000_000), Cpu, OfFloor(1.15)),
         case("C10", "poll, mt", often_on_two("poll", 3_000_000), Wall, OfFloor(1.15)),

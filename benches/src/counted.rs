@@ -51,7 +51,8 @@ const ROWS: [Row; 14] = [
     Row { unit: Unit::Bytes, ..row("idle", "idle-token", 10_000, 0.85) },
     row("slot: drop", "slot-drop", 8_000, 0.04),
     row("slot: replace", "slot-replace", 8_000, 0.04),
-    row("slot: queue to outcome", "slot-queue", 1_000, 0.04),
+    // The task that runs in its turn is not part of the decision.
+    Row { without: Some("once"), ..row("slot: queue", "slot-queue", 1_000, 0.04) },
 ];
 
 /// The most that a line may be of a restart without.
@@ -120,12 +121,13 @@ pub(crate) fn compare(contenders: &[&'static str]) -> Result<bool> {
 fn beside_peers(contenders: &[&'static str], samplers: &mut Samplers) -> Result<bool> {
     let peers: Vec<_> =
         CONTENDERS.into_iter().filter(|name| ![FLOOR, OURS].contains(name) && contenders.contains(name)).collect();
-    println!("| row | unit | taskvisor | best peer | | of it | bar | |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| row | unit | floor | taskvisor | best peer | | of it | bar | |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut kept = true;
     for row in ROWS {
         let sampler = samplers.get(Variant { counts: row.unit == Unit::Bytes, features: WITH_PEERS })?;
         let ours = count(sampler, row, OURS)?.ok_or_else(|| format!("`{}` is not done", row.work))?;
+        let floor = count(sampler, row, FLOOR)?.map_or_else(|| "-".to_owned(), thousands);
         let mut best: Option<(f64, &str)> = None;
         for peer in &peers {
             let Some(cost) = count(sampler, row, peer)? else { continue };
@@ -138,7 +140,7 @@ fn beside_peers(contenders: &[&'static str], samplers: &mut Samplers) -> Result<
         kept &= is_met;
         let unit = if row.unit == Unit::Bytes { "bytes" } else { "instructions" };
         println!(
-            "| {} | {unit} | {} | {} | {peer} | {:.3}x | {} | {} |",
+            "| {} | {unit} | {floor} | {} | {} | {peer} | {:.3}x | {} | {} |",
             row.name,
             thousands(ours),
             thousands(least),

@@ -78,6 +78,7 @@ fn row(line: &Line) -> Vec<String> {
 /// The bar, the value compared with it, and the verdict.
 fn verdict(line: &Line) -> (String, String, String) {
     let (bar, judged) = match (line.case.bar, line.judged) {
+        (Bar::OfPeer(most), Some(judged)) => (format!("<= {most}x of it"), format!("{judged:.3}x")),
         (Bar::OfFloor(most) | Bar::OfSmall { most, .. } | Bar::GrowthOfFloor { most, .. }, Some(judged)) => {
             (format!("<= {most:.2}x"), format!("{judged:.2}x"))
         }

@@ -93,12 +93,12 @@ fn loads_of(cases: &[Case], counts: bool) -> Vec<Load> {
     let wanted = cases.iter().filter(|case| case.measure.is_counted() == counts);
     let loads = wanted.flat_map(|case| match case.bar {
         Bar::OfSmall { small, .. } | Bar::GrowthOfFloor { small, .. } => vec![small, case.load],
-        Bar::OfFloor(_) | Bar::AtMost(_) | Bar::None => vec![case.load],
+        Bar::OfFloor(_) | Bar::OfPeer(_) | Bar::AtMost(_) | Bar::None => vec![case.load],
     });
     loads.filter(|load| seen.insert(*load)).collect()
 }
 
-/// The number of rounds for peers. No bar depends on their exact figures.
+/// The number of rounds for peers.
 const PEER_ROUNDS: usize = 3;
 
 /// Runs all contenders in turn, round by round, and starts each round with another one. A peer that fails once is left
@@ -169,6 +169,14 @@ fn judge(case: Case, samples: &Samples, options: &Options) -> Result<Line> {
     let quotient = |large: Option<f64>, small: Option<f64>| Some(large? / small.filter(|small| *small > 0.0)?);
     let (judged, most) = match case.bar {
         Bar::OfFloor(most) => (ratio(load), most),
+        Bar::OfPeer(most) => {
+            let peers = values.iter().filter(|(name, _)| ![FLOOR, OURS].contains(name));
+            let costs = peers.filter_map(|(_, figure)| Some(figure.as_ref()?.value.median));
+            let Some(best) = costs.reduce(f64::min) else {
+                return Ok(Line { case, values, judged: None, passed: true });
+            };
+            (quotient(value(load), Some(best)), most)
+        }
         Bar::AtMost(most) if measure.is_worst() => {
             (samples.values(load, measure, OURS).into_iter().reduce(f64::max), most)
         }
