@@ -38,3 +38,13 @@ pub use timeout::IntoTimeout;
 pub(crate) use value::{NONE, Of, Value};
 #[cfg(feature = "cron")]
 pub(crate) use zone::{TimeZone, seconds};
+
+use crate::supervisor::SupervisorConfig;
+
+impl Overrides {
+    /// Resolves the options of a group, which takes its backoff from the config. The limits of failures there are for
+    /// tasks.
+    pub(crate) fn resolve_group(&self, config: &SupervisorConfig) -> ResolvedPolicy {
+        self.resolve(&SupervisorConfig { max_retries: None, reset_after: None, ..config.clone() })
+    }
+}

@@ -65,6 +65,6 @@ impl Core {
             return Some((of_tree(self.config.clone(), &root), error));
         }
         let group = self.declared(&root, path)?.group?;
-        Some((of_group(&group, group.overrides.resolve(&self.config)), error))
+        Some((of_group(&group, group.overrides.resolve_group(&self.config)), error))
     }
 }

@@ -168,7 +168,7 @@ impl Sheet {
                 let Child { path, options, .. } = &self.children[at];
                 let policy = match options {
                     ChildOptions::Group(group) => {
-                        let (options, policy) = (GroupOptions::clone(group), group.set.resolve(config));
+                        let (options, policy) = (GroupOptions::clone(group), group.set.resolve_group(config));
                         return Owner::Group(Box::new(Group { options, policy, changed: Vec::new() }));
                     }
                     ChildOptions::Task(Some(said)) => said.overrides.resolve(config),

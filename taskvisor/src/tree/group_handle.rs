@@ -19,6 +19,10 @@ use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 /// shutdown stops the root, and it never restarts: [`cancel`](Self::cancel) and [`restart`](Self::restart) return
 /// `false`.
 ///
+/// The root is a group if its tree has a strategy, a limit, an order, a group, or a child that is `critical` or
+/// `significant`. The root of any other tree is a list of independent tasks: `close`, `reopen`, `cancel` and `restart`
+/// are `false` for it, `outcome` is `None`, and `add_task`, `reconcile` and `replace` are those of the supervisor.
+///
 /// [`Tree::group`](crate::Tree::group) and the `groups` of `supervise!` return it. The guide explains
 /// [groups](crate::guide::groups).
 #[derive(Clone)]
@@ -209,7 +213,7 @@ impl GroupHandle {
     fn declared(&self) -> Option<Arc<Declared>> {
         match self.cell() {
             Some(group) => Some(Arc::clone(&group.declared)),
-            None if self.is_root() => self.core.declared_root(),
+            None if self.is_root() => self.core.declared_root().filter(|root| root.driven().is_some()),
             None => None,
         }
     }
@@ -330,7 +334,7 @@ impl GroupHandle {
     }
 
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has
-    /// started.
+    /// started, and for a root that is no group.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.

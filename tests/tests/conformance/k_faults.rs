@@ -2,6 +2,7 @@
 
 mod answers;
 mod bus;
+mod claims;
 mod events;
 mod groups;
 mod last_turn;

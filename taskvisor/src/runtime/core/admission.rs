@@ -30,18 +30,30 @@ impl Core {
     pub(in crate::runtime) fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
-        if self.timed.get() != Some(&runtime.id()) {
-            // A runtime without timers can only be detected by a panic.
-            let check = || {
-                let _entered = Handle::try_current().is_err().then(|| runtime.enter());
-                drop(sleep_until(Instant::now()));
-            };
-            catch(check).map_err(|_| RuntimeError::NoRuntime)?;
-            if self.timed.set(runtime.id()).is_ok() {
-                observe::describe();
-            }
+        if !self.has_timers(&runtime) {
+            return Err(RuntimeError::NoRuntime);
         }
         Ok(runtime)
+    }
+
+    /// Returns `true` if the runtime has timers.
+    #[inline]
+    pub(super) fn has_timers(&self, runtime: &Handle) -> bool {
+        self.timed.get() == Some(&runtime.id()) || self.finds_timers(runtime)
+    }
+
+    /// A runtime without timers can only be detected by a panic. The first one with timers is noted.
+    #[cold]
+    fn finds_timers(&self, runtime: &Handle) -> bool {
+        let check = || {
+            let _entered = Handle::try_current().is_err().then(|| runtime.enter());
+            drop(sleep_until(Instant::now()));
+        };
+        let has_timers = catch(check).is_ok();
+        if has_timers && self.timed.set(runtime.id()).is_ok() {
+            observe::describe();
+        }
+        has_timers
     }
 
     /// Resolves and checks the policy of a task.

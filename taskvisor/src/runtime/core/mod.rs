@@ -205,7 +205,9 @@ impl Core {
     pub(super) async fn timeout<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
         let Some(deadline) = deadline(time) else { return Some(future.await) };
         let mut future = pin!(future);
-        let runtime = self.runtime().ok();
+        // The caller can be on a runtime without timers.
+        let here = Handle::try_current().ok().filter(|here| self.has_timers(here));
+        let runtime = here.or_else(|| self.home().filter(is_alive));
         let mut watch = None;
         if runtime.as_ref().is_some_and(has_workers) {
             if let Some(output) = within(TURNS, future.as_mut()).await {

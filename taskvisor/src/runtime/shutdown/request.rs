@@ -124,6 +124,11 @@ impl Stop {
         Some((requested, self.stopping.get().map_or(stops, |stopping| stopping.began)))
     }
 
+    /// Returns `true` during the drain.
+    fn drains(&self) -> bool {
+        self.stopping.get().is_none() && self.requested.get().is_some_and(|(_, drain)| !drain.is_zero())
+    }
+
     /// Returns the failure of the tree as text, if there is one.
     pub(in crate::runtime) fn failure(&self) -> Option<&str> {
         self.failure.get().map(|failure| failure.text.as_str())
@@ -197,6 +202,12 @@ impl Core {
     pub(in crate::runtime) fn stop_kind(&self) -> Option<StopKind> {
         let kind = || if self.stop.dropped.load(Ordering::Relaxed) { StopKind::Dropped } else { StopKind::Shutdown };
         self.is_stopping().then(kind)
+    }
+
+    /// Returns the reason of stops that belong to the shutdown, unless it drains: until then a group stops for reasons of
+    /// its own.
+    pub(in crate::runtime) fn stop_kind_after_drain(&self) -> Option<StopKind> {
+        self.stop_kind().filter(|_| !self.stop.drains())
     }
 
     /// Returns the end of the grace, once tasks are requested to stop.

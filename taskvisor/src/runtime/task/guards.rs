@@ -192,9 +192,20 @@ impl Guards {
         }
     }
 
-    /// Returns `Ready` when the attempt has its start permits. The start timeout does not include this wait.
+    /// Returns `Ready` when the attempt has its start permits. The start timeout does not include this wait, and begins
+    /// anew after it.
     pub(in crate::runtime) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.starting.as_mut().map_or(Poll::Ready(()), |starting| starting.poll(cx))
+        let Some(starting) = &mut self.starting else { return Poll::Ready(()) };
+        let polled = starting.poll(cx);
+        if polled.is_pending() {
+            self.start.clear();
+        }
+        polled
+    }
+
+    /// Returns `true` while the attempt waits for a start permit.
+    pub(in crate::runtime) fn awaits_place(&self) -> bool {
+        self.starting.as_ref().is_some_and(|starting| starting.next.is_some())
     }
 
     /// Releases the start permits if the attempt is ready.

@@ -609,7 +609,8 @@ impl Machine {
         let mut note = None;
         match self.request {
             Request::Stop if !is_last => return (self.over(), None),
-            Request::Hold if policy.restart == RestartPolicy::Never => return (self.over(), None),
+            // One that has not begun runs after the hold.
+            Request::Hold if policy.restart == RestartPolicy::Never && self.attempt > 0 => return (self.over(), None),
             Request::Hold => {
                 self.request = Request::Nothing;
                 // A wait for a backoff stays, so that a trigger can end the wait of the siblings.

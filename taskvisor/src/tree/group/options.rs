@@ -34,12 +34,13 @@ impl Group {
     }
 
     /// Sets the time that the group must have run for its failure to count as the first again. Default: the larger of
-    /// `backoff.max` and 10 s.
+    /// `backoff.max` and 10 s; that of the [config](crate::SupervisorConfig) is for tasks.
     pub fn with_reset_after(self, lived: Duration) -> Self {
         self.set(|set| set.reset_after = Some(lived))
     }
 
-    /// Sets the number of consecutive failures of the group that are retried. Default: no limit.
+    /// Sets the number of consecutive failures of the group that are retried. Default: no limit; that of the
+    /// [config](crate::SupervisorConfig) is for tasks.
     pub fn with_max_retries(self, retries: u32) -> Self {
         self.set(|set| set.max_retries = Some(Some(retries)))
     }

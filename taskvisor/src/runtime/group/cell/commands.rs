@@ -61,8 +61,8 @@ impl GroupCell {
         let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return true };
         let look = || {
             let inbox = self.lock();
-            let is_ready = inbox.ready && inbox.runs > runs;
-            if is_ready { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
+            // Such a run was ready, also if it has failed since.
+            if inbox.ready_run > runs { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
         };
         self.core.await_ready(look).await
     }

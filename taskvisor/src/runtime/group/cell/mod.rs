@@ -105,6 +105,8 @@ pub(super) struct Inbox {
     runs: u32,
     /// The number of consecutive failures.
     failures: u32,
+    /// The number of the last run that has been ready.
+    ready_run: u32,
     /// `true` if the current run has been ready.
     ready: bool,
     /// `true` while children can be added: until the group stops for good.
@@ -163,6 +165,7 @@ impl GroupCell {
                 due: 0,
                 runs: 0,
                 failures: 0,
+                ready_run: 0,
                 ready: false,
                 open: true,
                 stopped: false,

@@ -62,7 +62,9 @@ impl GroupCell {
 
     /// Records that the current run is ready.
     pub(in crate::runtime::group) fn set_ready(&self) {
-        self.lock().ready = true;
+        let mut inbox = self.lock();
+        (inbox.ready, inbox.ready_run) = (true, inbox.runs);
+        drop(inbox);
         self.core.tell_ready();
     }
 
@@ -220,13 +222,21 @@ impl GroupCell {
         if let (None, Some(chain)) = (&self.position, self.core.stop.failure_chain()) {
             return TaskOutcome::Failed { error: Arc::new(TaskError::error(chain.clone())) };
         }
-        let by_parent = || self.position.as_ref().is_some_and(|position| position.parent.is_stopping());
-        let above = self.position.as_ref().and_then(|position| position.parent.failing());
-        let reason = match (self.core.stop_kind(), above) {
+        let parent = self.position.as_ref().map(|position| &position.parent);
+        let (stopped, by_parent) = {
+            let inbox = self.lock();
+            (inbox.stopped, inbox.stopped_by_parent)
+        };
+        let reason = match (self.core.stop_kind_after_drain(), parent) {
             (Some(StopKind::Dropped), _) => StopReason::Dropped,
             (Some(_), _) => StopReason::Shutdown,
-            (None, Some(chain)) => StopReason::GroupFailed { chain },
-            (None, None) if by_parent() => StopReason::GroupStopped,
+            (None, Some(parent)) => match parent.failing() {
+                Some(chain) => StopReason::GroupFailed { chain },
+                None if by_parent || parent.is_stopping() => StopReason::GroupStopped,
+                // Its parent has held it, and it does not start again.
+                None if !stopped => StopReason::SiblingRestart { failed: parent.first_failed() },
+                None => StopReason::Canceled,
+            },
             (None, None) => StopReason::Canceled,
         };
         TaskOutcome::Canceled { error: None, reason, finished: false }

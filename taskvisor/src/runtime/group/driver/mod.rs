@@ -144,7 +144,7 @@ fn fail(group: &GroupRef, panic: TaskError) {
 
 impl Live {
     fn new(group: GroupRef) -> Self {
-        let policy = group.declared.overrides.resolve(&group.core.config);
+        let policy = group.declared.overrides.resolve_group(&group.core.config);
         let machine = Machine::new(Rules {
             strategy: group.declared.strategy(),
             limit: group.declared.limit(),

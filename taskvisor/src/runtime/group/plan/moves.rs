@@ -29,6 +29,10 @@ impl Plan {
         due.sort_unstable();
         for key in due.drain(..).rev() {
             let Some(entry) = self.roster.get(key) else { continue };
+            // A child after it can hold it again since it was put in the list: a failed one that has a final attempt.
+            if entry.dependents > 0 {
+                continue;
+            }
             let below = u32::try_from(entry.altitude - self.base).unwrap_or(0);
             let phase = match (&self.mode, entry.phase) {
                 (Mode::Restarting(restart), _) if entry.is_up() && key >= restart.first => Phase::Holding,

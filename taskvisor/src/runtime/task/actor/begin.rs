@@ -38,8 +38,7 @@ impl Actor {
     }
 
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
-        if let Some(guards) = &mut self.guards {
-            ready!(guards.poll_place(cx));
+        if let Some(guards) = self.guards.as_mut().filter(|guards| !guards.awaits_place()) {
             if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
                 if !self.may_begin() {
                     return Poll::Ready(());
@@ -68,6 +67,13 @@ impl Actor {
         self.timer.clear();
         if let Some(permit) = &mut self.permit {
             ready!(permit.poll(&self.cell, cx));
+        }
+        // After the permits: a task that waits for these holds no place of others. A place is held by attempts that have
+        // begun, so a permit that is held in this wait is not waited for by those.
+        if let Some(guards) = &mut self.guards {
+            ready!(guards.poll_place(cx));
+        }
+        if self.permit.is_some() {
             self.cell.bar_if_stopping();
         }
         #[cfg(feature = "fleet")]

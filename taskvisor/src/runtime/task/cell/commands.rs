@@ -12,6 +12,7 @@ use super::signal::Signal;
 use super::{ABORT, Bound, Cell, State, TimeLeft};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
+use crate::policy::Ready;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
@@ -254,7 +255,9 @@ impl Cell {
         let look = || {
             let State { machine, outcome, .. } = &*self.lock();
             let has_completed = matches!(outcome, Some(TaskOutcome::Completed));
-            let is_ready = machine.attempt > attempt && (machine.ready || has_completed);
+            // With `Ready::Start` each attempt was ready, also one that has failed since.
+            let was_ready = machine.ready || has_completed || self.policy.ready == Ready::Start;
+            let is_ready = machine.attempt > attempt && was_ready;
             if is_ready { Some(true) } else { (machine.stage == Stage::Ended).then_some(false) }
         };
         self.core.await_ready(look).await

@@ -68,7 +68,7 @@ impl Cell {
             Some(_) => StopKind::GroupFailed,
             None => StopKind::GroupStopped,
         };
-        self.core.stop_kind().unwrap_or_else(of_group)
+        self.core.stop_kind_after_drain().unwrap_or_else(of_group)
     }
 
     /// Returns the epoch of the last start or stop that the group requested. Read under the cell's lock, together with
