@@ -179,8 +179,7 @@ impl<'m> Rows<'m> {
     fn instead_of(&self, key: &Ident) -> Option<&'static str> {
         let key = key.unraw().to_string();
         let known = || self.all.iter().map(|row| row.name);
-        let word = synonyms::snake_case(&key);
-        let ours = known().find(|name| *name == key || *name == word);
+        let ours = known().find(|name| *name == key);
         let ours = ours.or_else(|| synonyms::ours(&["option"], &key).find(|ours| known().any(|name| name == *ours)));
         ours.or_else(|| suggest::closest(&key, known()))
     }

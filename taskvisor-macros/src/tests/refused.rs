@@ -64,6 +64,8 @@ fn m10_a_refused_entry_has_the_handle_of_the_entry_in_it() {
         ("if flag { ping {}; }", ""),
         ("task(critical(ping {}))", "ping"),
         ("[ping {}, pong {}]", ""),
+        ("task[ping {}]", "ping"),
+        ("alpha = task[ping {}]", "alpha"),
         ("path::ping { client. }", "ping"),
         ("path::ping(client.)", ""),
         ("alpha = [ping {}, pong {}]", "ping pong alpha"),
@@ -169,7 +171,7 @@ fn m14_a_type_that_the_compiler_refuses_is_in_no_field() {
         "#[subscriber] async fn listen(event: &Event, all: Vec<_>, other: u8) {}",
     ] {
         let expanded = function(source);
-        assert!(expanded.contains("pub other : u8") && !expanded.contains("pub all : Vec < _ >"), "{expanded}");
+        assert!(expanded.contains("pub other : u8") && expanded.contains("pub all : Any0"), "{expanded}");
     }
 }
 
@@ -198,4 +200,13 @@ fn m14_the_trees_of_a_refused_function_are_in_use() {
     assert!(expanded.contains("0 => { let _ = a :: supervise ! (tasks = []) ;"), "{expanded}");
     let expanded = function("#[supervisor] fn app() -> App { f(App::new()); supervise!(tasks = [ping {}]) }");
     assert!(expanded.contains("pub ping :"), "{expanded}");
+}
+
+#[test]
+fn m10_a_refused_subscriber_is_in_use() {
+    for subscriber in ["alpha = log { value }", "log { value } as alpha", "subscriber(log { value })"] {
+        let expanded = crate::supervise::expand(format!("subscribers = [{subscriber}]").parse().unwrap());
+        assert_eq!(messages(&expanded).len(), 1, "{subscriber}");
+        assert!(expanded.to_string().contains("into_subscriber (log { value })"), "{subscriber}: {expanded}");
+    }
 }

@@ -77,14 +77,15 @@ fn m08_a_label_in_another_place_is_told_as_one() {
 
 #[test]
 fn m10_several_entries_in_one_are_told_where_they_are_no_expression() {
+    const THEN: &str = "write `,` in place of `then`, between entries";
     assert_told(
         "supervise!(tasks = [@]);",
         &[
-            ("ping {} ^then pong {}", &["write `,` in place of `then`, between entries"]),
+            ("ping {} ^then pong {}", &[THEN]),
             ("ping {} ^or pong {}", &[NO_COMMA]),
             ("^{ping {}, pong {}}", &["leave out these braces: the entries stand side by side in the list"]),
-            ("{ let map: Map<A, B> = made(); ping { map } }", &[]),
-            ("alpha = { let map: Map<A, B> = made(); ping { map } }", &[]),
+            ("{ let map: Map<A, B> = made(); ping { map } }, pong {} ^then ping {}", &[THEN]),
+            ("alpha = { let map: Map<A, B> = made(); ping { map } }, pong {} ^then ping {}", &[THEN]),
             ("made^[ping {}^, pong {}]", &["a list is no task: ..", "unexpected token, expected `]`"]),
             ("..all.map(|n| { count(total = n); ping {} })", &[]),
             ("..all.map(|n| { ^task(ping {}, timeout = n) })", &["options of what is spread are given by methods, .."]),
