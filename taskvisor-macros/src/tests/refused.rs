@@ -1,5 +1,7 @@
 //! What was refused is in the expansion as far as it was meant, so that the compiler does not report its uses as well.
 
+use proc_macro2::{Delimiter, Group, TokenStream};
+
 use super::messages;
 
 /// Returns the errors, and the names of the handles in the expansion.
@@ -88,9 +90,9 @@ fn function(source: &str) -> String {
     let (attribute, item) = source.split_once(' ').unwrap();
     let item = item.parse().unwrap();
     match attribute {
-        "#[task]" => crate::task::expand(Default::default(), item),
-        "#[subscriber]" => crate::subscriber::expand(Default::default(), item),
-        "#[supervisor]" => crate::supervisor::expand(Default::default(), item),
+        "#[task]" => crate::task::expand(TokenStream::new(), item),
+        "#[subscriber]" => crate::subscriber::expand(TokenStream::new(), item),
+        "#[supervisor]" => crate::supervisor::expand(TokenStream::new(), item),
         _ => panic!("{attribute}"),
     }
     .to_string()
@@ -160,7 +162,7 @@ fn m14_a_placeholder_is_found_anywhere_in_a_type() {
         assert!(!crate::function::is_inferred(&syn::parse_str(ty).unwrap()), "{ty}");
     }
     // As a macro of the user gives it.
-    let group = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote::quote!(_));
+    let group = Group::new(Delimiter::None, quote::quote!(_));
     assert!(crate::function::is_inferred(&syn::parse_quote!(#group)));
 }
 
