@@ -16,6 +16,7 @@ fn expand(input: &str) -> (usize, Vec<String>) {
 fn m10_entries_in_a_refused_list_have_handles() {
     for (input, handles) in [
         ("[ping {}]", "ping"),
+        ("ping {}", "ping"),
         ("\"tasks\" = [ping {}]", "ping"),
         ("\"children\" = ping {}", "ping"),
         ("tasks == [ping {}]", "ping"),
