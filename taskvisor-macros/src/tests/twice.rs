@@ -66,7 +66,7 @@ fn m07_a_name_is_found_by_its_line_and_column() {
 
 /// Expands each `#[task]` of the text, which is in a file of that name.
 fn expand_in(file: &str, text: &str) -> Vec<TokenStream> {
-    let path = std::env::temp_dir().join(format!("taskvisor-{}", std::process::id())).join(file);
+    let path = std::env::temp_dir().join(format!("taskvisor-{}-{file}", std::process::id()));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
     crate::twice::FILE.set(Some(path.clone()));
