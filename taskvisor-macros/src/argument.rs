@@ -195,10 +195,8 @@ fn starts_argument(input: ParseStream<'_>) -> bool {
 
 /// Returns `true` if an entry is followed by the name of an option.
 fn ends_apart(entry: &[TokenTree], input: ParseStream<'_>) -> bool {
-    let entry = match entry {
-        [TokenTree::Ident(_), TokenTree::Punct(equals), entry @ ..] if equals.as_char() == '=' => entry,
-        entry => entry,
-    };
+    // After the `=` of a label, or another mark.
+    let entry = if let [TokenTree::Ident(_), TokenTree::Punct(_), entry @ ..] = entry { entry } else { entry };
     let option = input.fork().parse::<TokenTree>().ok();
     apart::instead(&entry.iter().cloned().chain(option).collect::<Vec<_>>()).is_some()
 }

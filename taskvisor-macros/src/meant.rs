@@ -27,7 +27,7 @@ pub(crate) fn option_of_word(
     };
     let meant = synonyms::ours(lists, key).next()?;
     let option = synonyms::option_of_word(&word)?;
-    let is_own = option == meant || synonyms::is_word_of(meant, &word) || TEXTS.contains(&meant);
+    let is_own = synonyms::is_word_of(meant, &word) || TEXTS.contains(&meant);
     (!is_own).then(|| (option, value.to_token_stream().to_string()))
 }
 

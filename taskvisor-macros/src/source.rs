@@ -96,7 +96,7 @@ fn brackets(text: &str) -> Option<Vec<Brackets>> {
         let length = length(rest, first);
         match first {
             '(' | '[' | '{' | ')' | ']' | '}' | ';' => first_word = None,
-            _ if !is_comment && is_of_word(first) => {
+            _ if is_of_word(first) => {
                 let word = rest.get(..length).filter(|word| !["pub", "unsafe", "default"].contains(word));
                 first_word = first_word.or(word);
             }

@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use syn::parse::Parser;
-use syn::{BinOp, Expr, ExprArray, ExprLit, Lit, Stmt};
+use syn::{Expr, ExprArray, ExprLit, Lit, Stmt};
 
 use crate::argument::{self, Form, List, as_ident, peel};
 
@@ -36,9 +36,7 @@ pub(crate) fn argument(argument: &Expr) -> Option<(Option<Ident>, Vec<Expr>)> {
     Some(match peel(argument) {
         Expr::Array(_) => (None, all(argument)),
         Expr::Assign(assign) => (Some(key(&assign.left)?), all(&assign.right)),
-        Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_) | BinOp::AddAssign(_)) => {
-            (Some(key(&binary.left)?), all(&binary.right))
-        }
+        Expr::Binary(binary) => (Some(key(&binary.left)?), all(&binary.right)),
         Expr::Index(index) => (Some(key(&index.expr)?), elements(&index.index)),
         Expr::Macro(call) => {
             let list = List::parse_terminated.parse2(call.mac.tokens.clone()).ok()?;

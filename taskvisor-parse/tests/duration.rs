@@ -40,6 +40,7 @@ fn what_is_wrong_is_named() {
         ("1,5s", "\"1,5s\" has a `,` in a number: write \"1.5s\""),
         ("1,500ms", "write \"1500ms\" or \"1.500ms\""),
         ("1,000,000ms", "write \"1000000ms\""),
+        ("5,s", "\"5,s\" has a `,` in it: write \"5s\""),
         ("1h,30m", "\"1h,30m\" has a `,` in it: write \"1h30m\""),
         ("1,x", "unknown unit `,x`"),
         ("PT5S", "\"PT5S\" is in the notation of ISO 8601: write \"5s\""),

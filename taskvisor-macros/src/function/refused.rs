@@ -19,7 +19,7 @@ impl Function {
             }
         }
         // The compiler would report each `.await` as well.
-        if signature.asyncness.is_none() && signature.constness.is_none() && check::awaits(self.body.clone()) {
+        if signature.asyncness.is_none() && check::awaits(self.body.clone()) {
             signature.asyncness = Some(Token![async](hygienic(signature.fn_token.span)));
         }
         signature.variadic = None;
@@ -94,7 +94,7 @@ fn can_fail(pattern: &Pat) -> bool {
 /// Returns the body with these statements at its begin.
 fn with_statements(statements: &TokenStream, body: &TokenStream) -> TokenStream {
     let extend = |tree: TokenTree| match tree {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && !statements.is_empty() => {
+        TokenTree::Group(group) => {
             let inner = group.stream();
             let mut extended = Group::new(Delimiter::Brace, quote!(#statements #inner));
             extended.set_span(group.span());

@@ -1,6 +1,6 @@
 //! Mends lists in brackets, and those of slots and limits in braces.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 
 use super::labels::{Elements, Mended};
@@ -58,7 +58,7 @@ pub(super) fn declared_in_braces(before: &[TokenTree], group: &Group) -> Option<
         list.push(match (elements, value) {
             (Elements::Limits, [number @ TokenTree::Literal(_)]) => quote!(limit(#name, #number)),
             (Elements::Limits, _) => quote!(limit(#name, 4)),
-            (_, [TokenTree::Ident(_), TokenTree::Group(options)]) => {
+            (_, [TokenTree::Ident(_), TokenTree::Group(options)]) if options.delimiter() == Delimiter::Parenthesis => {
                 let options = options.stream();
                 quote!(slot(#name, #options))
             }

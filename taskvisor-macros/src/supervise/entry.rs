@@ -60,8 +60,8 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let Some(list) = argument::call_of(expr, "group") else {
         let members = group::members_without_list(expr);
         let child = read_task(given, expr, reader);
-        let is_group = matches!(child.label, Label::Given(_)) && matches!(child.kind, ChildKind::Task(None));
-        return Some(match members.filter(|_| is_group) {
+        let is_refused = matches!(child.kind, ChildKind::Task(None));
+        return Some(match members.filter(|_| is_refused) {
             Some(members) => Child { kind: group::of_members(members, reader), ..child },
             None => child,
         });

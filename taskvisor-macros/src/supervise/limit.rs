@@ -107,6 +107,11 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
             reader.errors.push(number, message);
             Value::Refused
         }
+        Expr::Lit(ExprLit { lit: Lit::Str(_) | Lit::Float(_) | Lit::Bool(_), .. }) => {
+            let message = format!("the number of a limit is a whole one: write for example `limit({name}, 4)`");
+            reader.errors.push(number, message);
+            Value::Refused
+        }
         _ => reader.usize(&name, number),
     };
     let max_concurrent = Given::new(&name, max_concurrent);

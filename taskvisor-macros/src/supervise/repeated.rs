@@ -63,7 +63,7 @@ pub(super) fn with_checks(entry: &Expr, fields: &[Ident]) -> Option<Expr> {
         quote_spanned!(span=> <#private::HasArgument<{ #check }> as #private::CheckedTask<fn() -> #ty>>::Type)
     });
     let name = Ident::new("ArgumentsOfTask", span);
-    let literal = Expr::Struct(ExprStruct { path: name.clone().into(), attrs: Vec::new(), ..literal.clone() });
+    let literal = Expr::Struct(ExprStruct { path: name.clone().into(), ..literal.clone() });
     (!fields.is_empty())
         .then(|| parse_quote!({ use #private::{OfNamed as _, OfNameless as _}; type #name = #ty; #literal }))
 }

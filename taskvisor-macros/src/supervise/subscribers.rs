@@ -132,7 +132,7 @@ fn refused(expr: &Expr) -> Option<Refused<'_>> {
             told(first(), "the tree takes a subscriber by value: leave out the `&`", Some(inner))
         }
         Expr::Range(range) => match range.end.as_deref().filter(|_| range.start.is_none()) {
-            Some(all) if is_literal(all) => {
+            Some(all) => {
                 let name = repeated::literal_type(all)?;
                 let message =
                     format!("`..` adds all of an iterator: write `{} {{ .. }}` for one subscriber", path::text(&name));

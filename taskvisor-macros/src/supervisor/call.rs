@@ -75,7 +75,7 @@ impl Call {
         let mut found = Vec::new();
         let is_semicolon = |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == ';');
         for around in self.around.iter_mut().rev() {
-            let last = around.before.iter().rposition(is_semicolon).map_or(0, |end| end + 1);
+            let last = around.before.iter().rposition(is_semicolon).unwrap_or_default();
             let expression = around.before.split_off(last);
             around.before.extend(divert(&expression, around.group.delimiter(), &mut found));
         }

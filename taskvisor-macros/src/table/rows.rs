@@ -59,7 +59,8 @@ impl<'m> Rows<'m> {
             let message = match peel(argument) {
                 // `key == value`, `key += value`
                 Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_) | BinOp::AddAssign(_)) => {
-                    let (key, value) = (binary.left.to_token_stream(), shown(&binary.right));
+                    let key = binary.left.to_token_stream().to_string();
+                    let value = if unlisted::is_list(&key) { "[..]".to_owned() } else { shown(&binary.right) };
                     format!("a value is given by one `=`: write `{key} = {value}`")
                 }
                 // `max-retries = 5`, `"timeout" = "5s"`
@@ -134,7 +135,7 @@ impl<'m> Rows<'m> {
     fn meant_by(&self, key: &Expr) -> Option<String> {
         let written = match peel(key) {
             Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => text.value(),
-            Expr::Binary(binary) if matches!(binary.op, BinOp::Sub(_)) => binary.to_token_stream().to_string(),
+            Expr::Binary(binary) => binary.to_token_stream().to_string(),
             _ => return None,
         };
         let word = written.replace(' ', "").replace('-', "_");
@@ -168,9 +169,7 @@ impl<'m> Rows<'m> {
     /// Returns the key of a list that the word stands for.
     fn list_of(&self, key: &Ident) -> Option<&'static str> {
         let meant = match &*key.unraw().to_string() {
-            "task" | "group" | "groups" => Some("tasks"),
-            "slot" => Some("slots"),
-            "limit" => Some("limits"),
+            "group" | "groups" => Some("tasks"),
             _ => self.instead_of(key),
         };
         meant.filter(|name| unlisted::is_list(name) && self.row(name).is_some())
@@ -180,8 +179,7 @@ impl<'m> Rows<'m> {
     fn instead_of(&self, key: &Ident) -> Option<&'static str> {
         let key = key.unraw().to_string();
         let known = || self.all.iter().map(|row| row.name);
-        let word = synonyms::snake_case(&key);
-        let ours = known().find(|name| *name == key || *name == word);
+        let ours = known().find(|name| *name == key);
         let ours = ours.or_else(|| synonyms::ours(&["option"], &key).find(|ours| known().any(|name| name == *ours)));
         ours.or_else(|| suggest::closest(&key, known()))
     }

@@ -15,11 +15,15 @@ mod lists;
 mod mended;
 mod mistakes;
 mod options;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod refused;
 mod subscriber;
 mod supervise;
 mod supervisor;
 mod synonyms;
 mod task;
+#[cfg(all(feature = "controller", feature = "fleet"))]
+mod told;
 mod twice;
 mod typing;
 #[cfg(all(feature = "controller", feature = "fleet"))]

@@ -24,7 +24,7 @@ type Told = BTreeSet<(usize, usize, String)>;
 
 /// Finds the errors of the macros in the source of a program.
 #[derive(Default)]
-struct Program {
+pub(super) struct Program {
     told: Told,
 }
 
@@ -36,7 +36,7 @@ impl Program {
         told
     }
 
-    fn told(source: &str) -> Told {
+    pub(super) fn told(source: &str) -> Told {
         let mut program = Self::default();
         match source.parse() {
             Ok(tokens) => program.walk(tokens, LineColumn { line: 1, column: 0 }),

@@ -55,6 +55,8 @@ fn texts_without_five_fields() {
             &[("0 0 2 * * july", "{} has 6 fields, expected 5: leave out the seconds: \"0 2 * * july\"")],
         ),
         ("0 2 * * * 2027", &[("0 2 * * * 2027", "{} has 6 fields, expected 5: a pattern has no year")]),
+        ("*/10 * * * * *", &[("*/10 * * * * *", "{} has 6 fields, expected 5: seconds are said by `every`")]),
+        ("*/10 * * * * * *", &[("*/10 * * * * * *", "{} has 7 fields, expected 5: seconds are said by `every`")]),
         ("0, 30 2 * * *", &[("0, 30 2 * * *", "{} has 6 fields, expected 5: there are no spaces within a field")]),
         ("0 9 - 17 * * *", &[("0 9 - 17 * * *", "{} has 7 fields, expected 5: there are no spaces within a field")]),
         (

@@ -210,7 +210,7 @@ impl Held for FlagOrWord {
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         keep(self, key, form, |value| match peel(value) {
-            Expr::Path(path) if path.path.segments.len() > 1 && path::text(path).ends_with("RestartPolicy::Always") => {
+            Expr::Path(path) if path::text(path).ends_with("RestartPolicy::Always") => {
                 let message = format!("`{}` has a field: write `{key} = \"always\"`", path::text(path));
                 reader.errors.push(value, message);
                 Value::Refused

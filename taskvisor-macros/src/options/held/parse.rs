@@ -14,7 +14,6 @@ pub(super) fn has_fields(value: &Expr) -> bool {
     let is_field = |expr: &Expr| matches!(peel(expr), Expr::Assign(_));
     match peel(value) {
         Expr::Paren(paren) => is_field(&paren.expr),
-        Expr::Tuple(tuple) => tuple.elems.iter().any(is_field),
         Expr::Block(block) => {
             matches!(block.block.stmts.first(), Some(Stmt::Expr(first, _)) if is_field(first))
         }
