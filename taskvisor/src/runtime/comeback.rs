@@ -26,6 +26,7 @@ impl Core {
     /// children to the node.
     pub(super) fn show_comeback(&self, node: &mut NodeSnapshot, group: &GroupCell, view: &View) {
         let Some(wait) = self.restart_of(group) else { return };
+        let rests = group.rests_between_runs();
         for cell in group.all_returning() {
             if node.children.iter().all(|child| child.path != **cell.name()) {
                 node.children.push(self.task_node(&cell, last_segment(cell.name()), Vec::new(), view));
@@ -33,7 +34,7 @@ impl Core {
             let _ = drop_caught(cell);
         }
         for child in &mut node.children {
-            come_back(child, &wait);
+            come_back(child, &wait, rests);
         }
     }
 
@@ -45,7 +46,7 @@ impl Core {
             above = above.rsplit_once('/').map_or("", |(group, _)| group);
             let Some(group) = self.group_place(above) else { continue };
             if let Some(wait) = self.restart_of(&group) {
-                return come_back(node, &if is_inner { INNER } else { wait });
+                return come_back(node, &if is_inner { INNER } else { wait }, group.rests_between_runs());
             }
             is_inner = true;
         }
@@ -64,13 +65,14 @@ const PENDING: Option<Problem> = Some(Problem::NotReady(TaskState::Pending));
 /// The wait of the children of an inner group, which starts with the group around it.
 const INNER: Wait = (Some(WaitingFor::Group), None);
 
-/// Shows a node that has ended, and all nodes in it, as waiting.
-fn come_back(node: &mut NodeSnapshot, wait: &Wait) {
+/// Shows a node that has ended, and all nodes in it, as waiting. They are ready if their group `rests` between two runs.
+fn come_back(node: &mut NodeSnapshot, wait: &Wait, rests: bool) {
+    let problem = if rests { None } else { PENDING };
     let mut open = vec![(node, wait)];
     while let Some((node, wait)) = open.pop() {
         if node.state == TaskState::Ended {
             (node.waiting_for, node.next_at) = wait.clone();
-            (node.state, node.ready, node.outcome, node.problem) = (TaskState::Pending, false, None, PENDING);
+            (node.state, node.ready, node.outcome, node.problem) = (TaskState::Pending, rests, None, problem.clone());
         } else if node.kind == NodeKind::Task || node.state != TaskState::Stopping {
             continue;
         }

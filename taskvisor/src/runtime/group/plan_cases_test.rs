@@ -101,6 +101,19 @@ fn a_skip_ends_the_wait_of_a_restart() {
     assert!(matches!(next[..], [Action::Start(0, _), Action::Start(1, _)]), "{next:?}");
 }
 
+/// The child that it is after was about to stop, as the failed one is down.
+#[test]
+fn a_child_stops_after_the_final_attempt_of_the_one_whose_failure_was_too_many() {
+    let child = Role { has_last: true, layers: 1, ..Role::default() };
+    let order = Arc::new(Order::new(2, chain));
+    let mut plan = Plan::new(&rules(Strategy::OneForOne, Some((0, SECOND)), &order, &[child; 2]), 0);
+    let started = start(&mut plan);
+    let last = plan.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(NOW)), NOW);
+    assert!(matches!(last[..], [Action::Begin, Action::Retire(0), Action::Stop(1, ..)]), "{last:?}");
+    let next = ended(&mut plan, 1, End::Failed);
+    assert!(matches!(next[..], [Action::Stop(0, ..)]), "{next:?}");
+}
+
 /// The child is already part of the restart.
 #[test]
 fn the_failure_of_a_child_that_stops_for_a_restart_is_not_counted() {

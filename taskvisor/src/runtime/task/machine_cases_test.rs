@@ -485,7 +485,10 @@ fn a_turn_without_an_attempt() {
     let over = |request| (Turn::Over, None, Stage::Over, request, true);
     assert_eq!(turn(stopped(at(DUE)), &plain()), over(Request::Stop));
     let held = |wait| Machine { request: Request::Hold, ..shut(at(Stage::Waiting(wait))) };
-    assert_eq!(turn(held(Wait::Due), &policy(RestartPolicy::Never)), over(Request::Hold));
+    let never = policy(RestartPolicy::Never);
+    assert_eq!(turn(Machine { attempt: 1, ..held(Wait::Due) }, &never), over(Request::Hold));
+    let parked = (Turn::Parked, Some(Note::Held), DUE, Request::Nothing, false);
+    assert_eq!(turn(Machine { attempt: 0, ..held(Wait::Due) }, &never), parked, "it runs after the hold");
     for wait in WAITS {
         let keeps = matches!(wait, Wait::Delay | Wait::Scheduled | Wait::Backoff);
         let stage = if keeps { Stage::Waiting(wait) } else { DUE };

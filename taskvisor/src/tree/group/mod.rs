@@ -164,7 +164,8 @@ impl Group {
     /// and its [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
     /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
     /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
-    /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
+    /// holds no place, and neither does one that waits for a permit of `max_concurrent` or of a named limit: it takes its
+    /// permits first. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
     /// Default: no limit.
     pub fn with_max_starting(mut self, max_starting: usize) -> Self {
         Managed::of(&mut self.managed).max_starting = Some(max_starting);

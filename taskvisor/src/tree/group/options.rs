@@ -24,6 +24,9 @@ impl Group {
     }
 
     /// Sets the restart policy of the group as a whole. Default: [`RestartPolicy::OnFailure`].
+    ///
+    /// With `Always`, a group that has ended in success starts again after the interval. Without an interval it starts
+    /// at once, and is not slowed down if its children end at once, as a task is.
     pub fn with_restart(self, restart: RestartPolicy) -> Self {
         self.set(|set| set.restart = Some(restart))
     }

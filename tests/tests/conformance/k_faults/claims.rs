@@ -259,6 +259,28 @@ async fn c09_the_limits_of_failures_in_the_config_are_for_tasks() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c01_what_is_in_a_group_between_two_runs_is_as_ready_as_health_says() -> Result {
+    let short = |name: &str| {
+        task(name, |_| async {
+            sleep(ms(10)).await;
+            Ok(())
+        })
+    };
+    let jobs = Group::one_for_one("jobs").with_restart(RestartPolicy::Always { interval: Some(secs(60)) });
+    let tree = tree(jobs.task(short("a")).group(Group::one_for_one("inner").task(short("b"))));
+    tree.start().await?;
+    sleep(secs(1)).await;
+    assert!(tree.health().is_ready());
+    for path in ["jobs", "jobs/a", "jobs/inner", "jobs/inner/b"] {
+        let node = tree.supervisor().node(path).unwrap();
+        assert!(node.ready && node.problem.is_none(), "{node:?}");
+    }
+    let inner = &tree.snapshot().root.children[0].children[1];
+    assert!(inner.ready && inner.children[0].ready, "{inner:?}");
+    Ok(tree.shutdown().await?)
+}
+
+#[tokio::test(start_paused = true)]
 async fn o27_a_root_that_is_no_group_is_not_closed() -> Result {
     let plain = Tree::builder(SupervisorConfig::default()).task(waits("x")).build();
     plain.start().await?;

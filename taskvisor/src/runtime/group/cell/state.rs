@@ -299,6 +299,11 @@ impl GroupCell {
         is_down && inbox.runs > 0 && inbox.open && !inbox.stopped && !self.core.is_stopping()
     }
 
+    /// Returns `true` if the group has ended in success and waits for its interval, in which it counts as ready.
+    pub(in crate::runtime) fn rests_between_runs(&self) -> bool {
+        self.lock().state == TaskState::Interval
+    }
+
     /// Returns the problem of a group that waits for its next run, and the start of the wait. Its tasks are not
     /// registered then.
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(Problem, Ticks)> {
