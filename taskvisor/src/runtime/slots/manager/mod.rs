@@ -133,7 +133,7 @@ impl Controller {
     pub(super) fn check_key(&self, slot: &str) -> Result<(), InvalidOption> {
         let (value, expected) = if self.needs_key(slot) {
             ("none", "the slot of a key, as `slot.key(\"acme\")` returns it")
-        } else if self.is_key(slot) && slot.ends_with('/') {
+        } else if self.keyed_slot_of(slot).is_some_and(|name| slot.len() == name.len() + "/".len()) {
             ("\"\"", "a key that is not empty")
         } else {
             return Ok(());
