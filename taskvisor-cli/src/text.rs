@@ -16,6 +16,16 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
+/// Returns a text as an argument of a command line that can be pasted into a shell. The text is not escaped for a
+/// terminal yet.
+pub(crate) fn argument(text: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./:@%+,".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Returns JSON with the invisible characters in its strings escaped. The result is equal JSON.
 pub(crate) fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
