@@ -114,6 +114,9 @@ async fn o31_a_key_is_any_text_but_the_empty_one() -> Result {
         settle().await;
         assert!(jobs.iter().all(runs), "each key has a slot of its own");
         assert_eq!(slot.len(), keys.len());
+        assert!(jobs.iter().all(|job| tree.supervisor().node(job.path()).is_some()));
+        assert!(tree.supervisor().cancel(jobs[0].path()).await?);
+        jobs.push(slot.key(keys[0]).submit(cooperative("export")).await?);
         let empty = slot.key("").submit(cooperative("export")).await;
         assert!(matches!(&empty, Err(ControllerError::InvalidOption(invalid)) if invalid.option == "key"), "{empty:?}");
         assert_eq!(slot.cancel_all().await?, keys.len());
