@@ -18,8 +18,8 @@ Looks at a running supervision tree, and controls it, through its console.
 Usage: taskvisor [OPTIONS] <COMMAND>
 
 Commands:
-  status [PATH]  Whether the tree, or what is at PATH, is ready, and what needs
-                 attention
+  status [PATH]  Whether the tree, or what is at and below PATH, is ready, and
+                 what needs attention
   why PATH       Why a task or group is in its state
   tree           All groups and tasks with their state
   timers         What begins at a time that is known, the soonest first

@@ -16,6 +16,18 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
+/// Returns a text as the last argument of a command line that can be pasted into a shell. It is not escaped for a
+/// terminal yet.
+pub(crate) fn argument(text: &str) -> String {
+    // A name that looks like an option.
+    let dashes = if text.starts_with('-') { "-- " } else { "" };
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./:@%+,".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return format!("{dashes}{text}");
+    }
+    format!("{dashes}'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Returns JSON with the invisible characters in its strings escaped. The result is equal JSON.
 pub(crate) fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -74,6 +86,22 @@ mod tests {
             ("größer 日本 cafe\u{301}", "größer 日本 cafe\u{301}"),
         ] {
             assert_eq!(plain(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_argument_is_one_word_of_a_shell() {
+        for (text, expected) in [
+            ("store/pool-1_a.b:c@d%e+f,g", "store/pool-1_a.b:c@d%e+f,g"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("a;b $c `d` \"e\" *", "'a;b $c `d` \"e\" *'"),
+            ("it's", r"'it'\''s'"),
+            ("-x", "-- -x"),
+            ("-x y", "-- '-x y'"),
+            ("größer", "'größer'"),
+        ] {
+            assert_eq!(argument(text), expected);
         }
     }
 

@@ -5,6 +5,7 @@ use taskvisor_parse::suggest::closest;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::reply::{Full, Job, Slot};
+use crate::text::argument;
 
 /// Names the missing path or slot, and a suggestion. `of_slot` is `true` if a slot is expected. `command` is the
 /// corresponding command for a slot. `said` is the answer of the console, which is used if the tree cannot be read.
@@ -22,15 +23,17 @@ fn sentence(name: &str, of_slot: bool, command: &str, full: &Full) -> Option<Str
     let is_slot = full.slots.iter().any(|slot| slot.name == name);
     match (is_node, is_slot, of_slot) {
         (true, _, false) | (_, true, true) => None,
-        (true, false, true) => Some(format!("`{name}` is no slot, but a task or group: `taskvisor status {name}`")),
-        (false, true, false) => Some(format!("`{name}` is a slot: `taskvisor {command} {name}`")),
+        (true, false, true) => {
+            Some(format!("`{name}` is no slot, but a task or group: `taskvisor status {}`", argument(name)))
+        }
+        (false, true, false) => Some(format!("`{name}` is a slot: `taskvisor {command} {}`", argument(name))),
         (false, false, _) => Some(in_slot(name, of_slot, full).unwrap_or_else(|| not_found(name, full))),
     }
 }
 
 /// Returns the message about a waiting submission, or about a name in a slot with keys.
 fn in_slot(name: &str, of_slot: bool, full: &Full) -> Option<String> {
-    let see = |slot: &Slot| format!("`taskvisor slots {}`", slot.name);
+    let see = |slot: &Slot| format!("`taskvisor slots {}`", argument(&slot.name));
     let is_it = |job: &Job| job.path == name;
     if let Some(slot) = full.slots.iter().find(|slot| slot.next.iter().chain(&slot.queue).any(is_it)) {
         return Some(format!("`{name}` waits in the slot `{}`: {}", slot.name, see(slot)));

@@ -22,18 +22,31 @@ pub(super) async fn run(
             (Err(Failure::NoSuchPath { said }), Some(path)) => return waiting(said, path, client, json, output).await,
             (answer, _) => answer?,
         };
+    let ready = is_ready(path, &answer.value);
     show(&answer, json, output, |full, colored| {
         let (head, nodes, slots) = match (path, full.nodes.split_first()) {
-            (Some(_), Some((node, below))) => (of_node(node, full, colored), below, &[][..]),
+            (Some(_), Some((node, below))) => (of_node(node, ready, full, colored), below, &[][..]),
             _ => (of_tree(full, colored), &full.nodes[..], &full.slots[..]),
         };
         format!("{head}{}{}", attention(nodes, full, colored), paused(nodes, slots, full, colored))
     })?;
-    let ready = match (path, answer.value.nodes.first()) {
-        (Some(_), Some(node)) => node.ready,
-        _ => answer.value.live && answer.value.ready,
-    };
     Ok(if ready { Status::Success } else { Status::NotReady })
+}
+
+/// Returns whether the tree, or what is at a path, is live and ready.
+///
+/// The answer has the health of the whole tree only. So a part of a tree that is not well is judged by the problems at
+/// and below its path. It can have one that does not count for readiness: then it is reported as not ready.
+fn is_ready(path: Option<&str>, full: &Full) -> bool {
+    let is_well = full.live && full.ready;
+    match (path, full.nodes.first()) {
+        (Some(path), Some(node)) if !path.is_empty() => {
+            // `ready` of a group says only that its current run has been ready.
+            let is_part_well = full.phase == "running" && full.nodes.iter().all(|node| node.problem.is_none());
+            node.ready && (is_well || is_part_well)
+        }
+        _ => is_well,
+    }
 }
 
 /// Prints the reason of a submission that waits in a slot: it has no node, but the console answers `why`. `said` is the
@@ -95,13 +108,13 @@ fn counts(nodes: &[Node]) -> String {
 }
 
 /// The details of one node.
-fn of_node(node: &Node, full: &Full, colored: bool) -> String {
+fn of_node(node: &Node, ready: bool, full: &Full, colored: bool) -> String {
     let now = &full.now;
     let mut text = format!(
         "{}: {}, {}\n",
         Style::Title.paint(&plain(node.title()), colored),
         node.style().paint(&plain(node.word()), colored),
-        if node.ready { "ready" } else { "not ready" },
+        if ready { "ready" } else { "not ready" },
     );
     let mut table = Table::default();
     let mut row = |title: &str, value: Option<String>| {

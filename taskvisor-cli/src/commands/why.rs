@@ -5,7 +5,7 @@ use crate::client::{Client, query};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::reply::Reason;
-use crate::text::plain;
+use crate::text::{argument, plain};
 
 pub(super) async fn run(path: &str, client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
     let answer = client.get(&query("why", path)).await?;
@@ -19,6 +19,6 @@ pub(super) async fn run(path: &str, client: &Client, json: bool, output: &mut Ou
 impl Reason {
     /// The command that shows the slot of a submission that waits.
     pub(super) fn look(&self) -> Option<String> {
-        self.slot.as_ref().map(|slot| format!("`taskvisor slots {slot}`"))
+        self.slot.as_ref().map(|slot| format!("`taskvisor slots {}`", argument(slot)))
     }
 }

@@ -125,6 +125,32 @@ fn tree_and_timers_of_a_real_tree_are_complete() {
     program.end();
 }
 
+/// A group whose task was ready at first, and has lost its connection since.
+#[test]
+fn status_of_a_group_of_a_real_tree_is_that_of_what_is_in_it() {
+    let pool = TaskFn::arc("pool", |ctx: TaskContext| async move {
+        ctx.ready();
+        Err(TaskError::error("connection lost"))
+    });
+    let backoff = BackoffPolicy { first: HOUR, max: HOUR, ..BackoffPolicy::default() };
+    let pool = TaskSpec::inherit(pool).with_ready(Ready::Signal).with_backoff(backoff);
+    let config = SupervisorConfig { signals: taskvisor::Signals::NONE, ..SupervisorConfig::default() };
+    let store = Group::one_for_one("store").group(Group::one_for_one("inner").task(pool));
+    let other = Group::one_for_one("other").task(runs("report"));
+    let program = Program::start(Tree::builder(config).group(store).group(other));
+    let path = "store/inner/pool";
+    program.wait(|tree, _| tree.child(path).status().is_some_and(|status| status.state == TaskState::Backoff));
+    let status = |path: &str| {
+        let shown = run(&["--url", &program.url(), "status", path]);
+        (shown.status, shown.stdout.lines().next().unwrap_or_default().to_owned())
+    };
+    for (path, title) in [("", "app"), ("store", "store"), ("store/inner", "store/inner")] {
+        assert_eq!(status(path), (3, format!("{title}: running, not ready")));
+    }
+    assert_eq!(status("other"), (0, "other: running, ready".to_owned()));
+    program.end();
+}
+
 #[test]
 fn actions_on_a_real_tree_say_what_happened() {
     let program = settled();

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::answers::console;
+use serde_json::json;
+
+use crate::answers::{console, full};
 use crate::mock::{Mock, Reply};
 use crate::run;
 
@@ -128,4 +130,36 @@ fn help_and_version_are_printed() {
     assert!(help.stdout.contains("Usage: taskvisor [OPTIONS] <COMMAND>"));
     assert!(help.stdout.lines().all(|line| line.len() <= 80), "it fits a terminal");
     assert_eq!(run(&["-V"]).stdout, concat!("taskvisor ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// What is suggested can be pasted into a shell.
+#[test]
+fn a_suggested_command_quotes_its_argument() {
+    for (name, argument) in [("a b", "'a b'"), ("$(id)", "'$(id)'"), ("o'neil", r"'o'\''neil'"), ("a/b.c:d", "a/b.c:d")]
+    {
+        let mock = Mock::new(move |request| match request.asks() {
+            ("GET", "tree") => {
+                let mut full = full();
+                full["slots"] = json!([{ "name": name, "phase": "idle" },
+                    { "name": "waits", "phase": "running", "queue": [{ "path": format!("{name} x") }] }]);
+                full["nodes"] = json!([{ "path": format!("{name} node"), "kind": "task", "state": "running" }]);
+                Reply::json(full)
+            }
+            (_, "why=waits") => Reply::json(json!({ "path": "waits", "sentence": "waits", "slot": name })),
+            _ => Reply::error(404, "no such path"),
+        });
+        let said = |arguments: &[&str]| {
+            let shown = run(&[&["--url", &mock.url], arguments].concat());
+            format!("{}{}", shown.stdout, shown.stderr)
+        };
+        assert_eq!(
+            said(&["pause", name]),
+            format!("taskvisor: `{name}` is a slot: `taskvisor pause-slot {argument}`\n")
+        );
+        assert_eq!(said(&["why", "waits"]), format!("waits: waits; see `taskvisor slots {argument}`\n"));
+        let node = format!("{name} node");
+        let quoted = node.replace('\'', r"'\''");
+        let expected = format!("taskvisor: `{node}` is no slot, but a task or group: `taskvisor status '{quoted}'`\n");
+        assert_eq!(said(&["slots", &node]), expected);
+    }
 }

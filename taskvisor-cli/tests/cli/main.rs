@@ -1,7 +1,7 @@
 //! The program, run against a server that plays a console, and against a real one.
 //!
 //! `mock` is that server and `answers` what it answers; `program` serves a real console, which `console` asks. `looks` has the commands that look, `acts` those that change
-//! something, `follow` the stream of events, `failures` what goes wrong, and `hostile` names and errors that attack the
+//! something, `parts` the status of a part, `follow` the stream of events, `failures` what goes wrong, and `hostile` names and errors that attack the
 //! terminal.
 //! They need sockets, signals and terminals of Unix.
 
@@ -15,6 +15,7 @@ mod follow;
 mod hostile;
 mod looks;
 mod mock;
+mod parts;
 mod program;
 
 use std::process::{Command, Output, Stdio};

@@ -90,7 +90,7 @@ events! {
     /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, they were due since `last_run`, or a later one takes the place of one that was interrupted. | `task`, `id`, `count`, `reason`; `attempt`: the one that makes up for them, or else the last |
     /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
     /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
-    /// | [`LeaseReleased`](Self::LeaseReleased) | The store has confirmed the release of a lease, after the end of its work: another replica can acquire it at once. | `task`, `count`: the fencing token; `reason`: the key |
+    /// | [`LeaseReleased`](Self::LeaseReleased) | The store has confirmed the release of a lease, or the end of its session, after the end of its work: another replica can acquire it at once. | `task`, `count`: the fencing token; `reason`: the key |
     /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton still runs after the end of its lease, because it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
     /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |

@@ -30,8 +30,8 @@ use crate::sync::lock;
 /// the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, the attempts
 /// of the task are not written either, except for the first `TaskReady`, which can be a recovery. Another error is
 /// written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another error does
-/// not have the number of failures that were left out before it; its attempt number shows it. Each failure of a group
-/// is written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
+/// not have the number of failures that were left out before it; its attempt number shows it. An attempt that was
+/// requested to stop is no success, and the failures before it still count. Each failure of a group is written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -147,6 +147,11 @@ impl<W: Write + Send + 'static> LogWriter<W> {
                 }
             }
             EventKind::TaskReady => repeats.becomes_ready(&**path).then(String::new),
+            // With a reason it was requested to stop, which is neither a success nor a failure of the task.
+            EventKind::TaskStopped if event.reason.is_some() => {
+                repeats.stopped(&**path, event.at);
+                nothing
+            }
             EventKind::TaskStopped => {
                 let often = repeats.over(path).map(Often::recovered);
                 Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))

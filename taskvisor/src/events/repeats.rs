@@ -88,6 +88,18 @@ impl<K: Hash + Eq> Repeats<K> {
         !was_ready || streak.times < SINGLY
     }
 
+    /// Notes that an attempt was requested to stop. That is no success, so the series goes on, unless the task had not
+    /// failed for long.
+    #[cfg(feature = "logging")]
+    pub(crate) fn stopped<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, now: SystemTime)
+    where
+        K: Borrow<Q>,
+    {
+        if self.0.get(key).is_some_and(|streak| streak.is_over(now)) {
+            self.0.remove(key);
+        }
+    }
+
     /// Forgets the tasks that have not failed for long. Called when events were lost: these tasks may have ended.
     #[cfg(feature = "logging")]
     pub(crate) fn forget_late(&mut self, now: SystemTime) {
@@ -116,6 +128,12 @@ impl Repeated {
     /// Decides on a failure with this text.
     pub(crate) fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         self.0.get_or_insert_with(|| Box::new(Streak::new(text, now))).failed(text, now)
+    }
+
+    /// Notes that an attempt was requested to stop. That is no success, so the series goes on, unless the task had not
+    /// failed for long.
+    pub(crate) fn stopped(&mut self, now: SystemTime) {
+        self.0.take_if(|streak| streak.is_over(now));
     }
 
     /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
@@ -318,6 +336,22 @@ mod tests {
         for (after, expected) in [(LATE, Tell::Nothing), (LATE + moment, Tell::Whole)] {
             assert_eq!(failed_each(SECOND).failed("a", "refused", at(SECOND * 3 + after)), expected);
         }
+    }
+
+    #[cfg(all(feature = "logging", feature = "tracing"))]
+    #[test]
+    fn o40_a_stop_ends_only_a_series_that_is_over() {
+        let (mut repeats, mut repeated) = (Repeats::default(), Repeated::default());
+        for n in 0..5 {
+            repeats.failed("a", "refused", at(SECOND * n));
+            repeated.failed("refused", at(SECOND * n));
+        }
+        for (now, is_quiet) in [(SECOND * 5, true), (SECOND * 4 + LATE, true), (SECOND * 5 + LATE, false)] {
+            repeats.stopped("a", at(now));
+            repeated.stopped(at(now));
+            assert_eq!((repeats.is_quiet("a"), repeated.is_quiet()), (is_quiet, is_quiet));
+        }
+        repeats.stopped("b", at(SECOND));
     }
 
     #[test]

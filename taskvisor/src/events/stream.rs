@@ -11,6 +11,7 @@ use super::bus::Bus;
 use super::exchange::Outlet;
 use super::lane::{Batch, Entry};
 use super::{Event, EventKind};
+use crate::runtime::is_within;
 
 /// The default capacity of a stream.
 const CAPACITY: usize = 1024;
@@ -84,8 +85,8 @@ impl EventStream {
         self
     }
 
-    /// Keeps only events of the task or group at `path`, and of everything in it. Events without a task, such as
-    /// [`EventKind::ShutdownRequested`], are dropped.
+    /// Keeps only events of the task or group at `path`, and of everything in it; the empty path is that of the whole
+    /// tree. Events without a task, such as [`EventKind::ShutdownRequested`], are dropped.
     pub fn within(mut self, path: impl Into<Arc<str>>) -> Self {
         self.filter.path = Some(path.into());
         self
@@ -144,8 +145,7 @@ impl Filter {
     fn lets_through(&self, event: &Event) -> bool {
         let kind = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind));
         kind && self.path.as_ref().is_none_or(|path| {
-            let rest = event.task.as_ref().and_then(|task| task.strip_prefix(&**path));
-            !event.kind.is_diagnostic() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            !event.kind.is_diagnostic() && event.task.as_ref().is_some_and(|task| is_within(task, path))
         })
     }
 }

@@ -102,7 +102,7 @@ pub(crate) enum Order {
         tick: u64,
         won: bool,
     },
-    /// The store has released a key that was granted.
+    /// The store has released a key that was granted, or has ended the session after the unit of the key had ended.
     Released {
         key: LeaseKey,
         token: FencingToken,
@@ -390,7 +390,11 @@ impl Machine {
     fn expired(&mut self, now: Duration) {
         let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
         for (key, entry) in &mut self.entries {
-            (entry.held, entry.mark) = (None, None);
+            // The work of the unit has ended, and its release was not answered, or not asked for yet.
+            if let Some(held) = entry.held.take().filter(|held| held.granted && entry.unit == Unit::Gone) {
+                self.orders.push(Order::Released { key: key.clone(), token: held.token });
+            }
+            entry.mark = None;
             (entry.asks, entry.probe_at, entry.ask_at) = (Asks::Answered, None, now);
             if entry.unit == Unit::Working {
                 entry.unit = Unit::Stopping;

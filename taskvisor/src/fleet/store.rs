@@ -172,7 +172,8 @@ impl From<SystemTime> for StoreTime {
     }
 }
 
-/// The key of a lease: the path of a task or group, the name of a slot, or the value of `singleton = ".."`.
+/// The key of a lease: the path of a task or group, the value of `singleton = ".."`, or the name of a slot after
+/// `/slot/`, such as `/slot/deploy`, and `/slot/deploy/acme` for its key `acme`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseKey(Arc<str>);
 

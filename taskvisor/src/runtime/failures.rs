@@ -173,7 +173,7 @@ impl Failures {
 }
 
 /// Returns `true` if `path` is the path of the group or of a task or group in it.
-pub(super) fn is_within(path: &str, group: &str) -> bool {
+pub(crate) fn is_within(path: &str, group: &str) -> bool {
     let rest = path.strip_prefix(group);
     group.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -43,6 +43,7 @@ mod waits;
 mod warnings;
 
 pub(crate) use core::{Core, Parts};
+pub(crate) use failures::is_within;
 pub(crate) use group::{Driven, GroupRef};
 pub(crate) use limits::GroupLimit;
 pub(crate) use observe::{Background, SpanRef, lost};

@@ -117,7 +117,7 @@ impl Settings {
     }
 
     /// Returns the settings as a file of variables for [`Overrides::env`](crate::Overrides::env). Settings that are not
-    /// overridden are commented out.
+    /// overridden themselves are commented out, also those that inherit an overridden value of the tree.
     ///
     /// # Examples
     /// ```
@@ -136,13 +136,14 @@ impl Settings {
         }
         let mut text = String::new();
         let mut before = None;
-        for Setting { key, path, value, origin, .. } in &self.list {
+        for Setting { key, path, value, replaced, .. } in &self.list {
             if before.replace(path) != Some(path) {
                 let blank = if text.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{blank}# {}", path.escape_debug());
             }
             let name = spell(key);
-            let comment = if origin.is_override() { "" } else { "#" };
+            // Not `origin`: a task that inherits an overridden value has its origin, but must follow a later change of it.
+            let comment = if replaced.is_some() { "" } else { "#" };
             let _ = match count.get(&name) {
                 Some(2..) => writeln!(text, "# {name} names several settings, set {} in a file", key.escape_debug()),
                 _ => writeln!(text, "{comment}{name}={value}"),

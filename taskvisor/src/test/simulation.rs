@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::storm::Storm;
 use super::strikes::Rates;
 use super::{FaultKind, SimulationReport};
+use crate::runtime::is_within;
 use crate::tree::{Declared, Tree};
 
 impl Tree {
@@ -87,8 +88,8 @@ pub struct Simulation<'a> {
 }
 
 impl Simulation<'_> {
-    /// Strikes only these tasks, by path; the path of a group includes all its tasks. Default: every task, with those
-    /// that are added or submitted during the simulation.
+    /// Strikes only these tasks, by path; the path of a group includes all its tasks, and the empty path those of the whole
+    /// tree. Default: every task, with those that are added or submitted during the simulation.
     pub fn tasks(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tasks.extend(paths.into_iter().map(Into::into));
         self
@@ -161,17 +162,13 @@ impl Simulation<'_> {
     }
 
     fn knows(&self, path: &str) -> bool {
-        declares(&self.tree.root, path) || self.tree.supervisor().core.paths().iter().any(|task| is_in(task, path))
+        let is_registered = |path| self.tree.supervisor().core.paths().iter().any(|task| is_within(task, path));
+        path.is_empty() || declares(&self.tree.root, path) || is_registered(path)
     }
 
     pub(super) fn aims_at(&self, task: &str) -> bool {
-        self.tasks.is_empty() || self.tasks.iter().any(|path| is_in(task, path))
+        self.tasks.is_empty() || self.tasks.iter().any(|path| is_within(task, path))
     }
-}
-
-/// Returns `true` if a task has this path, or is in the group at this path.
-fn is_in(task: &str, path: &str) -> bool {
-    task.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn declares(group: &Declared, path: &str) -> bool {

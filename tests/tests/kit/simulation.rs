@@ -240,6 +240,17 @@ async fn it_is_over_when_it_says_and_when_the_tree_is() -> Result<(), RuntimeErr
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_empty_path_is_that_of_the_whole_tree() -> Result<(), RuntimeError> {
+    let tree = tree([daemon("pool")]);
+    tree.start().await?;
+    tree.supervisor().add_task(daemon("added")).await?;
+    let report = tree.simulate(1).tasks([""]).crashes_every(secs(10)).run_for(10 * MINUTE).await;
+    let struck = |path: &str| report.faults().iter().any(|fault| *fault.task == *path);
+    assert!(struck("pool") && struck("added"), "{report}");
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_says_what_is_wrong_with_it() {
     let message = panic_of(async {
         tree([daemon("pool")]).simulate(1).tasks(["pol"]).run_for(MINUTE).await;

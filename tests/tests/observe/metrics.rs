@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use taskvisor::{
     ControllerSpec, Event, EventKind, Group, RestartPolicy, Signals, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
-    TaskContext, TaskError, TaskFn, TaskSpec, Tree,
+    TaskContext, TaskError, TaskFn, TaskSpec, Tree, TreeBuilder,
 };
 use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
@@ -23,7 +23,7 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     /// Adds the values since the last call, which a snapshot takes out of the recorder.
-    fn look(&mut self, snapshotter: &Snapshotter) {
+    pub(crate) fn look(&mut self, snapshotter: &Snapshotter) {
         for (key, _, _, value) in snapshotter.snapshot().into_vec() {
             let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
             let name = format!("{}{{{}}}", key.key().name(), labels.join(","));
@@ -217,6 +217,38 @@ fn slots_tell_how_many_they_have_and_how_many_wait() {
         }
         tree.shutdown().await.unwrap();
         seen(Some(0), Some(0), Some(0), Some(0));
+    });
+    assert!(recorded.numbers.values().all(|number| number.abs() < 0.5), "nothing happens after the end");
+}
+
+#[test]
+fn o31_the_keys_of_a_slot_share_the_series_of_the_slot() {
+    let slots = ["jobs", "jobs/eu"].map(|name| SlotSpec::new(name).with_keys());
+    let tree = slots.into_iter().fold(Tree::builder(SupervisorConfig::default()), TreeBuilder::with_slot);
+    let tree = tree.build();
+    let recorded = watched(|snapshotter| async move {
+        tree.start().await.unwrap();
+        let (jobs, eu) = (tree.slot("jobs"), tree.slot("jobs/eu"));
+        for key in ["a", "a", "b"] {
+            jobs.key(key).queue(cooperative("t")).await.unwrap();
+        }
+        eu.key("a").queue(cooperative("t")).await.unwrap();
+        let ok = Script::new([OK]);
+        for key in 0..100 {
+            jobs.key(&key.to_string()).queue(ok.spec("t")).await.unwrap().outcome().await;
+        }
+        settle().await;
+        let mut now = Recorded::default();
+        now.look(&snapshotter);
+        assert_eq!(now.number("taskvisor_slot_depth{slot=jobs}"), Some(3), "of both keys");
+        assert_eq!(now.number("taskvisor_slot_depth{slot=jobs/eu}"), Some(1));
+        assert_eq!(now.values_of("slot"), ["jobs", "jobs/eu"].map(str::to_owned).into());
+        jobs.key("a").cancel_all().await.unwrap();
+        now.look(&snapshotter);
+        assert_eq!(now.number("taskvisor_slot_depth{slot=jobs}"), Some(1));
+        tree.shutdown().await.unwrap();
+        now.look(&snapshotter);
+        assert_eq!(now.number("taskvisor_slot_depth{slot=jobs}"), Some(0));
     });
     assert!(recorded.numbers.values().all(|number| number.abs() < 0.5), "nothing happens after the end");
 }

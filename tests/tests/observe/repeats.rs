@@ -126,6 +126,46 @@ async fn o40_a_new_error_is_told_at_once_and_a_recovery_in_one_line() -> Result<
     Ok(())
 }
 
+/// An attempt that was requested to stop is no success, with an error or without.
+#[tokio::test(start_paused = true)]
+async fn o40_an_attempt_that_was_stopped_is_no_recovery() -> Result<(), RuntimeError> {
+    let (supervisor, written, traced, _guard) = logged();
+    let task = TaskFn::arc("peer-1", |ctx: TaskContext| async move {
+        match ctx.attempt() {
+            11 | 12 => {
+                ctx.cancelled().await;
+                if ctx.attempt() == 11 { refused() } else { Ok(()) }
+            }
+            15 => Ok(()),
+            16.. => {
+                ctx.cancelled().await;
+                Ok(())
+            }
+            _ => refused(),
+        }
+    });
+    let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Always { interval: None });
+    let handle = supervisor.add_task(spec.with_backoff(constant(secs(1)))).await?;
+    for attempt in [11, 12] {
+        sleep(secs(15)).await;
+        assert_eq!(handle.status().attempt, attempt);
+        handle.restart();
+    }
+    for text in [written.text(), traced.text()] {
+        assert!(!text.contains("recovered"), "{text}");
+    }
+    sleep(secs(15)).await;
+    supervisor.shutdown().await?;
+    let text = written.text();
+    let recovered: Vec<_> = text.lines().filter(|line| line.contains("recovered")).collect();
+    assert!(
+        matches!(&recovered[..], [line] if line.contains("attempt=15") && line.contains("after 12 failures")),
+        "{text}"
+    );
+    assert_eq!(traced.text().matches("after 12 failures").count(), 1, "{}", traced.text());
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn o40_every_failure_can_be_written() -> Result<(), RuntimeError> {
     let written = Lines::default();

@@ -6,9 +6,13 @@
 //! for it.
 
 use std::cell::Cell as Flag;
+#[cfg(feature = "fleet")]
+use std::collections::BTreeMap;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::ptr;
+#[cfg(feature = "fleet")]
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{
@@ -20,6 +24,8 @@ use tokio::time::Instant;
 use super::super::task::Cell;
 use crate::inspect::Health;
 use crate::panics::{catch, drop_caught};
+#[cfg(feature = "fleet")]
+use crate::sync::lock;
 
 const ATTEMPTS: &str = "taskvisor_attempts_total";
 const DURATION: &str = "taskvisor_attempt_duration_seconds";
@@ -79,8 +85,8 @@ pub(super) enum Attempt {
     Told,
 }
 
-/// The value 1.0, which sets the flag when the recorder reads it. Only then the end of the attempt decrements the gauge
-/// again.
+/// The value 1.0, which sets the flag when the recorder reads it. Only then the end of the attempt or of the lease
+/// decrements the gauge again.
 struct One<'a>(&'a Flag<bool>);
 
 impl IntoF64 for One<'_> {
@@ -264,7 +270,7 @@ pub(in crate::runtime) fn describe() {
         describe_counter!(MISSED, Unit::Count, "Runs of schedules that did not begin on time.");
         #[cfg(feature = "fleet")]
         {
-            describe_gauge!(LEASE_HELD, Unit::Count, "1 for a singleton whose lease this process holds.");
+            describe_gauge!(LEASE_HELD, Unit::Count, "Leases of singletons that this process holds.");
             describe_counter!(LEASE_CHANGES, Unit::Count, "Leases that were acquired, lost and released.");
             describe_histogram!(LEASE_RENEW, Unit::Seconds, "How long successful renewals of the session took.");
             describe_counter!(LEASE_FAILURES, Unit::Count, "Renewals that failed or were not answered.");
@@ -274,7 +280,7 @@ pub(in crate::runtime) fn describe() {
         #[cfg(feature = "controller")]
         describe_gauge!(QUEUED, Unit::Count, "Submissions that wait, in all slots.");
         #[cfg(feature = "controller")]
-        describe_gauge!(SLOT_DEPTH, Unit::Count, "Submissions that a slot has, its owner included.");
+        describe_gauge!(SLOT_DEPTH, Unit::Count, "Submissions that a slot has, in all its keys, its owners included.");
         describe_gauge!(PAUSED, Unit::Count, "Tasks, groups and slots that are paused by themselves.");
         describe_gauge!(LIVE, Unit::Count, "1 if the last check of the health of the tree found it live, else 0.");
         describe_gauge!(READY, Unit::Count, "1 if the last check of the health of the tree found it ready, else 0.");
@@ -314,20 +320,42 @@ pub(super) fn queued(change: f64) {
     tell(|| gauge!(QUEUED).increment(change));
 }
 
-/// Changes the depth of the slot of a submission.
+/// Changes the depth of the slot of a submission. The keys of a slot share its series: there can be any number of them.
 #[cfg(feature = "controller")]
 pub(super) fn slot(cell: &Cell, change: f64) {
     let Some(slot) = cell.slot() else { return };
-    let is_declared = cell.core().is_declared_slot(slot);
-    let label = if is_declared { slot.clone().into() } else { SharedString::const_str(OTHER) };
+    let declared = cell.core().declared_slot(slot);
+    let label = declared.map_or(SharedString::const_str(OTHER), |name| name.clone().into());
     tell(|| gauge!(SLOT_DEPTH, "slot" => label).increment(change));
 }
 
-/// Records a change of a lease.
+/// A lease: the Tokio task of the engine that holds it, and its key.
 #[cfg(feature = "fleet")]
-pub(super) fn lease(path: &std::sync::Arc<str>, change: &'static str, is_held: bool) {
-    tell(|| counter!(LEASE_CHANGES, "task" => path.clone(), "change" => change).increment(1));
-    tell(|| gauge!(LEASE_HELD, "task" => path.clone()).set(if is_held { 1.0 } else { 0.0 }));
+type Lease = (String, Box<str>);
+
+/// The leases that the gauge counts, with their labels. One lease can be reported as lost and then as released, and
+/// several leases can have one label.
+#[cfg(feature = "fleet")]
+static COUNTED: Mutex<BTreeMap<Lease, Arc<str>>> = Mutex::new(BTreeMap::new());
+
+/// Records a change of a lease. Called by the engine.
+#[cfg(feature = "fleet")]
+pub(super) fn lease(label: &Arc<str>, key: &str, change: &'static str, is_held: bool) {
+    tell(|| counter!(LEASE_CHANGES, "task" => label.clone(), "change" => change).increment(1));
+    let lease: Lease = (tokio::task::try_id().map(|id| id.to_string()).unwrap_or_default(), key.into());
+    // The lock is not held while the recorder is called.
+    let before = lock(&COUNTED).remove(&lease);
+    if let Some(before) = before {
+        tell(|| gauge!(LEASE_HELD, "task" => before).decrement(1.0));
+    }
+    if is_held {
+        // A lease that was taken without a recorder is not counted, so that its end is not counted either.
+        let is_asked = Flag::new(false);
+        tell(|| gauge!(LEASE_HELD, "task" => label.clone()).increment(One(&is_asked)));
+        if is_asked.get() {
+            lock(&COUNTED).insert(lease, Arc::clone(label));
+        }
+    }
 }
 
 /// Records a renewal, and the time that is left. `took` is `None` if the renewal has failed.

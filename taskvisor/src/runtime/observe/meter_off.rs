@@ -45,7 +45,7 @@ pub(super) fn queued(_: f64) {}
 pub(super) fn slot(_: &Cell, _: f64) {}
 
 #[cfg(feature = "fleet")]
-pub(super) fn lease(_: &std::sync::Arc<str>, _: &'static str, _: bool) {}
+pub(super) fn lease(_: &std::sync::Arc<str>, _: &str, _: &'static str, _: bool) {}
 
 #[cfg(feature = "fleet")]
 pub(in crate::runtime) fn renewed(_: Option<Duration>, _: Duration) {}

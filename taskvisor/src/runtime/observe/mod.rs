@@ -151,7 +151,7 @@ pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange
         LeaseChange::Released(_) => ("released", false),
         LeaseChange::Overrun => ("overrun", false),
     };
-    meter::lease(label, change, is_held);
+    meter::lease(label, key, change, is_held);
 }
 
 /// A change of a lease.

@@ -75,6 +75,8 @@ async fn i_a_stream_lets_through_what_it_is_told_to() -> Result {
     let supervisor = tree.supervisor();
     let of_group = supervisor.events().within("store");
     let of_task = supervisor.events().within("store/job").of_kinds([EventKind::TaskStarting, EventKind::TaskRemoved]);
+    // The empty path is that of the whole tree.
+    let of_all = supervisor.events().within("").of_kinds([EventKind::TaskStarting, EventKind::ShutdownRequested]);
     let of_none = supervisor.events().of_kinds([]);
     let of_kind = supervisor.events().of_kinds([EventKind::ShutdownRequested, EventKind::AllStoppedWithinGrace]);
     tree.run().await?;
@@ -85,6 +87,7 @@ async fn i_a_stream_lets_through_what_it_is_told_to() -> Result {
     assert!(tasks.contains(&"store/job".to_owned()) && tasks.contains(&"store/other".to_owned()), "{tasks:?}");
     assert!(!tasks.contains(&"storeroom".to_owned()), "{tasks:?}");
     assert_eq!(kinds(of_task).await, [EventKind::TaskStarting, EventKind::TaskRemoved]);
+    assert_eq!(kinds(of_all).await, [EventKind::TaskStarting; 3]);
     assert_eq!(kinds(of_none).await, []);
     assert_eq!(kinds(of_kind).await, [EventKind::ShutdownRequested, EventKind::AllStoppedWithinGrace]);
     Ok(())

@@ -99,6 +99,32 @@ async fn o31_keys_have_slots_of_their_own_and_equal_names_in_them_are_no_conflic
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn o31_a_key_is_any_text_but_the_empty_one() -> Result {
+    for name in ["jobs", "jobs/"] {
+        let tree = tree_with(SlotSpec::new(name).with_keys());
+        let slot = tree.slot(name);
+        let keys = ["acme/", "/", "//", "/srv/data/", "a//b", " ", "\n", "\u{e9}"];
+        let mut jobs = Vec::new();
+        for key in keys {
+            let job = slot.key(key).submit(cooperative("export")).await?;
+            assert_eq!(job.path(), format!("{name}/{key}/export"));
+            jobs.push(job);
+        }
+        settle().await;
+        assert!(jobs.iter().all(runs), "each key has a slot of its own");
+        assert_eq!(slot.len(), keys.len());
+        assert!(jobs.iter().all(|job| tree.supervisor().node(job.path()).is_some()));
+        assert!(tree.supervisor().cancel(jobs[0].path()).await?);
+        jobs.push(slot.key(keys[0]).submit(cooperative("export")).await?);
+        let empty = slot.key("").submit(cooperative("export")).await;
+        assert!(matches!(&empty, Err(ControllerError::InvalidOption(invalid)) if invalid.option == "key"), "{empty:?}");
+        assert_eq!(slot.cancel_all().await?, keys.len());
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
 /// A customer with many jobs does not delay another with few.
 #[tokio::test(start_paused = true)]
 async fn o31_a_free_place_goes_round_the_keys() -> Result {

@@ -122,6 +122,27 @@ fn t3_the_template_gives_the_same_settings_again() {
     }
 }
 
+/// What is inherited is written once, where it was set: a task takes over a later change, and an option that it does not
+/// have is not set.
+#[test]
+fn t3_what_is_inherited_is_a_comment_of_the_template() {
+    for (key, value) in [("zone", "Europe/Berlin"), ("timeout", "7s"), ("backoff.first", "1s"), ("max_retries", "4")] {
+        let tree = builder().with_overrides(Overrides::from([(key, value)])).try_build().unwrap();
+        let template = tree.settings().to_env("APP");
+        let lines: Vec<_> = template.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(lines, [format!("APP_{}={value}", key.to_uppercase().replace('.', "_"))]);
+        let variables = lines.iter().filter_map(|line| line.split_once('='));
+        let again = builder().with_overrides(Overrides::variables("APP", variables)).try_build().unwrap();
+        let value_of = |tree: &Tree, key: &str| tree.settings().get(key).map(|setting| setting.value().to_owned());
+        for setting in &tree.settings() {
+            assert_eq!(value_of(&again, setting.key()).as_deref(), Some(setting.value()), "{}", setting.key());
+        }
+    }
+    let both = Overrides::from([("timeout", "7s"), ("poll.timeout", "7s")]);
+    let template = builder().with_overrides(both).try_build().unwrap().settings().to_env("APP");
+    assert!(template.contains("\nAPP_TIMEOUT=7s\n") && template.contains("\nAPP_POLL_TIMEOUT=7s\n"), "{template}");
+}
+
 #[test]
 fn t3_a_tree_without_overrides_has_settings_too() {
     let settings = builder().build().settings();

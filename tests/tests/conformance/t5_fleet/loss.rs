@@ -79,6 +79,26 @@ async fn t5_work_that_does_not_heed_the_request_is_dropped_with_its_helpers() ->
     Ok(())
 }
 
+/// Its release was asked for in vain. When the store says that the session is over, others can have the key.
+#[tokio::test(start_paused = true)]
+async fn t5_a_lease_that_ends_with_its_session_is_told_as_released_if_its_task_has_ended() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let a = replica(&store, 0, |tree| tree).await?;
+    let task = a.tree.supervisor().add_task(super::serve(&log, 0, "sync").with_singleton()).await?;
+    sleep(secs(1.0)).await;
+    assert_eq!(log.owners("sync"), [0]);
+    a.net.cut(true);
+    task.cancel().await?;
+    sleep(2 * TTL).await;
+    assert_eq!((a.count(EventKind::LeaseLost, "sync"), a.count(EventKind::LeaseReleased, "sync")), (0, 0));
+    a.net.cut(false);
+    sleep(TTL).await;
+    assert_eq!((a.count(EventKind::LeaseLost, "sync"), a.count(EventKind::LeaseReleased, "sync")), (0, 1));
+    a.tree.shutdown().await?;
+    assert_eq!(a.count(EventKind::LeaseReleased, "sync"), 1);
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn t5_a_short_cut_is_not_noticed() -> Result {
     let log = Log::new();

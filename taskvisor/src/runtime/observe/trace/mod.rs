@@ -269,6 +269,7 @@ impl Trace {
                     let error = error.as_ref().map(shown);
                     event_at!(level, path, %id, error, "attempt stopped, to start again");
                 });
+                self.failures.stopped(now());
             }
             // `ended` logs this.
             Next::End(_) => {}

@@ -133,7 +133,7 @@ impl Controller {
     pub(super) fn check_key(&self, slot: &str) -> Result<(), InvalidOption> {
         let (value, expected) = if self.needs_key(slot) {
             ("none", "the slot of a key, as `slot.key(\"acme\")` returns it")
-        } else if self.is_key(slot) && slot.ends_with('/') {
+        } else if self.keyed_slot_of(slot).is_some_and(|name| slot.len() == name.len() + "/".len()) {
             ("\"\"", "a key that is not empty")
         } else {
             return Ok(());
@@ -194,7 +194,12 @@ impl Controller {
 impl Core {
     /// Returns `true` if a slot of that name is declared, or if it is the slot of a key of a declared slot.
     pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
-        self.controller.declared(name).is_some()
+        self.declared_slot(name).is_some()
+    }
+
+    /// Returns the name of the declared slot; of the slot of a key, that of its slot with keys.
+    pub(crate) fn declared_slot(&self, name: &str) -> Option<&Arc<str>> {
+        self.controller.declared(name).map(|(name, _)| name)
     }
 
     /// Returns `true` if a declared slot of that name has keys.
