@@ -66,6 +66,9 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// Stores the tick of a periodic task if it is greater than the stored one, which stays with the key across owners.
     /// Returns `false` if it is not greater, or if the session does not own the key by that token.
     ///
+    /// If the stored tick is 3 h or more ahead, from a clock that was ahead, the fleet does not call it for the ticks up
+    /// to that one.
+    ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.
     async fn mark(
