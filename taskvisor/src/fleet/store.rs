@@ -25,6 +25,8 @@ use super::error::LeaseError;
 /// 5. Every write is bound to the session and to the token: a call with the token of an earlier taking changes nothing.
 /// 6. The id of a session is random, of 128 bits. The label is for display only.
 /// 7. The time to live is stored with the session, so replicas with different times can share a store.
+/// 8. The times that `renew` and `acquire` return are of one clock, which shows the time since 1970-01-01 UTC: the ticks
+///    of periodic singletons follow it.
 ///
 /// # Time
 /// All expiry is by the clock of the store. The fleet compares no clocks of two machines.

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod groups;
+mod laws;
 mod loss;
 mod macros;
 mod refused;

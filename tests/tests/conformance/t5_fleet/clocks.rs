@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::fleet::{Claim, LeaseKey, LeaseStore, LocalStore, SessionSpec, Ticks};
+use taskvisor::test::set_wall_clock;
 use taskvisor::{EventKind, TaskSpec};
 use tokio::time::sleep;
 
@@ -13,6 +14,8 @@ use super::{Replica, TTL, replica, secs};
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Between two ticks, so that none is due as an owner takes over.
+const START: &str = "2026-06-30T00:00:10Z";
 
 /// The store as an owner leaves it whose clock was ahead. Returns the time of the store.
 async fn marked_ahead(store: &LocalStore, ahead: Duration) -> std::result::Result<u64, Box<dyn std::error::Error>> {
@@ -38,6 +41,7 @@ fn warnings(replica: &Replica) -> Vec<String> {
 async fn t5_a_tick_far_ahead_in_the_store_stops_no_singleton() -> Result {
     for ticks in [Ticks::AtMostOnce, Ticks::AtLeastOnce] {
         for ahead in [4 * HOUR, 365 * 24 * HOUR] {
+            set_wall_clock(START);
             let (runs, store) = (Runs::default(), LocalStore::new());
             marked_ahead(&store, ahead).await?;
             let a = replica(&store, 0, |tree| tree.task(report(&runs, 0, ticks))).await?;
@@ -62,6 +66,7 @@ async fn t5_a_tick_far_ahead_in_the_store_stops_no_singleton() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn t5_a_tick_less_than_3_h_ahead_in_the_store_is_waited_for() -> Result {
+    set_wall_clock(START);
     let (runs, store) = (Runs::default(), LocalStore::new());
     let now = marked_ahead(&store, 2 * HOUR).await?;
     let a = replica(&store, 0, |tree| tree.task(report(&runs, 0, Ticks::AtMostOnce))).await?;
@@ -76,6 +81,7 @@ async fn t5_a_tick_less_than_3_h_ahead_in_the_store_is_waited_for() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn t5_an_owner_goes_on_when_the_clock_of_the_store_is_set_back() -> Result {
+    set_wall_clock(START);
     let (runs, store) = (Runs::default(), LocalStore::new());
     let a = replica(&store, 0, |tree| tree.task(report(&runs, 0, Ticks::AtMostOnce))).await?;
     sleep(secs(300.0)).await;
