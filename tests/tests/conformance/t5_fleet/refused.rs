@@ -77,10 +77,7 @@ async fn t5_no_singleton_comes_into_a_singleton_group_while_it_runs() -> Result 
     sleep(secs(1.0)).await;
     let added = || serve(&log, 0, "ledger").with_singleton_key("ledger");
     for group in ["feeds", "feeds/inner"] {
-        let expected = format!(
-            "task `ledger`: `singleton` is set, expected no singleton in the singleton `feeds`: the group has one \
-             lease for all"
-        );
+        let expected = "task `ledger`: `singleton` is set, expected no singleton in the singleton `feeds`: the group has one lease for all";
         let refused = it.tree.group(group).add_task(added()).await.map(|_| ());
         assert_eq!(refused.expect_err("add_task").to_string(), expected);
         let refused = it.tree.group(group).reconcile([serve(&log, 0, "d"), added()]).await.map(|_| ());
