@@ -78,7 +78,14 @@ impl Process {
         }
         let Some(child) = &mut self.child else { return Err(io::ErrorKind::NotFound.into()) };
         let status = child.wait().await;
-        self.is_over = no_members(self.id, if is_stopped { Duration::MAX } else { KILLED }).await;
+        let is_gone = no_members(self.id, if is_stopped { Duration::MAX } else { KILLED }).await;
+        // From here on no signal is sent: the id may be that of another group by then.
+        self.is_over = true;
+        if let (false, Ok(runtime)) = (is_gone, Handle::try_current()) {
+            let id = self.id;
+            let reaping: Background = Box::pin(async move { drop(no_members(id, REAPED).await) });
+            runtime.spawn(reaping);
+        }
         Ok(Ended { status: status?, is_stopped })
     }
 
