@@ -83,7 +83,9 @@ impl Process {
         self.is_over = true;
         if let (false, Ok(runtime)) = (is_gone, Handle::try_current()) {
             let id = self.id;
-            let reaping: Background = Box::pin(async move { drop(no_members(id, REAPED).await) });
+            let reaping: Background = Box::pin(async move {
+                no_members(id, REAPED).await;
+            });
             runtime.spawn(reaping);
         }
         Ok(Ended { status: status?, is_stopped })
