@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use rustix::process::{getpid, set_child_subreaper};
+use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use taskvisor::{
     CancellationToken, EventKind, ProcessError, RuntimeError, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome,
     TaskSpec,
@@ -89,6 +89,14 @@ impl Scene {
             }
         }
         left
+    }
+
+    /// Kills the marked processes, also those that have left their group.
+    fn kill_all(&self) {
+        for process in self.left() {
+            let id = process.split(' ').next().and_then(|id| Pid::from_raw(id.parse().ok()?)).unwrap();
+            let _ = kill_process(id, Signal::KILL);
+        }
     }
 
     /// Waits until no process is left.
@@ -387,4 +395,28 @@ fn o51_the_end_of_the_runtime_kills_the_group() {
         context().0.run_process(scene.shell("exit 0")).await.unwrap();
         scene.nothing_is_left().await;
     });
+}
+
+/// A zombie of the group whose parent, in a group of its own, does not reap it.
+#[tokio::test]
+async fn o51_a_zombie_that_another_process_keeps_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let (ctx, token) = context();
+    // The shell becomes `setsid`, which does not know of the child that it has.
+    let script = "(sleep 0.2 & exec setsid sleep 1000) & sleep 0.5";
+    let began = Instant::now();
+    timeout(secs(10), ctx.run_process(scene.shell(script))).await.expect("a zombie runs no code").unwrap();
+    assert!(began.elapsed() < secs(5), "{:?}", began.elapsed());
+    // The same when a stop is requested.
+    let stopping = async {
+        scene.written("up").await;
+        sleep(ms(300)).await;
+        token.cancel();
+    };
+    let script = "(sleep 0.2 & echo > up; exec setsid sleep 1000) & exec sleep 1000";
+    let stopped = async { tokio::join!(ctx.run_process(scene.shell(script)), stopping) };
+    let (result, ()) = timeout(secs(10), stopped).await.expect("a zombie runs no code");
+    assert!(matches!(result, Err(TaskError::Canceled)), "{result:?}");
+    scene.kill_all();
+    scene.nothing_is_left().await;
 }

@@ -18,6 +18,9 @@ impl Console {
     /// On an address other than loopback, [`access`](Self::access) must be set, so that access is a decision. The names
     /// under which the console is reached must be set as [`hosts`](Self::hosts). There is no TLS; use a proxy for it.
     ///
+    /// There are 128 connections at a time. One that does not send the head of a request within 10 s is closed, as is one
+    /// whose client takes nothing of its answer for 10 s.
+    ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address beyond the loopback interface without
     /// [`access`](Self::access). The errors of [`TcpListener::bind`].

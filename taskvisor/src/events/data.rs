@@ -94,7 +94,7 @@ events! {
     /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton still runs after the end of its lease, because it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
     /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |
-    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up; a `splay` is longer than the period of `every`; and other conditions that can lead to a failure. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
+    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a run of a schedule is given up; a `splay` is longer than the period of `every`; the store of the fleet has a tick that is 3 h or more ahead of its clock; and other conditions that can lead to a failure. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
     ///

@@ -26,7 +26,8 @@ impl Overrides {
 #[non_exhaustive]
 pub enum Ticks {
     /// Before its first attempt: each tick has at most one run in the fleet. A run whose owner dies is not repeated.
-    /// The default.
+    /// The default. The exception is a store whose clock is set back by 3 h or more:
+    /// [the guide](crate::guide::fleets#periodic-singletons) tells of it.
     #[default]
     AtMostOnce,
     /// After an attempt has succeeded: each tick has at least one run, or is reported as missed. A run whose owner

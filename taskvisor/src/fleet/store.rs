@@ -25,6 +25,8 @@ use super::error::LeaseError;
 /// 5. Every write is bound to the session and to the token: a call with the token of an earlier taking changes nothing.
 /// 6. The id of a session is random, of 128 bits. The label is for display only.
 /// 7. The time to live is stored with the session, so replicas with different times can share a store.
+/// 8. The times that `renew` and `acquire` return are of one clock, which shows the time since 1970-01-01 UTC: the ticks
+///    of periodic singletons follow it.
 ///
 /// # Time
 /// All expiry is by the clock of the store. The fleet compares no clocks of two machines.
@@ -65,6 +67,9 @@ pub trait LeaseStore: Send + Sync + 'static {
 
     /// Stores the tick of a periodic task if it is greater than the stored one, which stays with the key across owners.
     /// Returns `false` if it is not greater, or if the session does not own the key by that token.
+    ///
+    /// If the stored tick is 3 h or more ahead, from a clock that was ahead, the fleet does not call it for the ticks up
+    /// to that one.
     ///
     /// # Errors
     /// [`LeaseError::Expired`] if the session is over.

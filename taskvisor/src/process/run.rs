@@ -24,10 +24,13 @@ impl TaskContext {
     /// | the attempt is aborted at the end of that time, by `stop_timeout`, `cleanup` or `grace` | gets SIGKILL |
     /// | the attempt panics; this future is dropped | gets SIGKILL |
     /// | the process ends by itself | other processes of the group get SIGKILL |
-    /// | the method returns | has no process any more |
+    /// | the method returns | has no process that runs |
     ///
-    /// So no process is left behind, as a zombie or as an orphan. At most a killed process, which runs no more code,
-    /// can exist beside the next attempt. A process that leaves the group, for example by `setsid`, gets no signal. If
+    /// So no process is left behind, as a zombie or as an orphan, with two exceptions. A killed process, which runs no
+    /// more code, can exist beside the next attempt: it is waited for, but for at most 1 s if the process has ended by
+    /// itself. A zombie whose parent is another process remains until that reaps it: if the parent has left the group,
+    /// or if PID 1 of a container reaps nothing. On Linux it is not waited for; on other systems, until the end of the
+    /// stop time if the attempt is canceled. A process that leaves the group, for example by `setsid`, gets no signal. If
     /// this program is killed, its processes continue to run. On Windows, `TerminateProcess` replaces both signals, and
     /// ends only the process, not its children.
     ///

@@ -130,6 +130,8 @@ impl Core {
             if group.is_some() { check_not_after(&spec) } else { check_no_siblings(&spec) }?;
             let mut admitted = self.admit(spec)?;
             if let Some(group) = group {
+                #[cfg(feature = "fleet")]
+                super::fleet::check_added(group, &admitted)?;
                 admitted.name = join(group.path(), &admitted.name);
             }
             let name = Arc::clone(&admitted.name);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "fleet")]
+use std::time::SystemTime;
 
 use taskvisor_parse::duration;
 
@@ -9,6 +11,8 @@ use super::core::Core;
 use super::observe;
 use super::task::Cell;
 use crate::events::{Event, EventKind};
+#[cfg(feature = "fleet")]
+use crate::inspect::Rfc3339;
 
 /// The number of consecutive failures after which a task that is retried without a limit causes a warning.
 const TOO_MANY: u32 = 10;
@@ -32,6 +36,20 @@ pub(super) fn of_splay(splay: Duration, every: Duration) -> String {
          as long as the period spreads the runs as well",
         duration::display(splay),
         duration::display(every)
+    )
+}
+
+/// Returns the warning about a tick in the store of the fleet that its clock has yet to reach.
+#[cfg(feature = "fleet")]
+pub(super) fn of_tick_ahead(key: &str, tick: u64) -> String {
+    /// The last second of the year 9999.
+    const LAST: u64 = 253_402_300_799;
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(tick.min(LAST));
+    format!(
+        "the store has the tick of {:.0} for its key `{key}`, 3 h or more ahead of the clock of the store: that clock was \
+         ahead. Up to that time its ticks are not marked in the store, and those are skipped that come due while no \
+         process owns the key",
+        Rfc3339(at)
     )
 }
 

@@ -256,7 +256,8 @@ impl SlotSpec {
     /// together, one task runs in the slot, or in the slot of each key. A task that owns the slot of its own process stands
     /// by until it has the lease, and the others of that process wait in its queue as usual. Needs a
     /// [`Fleet`](crate::fleet::Fleet), one place, and an admission policy other than [`AdmissionPolicy::Replace`], which
-    /// cannot reach the owner in another replica.
+    /// cannot reach the owner in another replica. A task that is a [singleton](crate::TaskSpec::with_singleton) itself is
+    /// refused: it would have two leases.
     ///
     /// [`AdmissionPolicy::DropIfRunning`] rejects a task if one runs or stands by in the slot of its own process; the
     /// lease of another replica is not considered.

@@ -124,7 +124,8 @@ impl TaskSpec {
     /// An attempt begins when the lease is held. If the lease cannot be renewed, the attempt is requested to stop, and
     /// is dropped with its helpers before another replica can take over. This is no failure. The task keeps the lease
     /// during its backoff and its interval, and releases it when it ends for good. A
-    /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live.
+    /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live. In a group that is a
+    /// singleton, and in a slot of the fleet, the task must not be one as well.
     #[cfg(feature = "fleet")]
     pub fn with_singleton(self) -> Self {
         self.set_singleton(|singleton| singleton.key = None)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec};
+use super::now;
+use crate::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 
 /// The time to live of sessions that must expire.
 const SHORT: Duration = Duration::from_secs(2);
@@ -42,6 +43,7 @@ pub async fn lease_laws(store: impl LeaseStore) {
     laws.ticks_grow().await;
     laws.ids_are_random().await;
     laws.ttl_is_stored().await;
+    laws.times_are_of_one_clock().await;
     laws.fleets_are_apart().await;
     laws.races().await;
     laws.take_over_races().await;
@@ -95,6 +97,10 @@ impl<S: LeaseStore> Laws<S> {
         let claims = self.claims(b, &["w", "x", "y"]).await;
         let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
         assert_eq!(which, [true, false, true], "claims have the order of the keys: {claims:?}");
+        // Neither this nor its reverse is the order of the names.
+        let claims = self.claims(b, &["x", "w", "y"]).await;
+        let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
+        assert_eq!(which, [false, true, true], "claims have the order of the keys: {claims:?}");
         // The order of the keys differs from that of the other session.
         let claims = self.claims(a, &["y", "x", "w"]).await;
         let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
@@ -258,6 +264,38 @@ impl<S: LeaseStore> Laws<S> {
         sleep(SHORT + SHORT / 4).await;
         self.taken(other, "x").await;
         self.is_busy(other, "y", "long", "law 7: each session has its own time to live").await;
+    }
+
+    /// What `renew` and `acquire` return is the time of one clock, which goes as fast as that of Tokio.
+    async fn times_are_of_one_clock(&self) {
+        /// A clock may show whole seconds.
+        const STEP: Duration = Duration::from_secs(1);
+        const DAY: Duration = Duration::from_secs(86_400);
+        let session = self.session(&fleet(), "a", LONG).await;
+        let mut before: Option<(Duration, Instant, Instant)> = None;
+        for round in 0..4 {
+            if round == 2 {
+                sleep(SHORT).await;
+            }
+            let sent = Instant::now();
+            let (call, time) = if round % 2 == 0 {
+                let renewed = self.store.renew(session).await;
+                ("renew", renewed.unwrap_or_else(|error| panic!("`renew` failed: {error:?}")))
+            } else {
+                let claim = self.claims(session, &["x"]).await.remove(0);
+                let Claim::Held { now, .. } = claim else { panic!("law 1: a free key is busy: {claim:?}") };
+                ("acquire", now)
+            };
+            let (time, got) = (time.since_unix(), Instant::now());
+            let off = time.abs_diff(StoreTime::from(now()).since_unix());
+            assert!(off < DAY, "law 8: `{call}` gave {time:?} since 1970, {off:?} off the clock of this machine");
+            if let Some((earlier, first, second)) = before.replace((time, sent, got)) {
+                let least = earlier + sent.saturating_duration_since(second);
+                let most = earlier + got.saturating_duration_since(first);
+                let fits = time + STEP >= least && time <= most + STEP;
+                assert!(fits, "law 8: `{call}` gave {time:?}, expected {least:?} to {most:?} after {earlier:?}");
+            }
+        }
     }
 
     async fn fleets_are_apart(&self) {

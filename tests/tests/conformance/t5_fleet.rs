@@ -1,6 +1,8 @@
 //! T5: fleets: what runs once over several replicas, which share a store in one process, on paused time.
 
+mod clocks;
 mod groups;
+mod laws;
 mod loss;
 mod macros;
 mod refused;
@@ -13,7 +15,7 @@ mod tasks;
 mod threads;
 mod ticks;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ struct Line {
     is_mute: AtomicBool,
     calls: Mutex<Vec<&'static str>>,
     renewals: AtomicUsize,
+    /// The time in seconds by which the clock of the store is ahead.
+    ahead: AtomicU64,
 }
 
 impl Net {
@@ -61,6 +65,15 @@ impl Net {
 
     fn mute(&self, is_mute: bool) {
         self.line.is_mute.store(is_mute, Ordering::Relaxed);
+    }
+
+    /// Sets the clock of the store, as this replica sees it.
+    fn set_ahead(&self, ahead: Duration) {
+        self.line.ahead.store(ahead.as_secs(), Ordering::Relaxed);
+    }
+
+    fn shown(&self, time: StoreTime) -> StoreTime {
+        StoreTime::from_unix(time.since_unix() + Duration::from_secs(self.line.ahead.load(Ordering::Relaxed)))
     }
 
     /// The calls so far, without renewals.
@@ -92,11 +105,17 @@ impl LeaseStore for Net {
     }
 
     async fn renew(&self, session: SessionId) -> std::result::Result<StoreTime, LeaseError> {
-        self.pass("renew", self.store.renew(session)).await
+        self.pass("renew", self.store.renew(session)).await.map(|time| self.shown(time))
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> std::result::Result<Vec<Claim>, LeaseError> {
-        self.pass("acquire", self.store.acquire(session, keys)).await
+        let mut claims = self.pass("acquire", self.store.acquire(session, keys)).await?;
+        for claim in &mut claims {
+            if let Claim::Held { now, .. } = claim {
+                *now = self.shown(*now);
+            }
+        }
+        Ok(claims)
     }
 
     async fn release(

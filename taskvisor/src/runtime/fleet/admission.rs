@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::core::{Admitted, Core};
+use super::super::group::{GroupCell, GroupRef};
 use super::super::task::{Cell, Membership, Origin, Tie};
 use super::seat::Seat;
 use crate::fleet::{LeaseKey, Singleton};
@@ -16,6 +17,20 @@ pub(in crate::runtime) fn check_alone(subject: &str, around: Option<&Arc<str>>) 
     let Some(around) = around else { return Ok(()) };
     let expected = format!("no singleton in the singleton `{around}`: the group has one lease for all");
     Err(InvalidOption::new(subject.to_owned(), "singleton", "set", expected))
+}
+
+/// Checks a task that is added to a group, as one that is declared in it.
+pub(in crate::runtime) fn check_added(group: &GroupRef, task: &Admitted) -> Result<(), InvalidOption> {
+    if task.policy.singleton.is_none() {
+        return Ok(());
+    }
+    check_alone(&format!("task `{}`", task.name), singleton_around(group).as_ref())
+}
+
+/// Returns the path of the group if it is a singleton, or of the singleton around it.
+pub(in crate::runtime) fn singleton_around(group: &GroupRef) -> Option<Arc<str>> {
+    let is_one = |group: &&GroupCell| matches!(group.declared.overrides.singleton, Some(Some(_)));
+    group.with_parents().find(is_one).map(|group| Arc::clone(group.path()))
 }
 
 impl Core {
@@ -68,6 +83,11 @@ impl Core {
         if admission == crate::AdmissionPolicy::Replace {
             let subject = format!("slot `{slot}`");
             return Err(InvalidOption::new(subject, "admission", "`Replace`", crate::slots::NO_REPLACE));
+        }
+        if admitted.policy.singleton.is_some() {
+            let expected =
+                format!("no singleton in the slot `{slot}` of the fleet: its jobs have the lease of the slot");
+            return Err(InvalidOption::new(format!("task `{}`", admitted.name), "singleton", "set", expected));
         }
         // No path begins with a slash, so the key is never that of a path.
         let key = LeaseKey::of_path(&format!("/slot/{slot}"));

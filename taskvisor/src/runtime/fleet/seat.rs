@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::super::group::{GroupRef, WeakGroup};
 use super::super::task::Cell;
 use super::clock::LeaseClock;
 use super::engine::Engine;
-use crate::fleet::{FencingToken, LeaseKey, LeaseSnapshot, Overrun, Say, Singleton, Standby, Ticks};
+use super::marks::{Marks, Verdict};
+use crate::fleet::{FencingToken, LeaseKey, LeaseSnapshot, Overrun, Say, Singleton, Standby, StoreTime, Ticks};
 use crate::sync::lock;
 
 /// The validity of a session of this process, which its work reads.
@@ -90,8 +91,7 @@ struct State {
     hold: Option<Arc<Hold>>,
     /// The last holding.
     last: Option<Arc<Hold>>,
-    /// The run that was last requested, and whether the unit may begin it, if the store has answered.
-    mark: Option<(u64, Option<bool>)>,
+    marks: Marks,
     /// The label of the owner of the key in the last answer of the store.
     owner: Option<Arc<str>>,
     /// `true` after the unit has reported that it leaves.
@@ -141,13 +141,18 @@ impl Seat {
         }
         let Ok(tick) = u64::try_from(run) else { return Some(true) };
         let mut state = lock(&self.state);
-        match state.mark {
-            Some((asked, answer)) if asked == tick => return answer,
-            _ => state.mark = Some((tick, None)),
-        }
+        let (verdict, ahead) = (state.marks.decide(tick), state.marks.news());
         drop(state);
-        self.engine.say(self, Say::Mark(tick));
-        None
+        self.warn_of_tick(ahead);
+        match verdict {
+            Verdict::Run => Some(true),
+            Verdict::PassOver => Some(false),
+            Verdict::Wait => None,
+            Verdict::Ask => {
+                self.engine.say(self, Say::Mark(tick));
+                None
+            }
+        }
     }
 
     /// Reports that the run has succeeded.
@@ -158,12 +163,7 @@ impl Seat {
     }
 
     pub(super) fn marked(&self, tick: u64, won: bool) {
-        let mut state = lock(&self.state);
-        if let Some((asked, answer)) = &mut state.mark {
-            if *asked == tick {
-                *answer = Some(won);
-            }
-        }
+        lock(&self.state).marks.answered(tick, won);
     }
 
     /// Reports that the unit is idle and wants to work.
@@ -242,13 +242,22 @@ impl Seat {
 
     // The engine's side.
 
-    pub(super) fn grant(&self, hold: Arc<Hold>) {
+    /// Gives the lease to the unit. The store has this tick of the key, and shows this time.
+    pub(super) fn grant(&self, hold: Arc<Hold>, last_tick: Option<u64>, now: Option<SystemTime>) {
+        let now = now.map(|now| StoreTime::from(now).since_unix());
         let mut state = lock(&self.state);
-        (state.grants, state.mark, state.owner) = (hold.number, None, None);
+        (state.grants, state.owner) = (hold.number, None);
+        state.marks.begin(last_tick, now);
         state.last = Some(Arc::clone(&hold));
         let before = state.hold.replace(hold);
         drop(state);
         drop(before);
+    }
+
+    /// Reports a tick of the store that is ahead of its clock, once.
+    pub(super) fn report_tick(&self) {
+        let ahead = lock(&self.state).marks.news();
+        self.warn_of_tick(ahead);
     }
 
     /// Takes the lease from the unit: no further attempt begins.

@@ -28,7 +28,7 @@ impl Core {
         // Yields in a large group.
         yield_now().await;
         let declared = made.as_ref().unwrap_or(&group.declared);
-        let admitted = self.admit_tree(declared, Arc::clone(group.path()), group.position.is_none())?;
+        let admitted = self.admit_tree(declared, Some(group))?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {

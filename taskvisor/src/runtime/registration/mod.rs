@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
 #[cfg(feature = "fleet")]
-use super::fleet::check_alone;
+use super::fleet::{check_added, check_alone, singleton_around};
 use super::group::GroupRef;
 use super::registry::{Admission, Registry};
 use super::task::{Cell, Origin};
@@ -26,6 +26,9 @@ use crate::tree::{Declared, join, last_segment};
 pub(super) struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
     tasks: Vec<AdmittedTask>,
+    /// The path of the singleton that the whole tree is in.
+    #[cfg(feature = "fleet")]
+    around: Option<Arc<str>>,
 }
 
 struct AdmittedGroup {
@@ -60,7 +63,7 @@ impl Core {
         if !plain && !is_alive(&runtime) {
             return Err(RuntimeError::NoRuntime);
         }
-        let admitted = match self.admit_tree(root, "".into(), true) {
+        let admitted = match self.admit_tree(root, None) {
             // The tree was started in the meantime, so its tasks may be dropped already.
             Err(_) if is_started() => return Ok(()),
             admitted => admitted?,
@@ -131,7 +134,7 @@ impl Core {
     /// Checks a tree that has not started.
     pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
-        self.admit_tree(root, "".into(), true).map(drop)
+        self.admit_tree(root, None).map(drop)
     }
 
     /// Adds a task to a group.
@@ -139,6 +142,8 @@ impl Core {
         let runtime = self.prepare()?;
         check_not_after(&spec)?;
         let mut admitted = self.admit(spec)?;
+        #[cfg(feature = "fleet")]
+        check_added(group, &admitted)?;
         admitted.name = join(group.path(), &admitted.name);
         let name = Arc::clone(&admitted.name);
         let mut home = None;
@@ -156,11 +161,18 @@ impl Core {
         start_added(registry, cell, &runtime)
     }
 
-    /// Walks the tree in the order of declaration, without recursion.
-    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
+    /// Walks the whole tree, or what a group declares that starts again, in the order of declaration, without recursion.
+    fn admit_tree(&self, root: &Arc<Declared>, group: Option<&GroupRef>) -> Result<AdmittedTree, RuntimeError> {
+        let is_root = group.is_none_or(|group| group.position.is_none());
         root.check(is_root.then_some(self))?;
+        let path = group.map_or_else(|| "".into(), |group| Arc::clone(group.path()));
         let groups = vec![AdmittedGroup { declared: Arc::clone(root), path, position: None }];
-        let mut admitted = AdmittedTree { groups, tasks: Vec::new() };
+        let mut admitted = AdmittedTree {
+            groups,
+            tasks: Vec::new(),
+            #[cfg(feature = "fleet")]
+            around: group.and_then(singleton_around),
+        };
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {
             let AdmittedGroup { declared, path, .. } = &admitted.groups[group];
@@ -207,7 +219,7 @@ impl AdmittedTree {
             }
             next = group.position.map(|(parent, _)| parent);
         }
-        None
+        self.around.clone()
     }
 
     /// Returns the paths of the tasks and groups that are declared as paused, outer ones first.

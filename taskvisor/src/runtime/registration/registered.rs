@@ -144,7 +144,7 @@ impl Registered {
     /// Registers the children of a registered group.
     pub(super) fn register(&mut self, registry: &mut Registry, group: &GroupRef, admitted: AdmittedTree) {
         let core = &group.core;
-        let AdmittedTree { groups, tasks } = admitted;
+        let AdmittedTree { groups, tasks, .. } = admitted;
         let mut members: Vec<Vec<Option<Member>>> =
             groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
         let mut cells = vec![group.clone()];

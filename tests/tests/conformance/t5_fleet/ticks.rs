@@ -13,20 +13,20 @@ use super::{Log, Replica, Result, TTL, replica, secs};
 
 /// The runs of all replicas: the replica, and the time of the schedule.
 #[derive(Clone, Default)]
-struct Runs(Arc<Mutex<Vec<(usize, u64)>>>);
+pub(super) struct Runs(Arc<Mutex<Vec<(usize, u64)>>>);
 
 impl Runs {
-    fn seen(&self) -> Vec<(usize, u64)> {
+    pub(super) fn seen(&self) -> Vec<(usize, u64)> {
         self.0.lock().unwrap().clone()
     }
 
-    fn ticks(&self) -> Vec<u64> {
+    pub(super) fn ticks(&self) -> Vec<u64> {
         self.seen().iter().map(|(_, tick)| *tick).collect()
     }
 }
 
 /// A task that notes its ticks, and takes this time. It fails while `fails` is not zero.
-fn tick(runs: &Runs, n: usize, takes: Duration, fails: &Arc<AtomicU64>) -> TaskSpec {
+pub(super) fn tick(runs: &Runs, n: usize, takes: Duration, fails: &Arc<AtomicU64>) -> TaskSpec {
     let (runs, fails) = (runs.clone(), Arc::clone(fails));
     let task = TaskFn::arc("report", move |ctx: TaskContext| {
         let (runs, fails) = (runs.clone(), Arc::clone(&fails));

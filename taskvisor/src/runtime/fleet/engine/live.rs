@@ -173,7 +173,8 @@ impl Live {
             }
             Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.seat(&key), &self.session) else { return };
-                seat.grant(Hold::new(number, token, Arc::clone(validity)));
+                let now = self.store_clock.as_ref().map(|clock| clock.now());
+                seat.grant(Hold::new(number, token, Arc::clone(validity)), last_tick, now);
                 if let Some(clock) = &self.store_clock {
                     seat.take_over(last_tick, clock);
                 }
@@ -183,6 +184,7 @@ impl Live {
                     ..seat.event(EventKind::LeaseAcquired).because(key.as_str())
                 });
                 seat.tell_granted();
+                seat.report_tick();
             }
             Order::Stop { key, why } => {
                 let Some(seat) = self.seat(&key) else { return };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::clock::StoreClock;
 use super::super::seat::{Seat, Unit};
 use crate::events::{Event, EventKind};
+use crate::runtime::warnings;
 
 /// The calls of the engine to the unit of a seat.
 impl Seat {
@@ -40,6 +41,14 @@ impl Seat {
             if let Some(cell) = cell.upgrade() {
                 cell.take_over(last_tick, clock);
             }
+        }
+    }
+
+    /// Warns that the store has a tick of a later time than its clock shows.
+    pub(in crate::runtime::fleet) fn warn_of_tick(&self, ahead: Option<u64>) {
+        let (Some(tick), Some(Unit::Task(cell))) = (ahead, self.unit.get()) else { return };
+        if let Some(cell) = cell.upgrade().filter(|cell| cell.policy().is_scheduled()) {
+            cell.warn(&warnings::of_tick_ahead(self.key.as_str(), tick));
         }
     }
 
