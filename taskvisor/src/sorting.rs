@@ -16,8 +16,8 @@ pub(crate) fn sort_by_number<T>(items: &mut Vec<T>, number: impl Fn(&T) -> u64) 
     reorder(items, &order);
 }
 
-/// Sorts pairs of a text and a place. As each place is there once, equal texts are in the order of their places.
-pub(crate) fn sort_texts(order: &mut [(&str, usize)]) {
+/// Sorts pairs of a text and a place. Equal texts are in the order of their places.
+fn sort_texts(order: &mut [(&str, usize)]) {
     order.sort_unstable();
 }
 

@@ -8,7 +8,6 @@ use super::order::short;
 use crate::panics::catch;
 use crate::policy::{Critical, Overrides, Ready};
 use crate::runtime::Driven;
-use crate::sorting::sort_texts;
 use crate::supervisor::InvalidOption;
 use crate::task::TaskSpec;
 
@@ -45,10 +44,11 @@ pub(crate) struct Role {
 
 /// Returns the children sorted by name, without the later ones of equal names.
 pub(super) fn by_name(children: &[DeclaredChild]) -> Vec<u32> {
-    let mut names: Vec<(&str, usize)> = children.iter().map(|child| &*child.name).zip(0..).collect();
-    sort_texts(&mut names);
-    names.dedup_by_key(|(name, _)| *name);
-    names.into_iter().map(|(_, place)| short(place)).collect()
+    let name = |place: &u32| &children[*place as usize].name;
+    let mut places: Vec<u32> = (0..short(children.len())).collect();
+    places.sort_by(|a, b| name(a).cmp(name(b)));
+    places.dedup_by(|later, earlier| name(later) == name(earlier));
+    places
 }
 
 pub(super) fn find(children: &[DeclaredChild], by_name: &[u32], name: &str) -> Option<u32> {
