@@ -322,10 +322,11 @@ impl Machine {
 
     fn note(&mut self, key: Key, epoch: Epoch, note: Note) {
         if let Note::Ended(end) = note {
-            if self.late.remove(&key) {
+            // A map that is empty, as these mostly are, would still hash the key.
+            if !self.late.is_empty() && self.late.remove(&key) {
                 self.register_made();
             }
-            if self.pending.remove(&key).is_some() {
+            if !self.pending.is_empty() && self.pending.remove(&key).is_some() {
                 return;
             }
             match (&mut self.fresh, &mut self.state) {

@@ -130,7 +130,9 @@ impl GroupCell {
     /// Removes an added child that has ended. It is kept if the group registers it again for the next run.
     pub(in crate::runtime::group) fn forget(&self, key: Key) {
         let mut inbox = self.lock();
-        let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
+        // A map that is empty would still hash the key.
+        let elsewhere = if inbox.elsewhere.is_empty() { None } else { inbox.elsewhere.remove(&key) };
+        let gone = (inbox.members.added.remove(&key), elsewhere);
         if let Some(Member::Task(cell)) = &gone.0 {
             let has_place = || inbox.children(&self.declared).place(last_segment(cell.name())).is_some();
             if cell.was_added() && cell.keeps_task() && !has_place() {
