@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::super::core::{Admitted, Core, announce, start_added};
-use super::super::group::{End, GroupRef};
+use super::super::group::{Adoption, End, GroupRef, Key};
 use super::super::registry::Admission;
 use super::super::task::{Cell, Membership, Origin, Stage, Tie};
 use super::check_not_added;
@@ -14,6 +14,7 @@ use super::membership::membership;
 use super::registered::Registered;
 use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
+use crate::task::{TaskRef, TaskSpec};
 use crate::tree::{Declared, last_segment};
 
 impl Core {
@@ -61,8 +62,9 @@ impl Core {
     /// the task is not kept.
     pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
         let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
-        let Some((admitted, member)) = self.admit_again(&before) else { return false };
-        let position = member.as_ref().map(|member| (member.group.clone(), member.key));
+        if before.lock().machine().stage != Stage::Ended {
+            return false;
+        }
         let end = End::of(before.try_outcome().as_ref());
         let mut home = None;
         let mut registry = self.registry();
@@ -71,45 +73,42 @@ impl Core {
         if registry.admission != Admission::Open || !is_newest || registry.check_free(path).is_err() {
             return false;
         }
-        let adoption = position.as_ref().map(|(group, key)| group.readopt(*key));
-        if let Some(None) = adoption {
-            return false;
-        }
+        let Some(Again { task, member, adoption }) = Again::of(&before) else { return false };
+        let (name, policy) = (Arc::clone(before.name()), Arc::clone(before.policy()));
         let tie = member.map(|member| Arc::new(Tie::Group(member)));
-        let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
+        let cell = self.cell(Admitted { task, name, policy }, Origin::Declared { unready: false }, tie);
         registry.insert(&cell);
         registry.settle(&runtime, |before| home = Some(before));
         self.bus.start(&runtime);
-        if let Some(adoption) = adoption.flatten() {
+        if let Some(adoption) = adoption {
             adoption.enter_again(&cell, &runtime, end);
         }
         let started = start_added(registry, cell, &runtime).is_ok();
         before.drop_kept_task();
         started
     }
+}
 
-    /// Returns the task of a place whose registration has ended, with its membership in its group.
-    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<Membership>)> {
-        if before.lock().machine().stage != Stage::Ended {
-            return None;
-        }
-        let (member, kept) = match before.member() {
-            Some(member) => {
-                let children = member.group.children();
-                let place = children.place(last_segment(before.name()))?;
-                (Some(membership(&member.group, &children, place)), children.task(place))
-            }
-            None => (None, None),
+/// A task that starts again at its place, with the mailbox of its group locked.
+struct Again<'a> {
+    task: Fenced<TaskRef>,
+    member: Option<Membership>,
+    adoption: Option<Adoption<'a>>,
+}
+
+impl<'a> Again<'a> {
+    /// Returns the task of a place whose registration has ended, unless its group does not take it back. A fresh group
+    /// drops its tasks before it makes others, so the task is taken only when the group is known to wait for its end.
+    fn of(before: &'a Cell) -> Option<Self> {
+        // The root keeps no tasks: each is kept at its place.
+        let own = || if before.was_added() { None } else { before.task().map(Fenced::new) };
+        let Some(member) = before.member() else {
+            return Some(Self { task: own()?, member: None, adoption: None });
         };
-        let mut admitted = match kept {
-            Some(spec) => self.admit(spec).ok()?,
-            None if before.was_added() => return None,
-            None => {
-                let (task, policy) = (Fenced::new(before.task()?), Arc::clone(before.policy()));
-                Admitted { task, name: Arc::clone(before.name()), policy }
-            }
-        };
-        admitted.name = Arc::clone(before.name());
-        Some((admitted, member))
+        let children = member.group.children();
+        let place = children.place(last_segment(before.name()))?;
+        let adoption = member.group.readopt(place as Key)?;
+        let task = children.task(place).map(TaskSpec::into_task).or_else(own)?;
+        Some(Self { task, member: Some(membership(&member.group, &children, place)), adoption: Some(adoption) })
     }
 }

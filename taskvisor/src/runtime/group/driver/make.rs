@@ -31,9 +31,17 @@ pub(super) enum Making {
 }
 
 impl Live {
+    /// Calls the function that makes the children, when the previous ones have ended and are dropped, or waits for the
+    /// end of a pause.
+    pub(super) async fn make(&mut self) {
+        // These children were registered again at the moment at which the run ended. The names are reserved since.
+        turn_away(self.group.clone(), |cell| !cell.was_added()).await;
+        self.actions.pop_front();
+        self.call();
+    }
+
     /// Calls the function that makes the children, or waits for the end of a pause.
-    pub(super) fn make(&mut self) {
-        // The previous children are dropped before the call.
+    fn call(&mut self) {
         self.forget_made();
         if self.is_paused() {
             self.making = Making::Paused;
@@ -65,7 +73,7 @@ impl Live {
     pub(super) fn ends_pause(&mut self) -> bool {
         let Making::Paused = self.making else { return false };
         if !self.is_paused() {
-            self.make();
+            self.call();
             return true;
         }
         self.group.core.is_stopping() && self.group.stop(None, StopBy::within(self.group.core.config.grace))

@@ -189,6 +189,10 @@ impl Live {
                     self.register().await;
                     continue;
                 }
+                if action == Action::Make {
+                    self.make().await;
+                    continue;
+                }
                 if action == Action::End {
                     turn_away(self.group.clone(), |_| true).await;
                     self.actions.pop_front();
@@ -300,10 +304,9 @@ impl Live {
                 self.forget_made();
                 self.group.set_state(TaskState::Pending);
             }
-            Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
             Action::Forgive => self.set_streak(0),
-            Action::Register | Action::End => {}
+            Action::Make | Action::Register | Action::End => {}
         }
     }
 
