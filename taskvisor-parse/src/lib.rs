@@ -8,11 +8,12 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::indexing_slicing)
 )]
 
+#[cfg(feature = "cron")]
 pub mod cron;
 pub mod duration;
 pub mod suggest;
 
 /// The README, whose example runs as a test.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "cron"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

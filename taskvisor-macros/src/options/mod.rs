@@ -20,7 +20,7 @@ use crate::reader::{Given, Words};
 pub(crate) use cells::{given, row, setter};
 pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{chosen, duration, is_set, lower, plain};
-pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
+pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm, has_fields};
 pub(crate) use limit::Limit;
 pub(crate) use of_group::{OfGroup, check_max_starting, max_starting};
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FLEET, OF_FUNCTION, in_defaults, in_its_list, parse_crate};

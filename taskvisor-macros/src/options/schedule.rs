@@ -5,6 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{BinOp, Expr, Lit, LitStr};
+#[cfg(feature = "cron")]
 use taskvisor_parse::cron;
 
 use super::check::key;
@@ -128,7 +129,7 @@ impl Held for LastRun {
     }
 }
 
-/// Reports every error of the pattern. Places within a literal are not available to macros.
+/// Reports every error of the pattern, unless the feature that reads patterns is off, which is then the error. Places within a literal are not available to macros.
 fn read_pattern(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<Pattern> {
     if elements(expr).len() > 1 {
         let message = format!(
@@ -137,15 +138,18 @@ fn read_pattern(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<Pattern>
         reader.errors.push(expr, message);
         return Value::Refused;
     }
-    reader.text_like("30 2 * * *", key, expr).and_then(|text, at| match cron::Pattern::parse(&text.value()) {
-        Ok(_) => Some(Pattern(text)),
+    let text = reader.text_like("30 2 * * *", key, expr);
+    #[cfg(feature = "cron")]
+    let text = text.and_then(|text, at| match cron::Pattern::parse(&text.value()) {
+        Ok(_) => Some(text),
         Err(errors) => {
             for error in &errors {
                 reader.errors.push(at, error);
             }
             None
         }
-    })
+    });
+    text.and_then(|text, _| Some(Pattern(text)))
 }
 
 fn read_zone(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<ZoneName> {

@@ -44,7 +44,9 @@ pub(super) fn in_braces(element: &[TokenTree]) -> Option<Mended> {
         return Some(Mended { trees: [&*label, &[empty.into()]].concat(), found: None });
     }
     let message = "leave out these braces: the entries stand side by side in the list";
-    let is_list = label.is_empty() && entry(&inside).is_some() && has_comma(group);
+    // A bare name is told where it stands.
+    let is_name = matches!(&*inside, [TokenTree::Ident(_), TokenTree::Punct(mark), ..] if mark.as_char() == ',');
+    let is_list = label.is_empty() && (is_name || entry(&inside).is_some()) && has_comma(group);
     is_list.then(|| Mended { trees: inside, found: Some((group.span_open(), message.to_owned())) })
 }
 

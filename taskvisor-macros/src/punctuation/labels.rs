@@ -96,10 +96,10 @@ impl Elements {
                 if list.delimiter() == Delimiter::Parenthesis && self == Self::Slots =>
             {
                 let message = format!("the name of a slot stands in its list: write `slot({name}, ..)`");
-                let trees = with_list(
-                    [first.clone(), comma(name.span())].into_iter().chain(list.stream()).collect(),
-                    list.span(),
-                );
+                let options = [first.clone(), comma(name.span())].into_iter().chain(list.stream());
+                let mut list = Group::new(Delimiter::Parenthesis, options.collect());
+                list.set_span(name.span());
+                let trees = [label, &[Ident::new("slot", word.span()).into(), list.into()]].concat();
                 Some(Mended { trees, found: Some((name.span(), message)) })
             }
             (TokenTree::Ident(name), []) if self == Self::Slots => Some(Mended {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{BinOp, Expr, ExprLit, Lit, UnOp};
+#[cfg(feature = "cron")]
 use taskvisor_parse::cron;
 
 use super::Words;
@@ -141,11 +142,23 @@ pub(super) fn no_duration(key: &Ident, text: &str, error: String) -> String {
         }
     }
     let nickname = format!("@{word}");
-    let pattern = [text, &nickname].into_iter().find(|pattern| cron::Pattern::parse(pattern).is_ok());
+    let pattern = [text, &nickname].into_iter().find(|pattern| is_pattern(pattern));
     match pattern.filter(|_| key == "every" || key == "interval") {
         Some(pattern) => format!("`{key}` is a duration: write `cron = {pattern:?}` in place of it"),
         None => error,
     }
+}
+
+#[cfg(feature = "cron")]
+fn is_pattern(text: &str) -> bool {
+    cron::Pattern::parse(text).is_ok()
+}
+
+/// Judges by the look alone, without the parser.
+#[cfg(not(feature = "cron"))]
+fn is_pattern(text: &str) -> bool {
+    let begins = |field: &str| field.starts_with(|first: char| first.is_ascii_digit() || first == '*');
+    text.split_whitespace().count() == 5 && text.split_whitespace().all(begins)
 }
 
 pub(super) fn whole<N>(key: &Ident, literal: &Lit, ty: &str, max: &N) -> Result<N, String>

@@ -7,7 +7,7 @@ use quote::quote;
 use syn::{Attribute, Expr, Lit};
 
 use crate::argument::{Form, peel};
-use crate::options::{Held, WrongForm, lower};
+use crate::options::{Held, WrongForm, has_fields, lower};
 use crate::reader::{Given, Purpose, Reader, Words};
 use crate::table::{Key, Read, Table};
 
@@ -93,7 +93,7 @@ impl Held for Signals {
                         return Ok(());
                     };
                     Kind::Switch(switch.value)
-                } else if let Expr::Array(_) = peel(value) {
+                } else if matches!(peel(value), Expr::Array(_)) || has_fields(value) {
                     reader.errors.push(value, WRONG);
                     return Ok(());
                 } else {

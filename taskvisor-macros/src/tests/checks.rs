@@ -249,6 +249,8 @@ fn the_name_of_a_limit_is_a_plain_one() {
         ("a::db", "is the bare name of a limit"),
         ("<A>::db", "is the bare name of a limit"),
         ("5", "write `limits = [limit(db, 5)]`"),
+        ("(max_restarts = 5, within = \"60s\")", "without `=`: write `limit(max_restarts = 5, within = \"60s\")`"),
+        ("{ max_restarts = 5; }", "without `=`: write `limit(max_restarts = 5, within = \"60s\")`"),
     ] {
         let errors = options(&format!("limit = {value}"));
         assert!(errors.len() == 1 && errors[0].contains(part), "{value}: {errors:?}");

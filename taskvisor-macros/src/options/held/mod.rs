@@ -9,7 +9,8 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Expr, ExprPath, LitStr};
 
-use self::parse::{has_fields, parse_function, parse_limit};
+pub(crate) use self::parse::has_fields;
+use self::parse::{parse_function, parse_limit};
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Choice, Jitter, Limit, Ready, Restart, SpanScope};

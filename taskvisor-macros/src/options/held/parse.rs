@@ -9,11 +9,13 @@ use crate::argument::{as_ident, peel};
 use crate::path;
 use crate::reader::{Reader, Value};
 
-/// Returns `true` for a list in other brackets than parentheses behind the key: `(first = "1s")` or `{ first = "1s" }`.
-pub(super) fn has_fields(value: &Expr) -> bool {
+/// Returns `true` for a list that does not stand in parentheses right behind the key: `(first = "1s")` or
+/// `{ first = "1s" }`.
+pub(crate) fn has_fields(value: &Expr) -> bool {
     let is_field = |expr: &Expr| matches!(peel(expr), Expr::Assign(_));
     match peel(value) {
         Expr::Paren(paren) => is_field(&paren.expr),
+        Expr::Tuple(tuple) => tuple.elems.first().is_some_and(is_field),
         Expr::Block(block) => {
             matches!(block.block.stmts.first(), Some(Stmt::Expr(first, _)) if is_field(first))
         }
@@ -40,6 +42,9 @@ pub(super) fn parse_limit(key: &Ident, value: &Expr, reader: &mut Reader) -> Val
                 value.to_token_stream()
             ),
         },
+        _ if has_fields(value) => {
+            format!("a limit of failures is a list without `=`: write `{key}(max_restarts = 5, within = \"60s\")`")
+        }
         _ => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
     };
     reader.errors.push(value, message);

@@ -6,13 +6,11 @@
 //! for it.
 
 use std::cell::Cell as Flag;
-#[cfg(feature = "fleet")]
-use std::collections::BTreeMap;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::ptr;
 #[cfg(feature = "fleet")]
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{
@@ -24,8 +22,6 @@ use tokio::time::Instant;
 use super::super::task::Cell;
 use crate::inspect::Health;
 use crate::panics::{catch, drop_caught};
-#[cfg(feature = "fleet")]
-use crate::sync::lock;
 
 const ATTEMPTS: &str = "taskvisor_attempts_total";
 const DURATION: &str = "taskvisor_attempt_duration_seconds";
@@ -329,32 +325,37 @@ pub(super) fn slot(cell: &Cell, change: f64) {
     tell(|| gauge!(SLOT_DEPTH, "slot" => label).increment(change));
 }
 
-/// A lease: the Tokio task of the engine that holds it, and its key.
+/// A lease that the gauge counts, with its label, until this is dropped.
 #[cfg(feature = "fleet")]
-type Lease = (String, Box<str>);
+#[derive(Default)]
+pub(in crate::runtime) struct Counted(Option<Arc<str>>);
 
-/// The leases that the gauge counts, with their labels. One lease can be reported as lost and then as released, and
-/// several leases can have one label.
 #[cfg(feature = "fleet")]
-static COUNTED: Mutex<BTreeMap<Lease, Arc<str>>> = Mutex::new(BTreeMap::new());
-
-/// Records a change of a lease. Called by the engine.
-#[cfg(feature = "fleet")]
-pub(super) fn lease(label: &Arc<str>, key: &str, change: &'static str, is_held: bool) {
-    tell(|| counter!(LEASE_CHANGES, "task" => label.clone(), "change" => change).increment(1));
-    let lease: Lease = (tokio::task::try_id().map(|id| id.to_string()).unwrap_or_default(), key.into());
-    // The lock is not held while the recorder is called.
-    let before = lock(&COUNTED).remove(&lease);
-    if let Some(before) = before {
-        tell(|| gauge!(LEASE_HELD, "task" => before).decrement(1.0));
-    }
-    if is_held {
+impl Counted {
+    fn new(label: &Arc<str>) -> Self {
         // A lease that was taken without a recorder is not counted, so that its end is not counted either.
         let is_asked = Flag::new(false);
         tell(|| gauge!(LEASE_HELD, "task" => label.clone()).increment(One(&is_asked)));
-        if is_asked.get() {
-            lock(&COUNTED).insert(lease, Arc::clone(label));
+        Self(is_asked.get().then(|| Arc::clone(label)))
+    }
+}
+
+#[cfg(feature = "fleet")]
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(label) = self.0.take() {
+            tell(|| gauge!(LEASE_HELD, "task" => label).decrement(1.0));
         }
+    }
+}
+
+/// Records a change of a lease. Called by the engine, with no lock held.
+#[cfg(feature = "fleet")]
+pub(super) fn lease(label: &Arc<str>, change: &'static str, is_held: bool, counted: &mut Counted) {
+    tell(|| counter!(LEASE_CHANGES, "task" => label.clone(), "change" => change).increment(1));
+    *counted = Counted::default();
+    if is_held {
+        *counted = Counted::new(label);
     }
 }
 

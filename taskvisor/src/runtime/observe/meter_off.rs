@@ -44,8 +44,13 @@ pub(super) fn queued(_: f64) {}
 #[cfg(feature = "controller")]
 pub(super) fn slot(_: &Cell, _: f64) {}
 
+/// Without metrics, no lease is counted.
 #[cfg(feature = "fleet")]
-pub(super) fn lease(_: &std::sync::Arc<str>, _: &str, _: &'static str, _: bool) {}
+#[derive(Default)]
+pub(in crate::runtime) struct Counted(());
+
+#[cfg(feature = "fleet")]
+pub(super) fn lease(_: &std::sync::Arc<str>, _: &'static str, _: bool, _: &mut Counted) {}
 
 #[cfg(feature = "fleet")]
 pub(in crate::runtime) fn renewed(_: Option<Duration>, _: Duration) {}

@@ -22,7 +22,7 @@ use crate::task::TaskError;
 
 pub(crate) use meter::lost;
 #[cfg(feature = "fleet")]
-pub(super) use meter::renewed;
+pub(super) use meter::{Counted, renewed};
 pub(super) use meter::{checked, describe, pauses};
 pub(crate) use trace::{AttemptSpan, SpanRef};
 pub(super) use trace::{
@@ -143,7 +143,7 @@ pub(super) fn runs_missed(cell: &Cell, count: u64, text: &str) {
 
 /// Records a change of a lease. `label` is the label of its metrics.
 #[cfg(feature = "fleet")]
-pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange<'_>) {
+pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange<'_>, counted: &mut Counted) {
     trace::lease(path, key, change);
     let (change, is_held) = match change {
         LeaseChange::Acquired(_) => ("acquired", true),
@@ -151,7 +151,7 @@ pub(super) fn lease(path: &str, key: &str, label: &Arc<str>, change: LeaseChange
         LeaseChange::Released(_) => ("released", false),
         LeaseChange::Overrun => ("overrun", false),
     };
-    meter::lease(label, key, change, is_held);
+    meter::lease(label, change, is_held, counted);
 }
 
 /// A change of a lease.

@@ -20,7 +20,7 @@ use crate::events::{Event, EventKind};
 use crate::fleet::{LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
 use crate::inspect::one_line;
 use crate::panics::{catch, drop_caught};
-use crate::runtime::observe::{self, LeaseChange};
+use crate::runtime::observe::{self, Counted, LeaseChange};
 use crate::sync::lock;
 
 struct Live {
@@ -36,8 +36,17 @@ struct Live {
     store_clock: Option<Arc<StoreClock>>,
     /// The text of the last failure of a call.
     failure: String,
-    /// The paths and labels of the units that had leases. A unit can be gone when its lease is released.
-    paths: BTreeMap<LeaseKey, (Arc<str>, Arc<str>)>,
+    /// The leases that units have had. A unit can be gone when its lease is released.
+    leases: BTreeMap<LeaseKey, Lease>,
+}
+
+/// What is told of a lease.
+#[derive(Default)]
+struct Lease {
+    /// The path and the label of its unit.
+    path: Arc<str>,
+    label: Arc<str>,
+    counted: Counted,
 }
 
 /// Drives the engine. The store is called on the runtime `store`, so that a call that blocks its thread does not delay
@@ -58,7 +67,7 @@ pub(super) async fn drive(engine: Arc<Engine>, store: Handle) {
         session: None,
         store_clock: None,
         failure: String::new(),
-        paths: BTreeMap::new(),
+        leases: BTreeMap::new(),
     };
     while live.turn() {
         live.wait().await;
@@ -101,7 +110,7 @@ impl Live {
         }
         self.set_store_clock();
         let orders = self.machine.settle(now);
-        self.follow_session();
+        self.follow_session(now);
         let mut goes_on = true;
         for order in orders {
             goes_on &= order != Order::Done;
@@ -153,8 +162,9 @@ impl Live {
         self.seats.get(key).cloned()
     }
 
-    /// Updates the end of the session for its work.
-    fn follow_session(&mut self) {
+    /// Updates the end of the session for its work, and for the count of its leases: nothing else tells the end of a
+    /// lease that is being handed over then.
+    fn follow_session(&mut self, now: Duration) {
         let current = self.machine.session_until();
         if let Some((_, validity)) = self.session.take_if(|(id, _)| current.is_none_or(|(current, _)| current != *id)) {
             validity.set(Duration::ZERO);
@@ -162,6 +172,9 @@ impl Live {
         if let Some((id, until)) = current {
             let (_, validity) = self.session.get_or_insert_with(|| (id, Validity::new(self.clock)));
             validity.set(until);
+        }
+        if current.is_none_or(|(_, until)| until <= now) {
+            self.leases.values_mut().for_each(|lease| lease.counted = Counted::default());
         }
     }
 
@@ -220,9 +233,10 @@ impl Live {
                 }
             }
             Order::Released { key, token } => {
-                let unknown = || (key.as_str().into(), key.as_str().into());
-                let (path, label) = self.paths.remove(&key).unwrap_or_else(unknown);
-                observe::lease(&path, key.as_str(), &label, LeaseChange::Released(token.number()));
+                let unknown = || Lease { path: key.as_str().into(), label: key.as_str().into(), ..Lease::default() };
+                let Lease { path, label, mut counted } = self.leases.remove(&key).unwrap_or_else(unknown);
+                let change = LeaseChange::Released(token.number());
+                observe::lease(&path, key.as_str(), &label, change, &mut counted);
                 self.engine.publish(|| {
                     let (task, count) = (Some(path), Some(token.number()));
                     Event { task, count, ..Event::new(EventKind::LeaseReleased) }.because(key.as_str())
@@ -244,17 +258,17 @@ impl Live {
                     seat.wake();
                 }
             }
-            Order::Forgotten { key } => drop(self.paths.remove(&key)),
+            Order::Forgotten { key } => drop(self.leases.remove(&key)),
             Order::Done => {}
         }
     }
 
     /// Records a change of the lease of a unit, with no lock held.
     fn observe(&mut self, seat: &Seat, change: LeaseChange<'_>) {
-        let path = seat.path().unwrap_or_else(|| seat.key.as_str().into());
-        let label = seat.label();
-        observe::lease(&path, seat.key.as_str(), &label, change);
-        self.paths.insert(seat.key.clone(), (path, label));
+        let lease = self.leases.entry(seat.key.clone()).or_default();
+        lease.path = seat.path().unwrap_or_else(|| seat.key.as_str().into());
+        lease.label = seat.label();
+        observe::lease(&lease.path, seat.key.as_str(), &lease.label, change, &mut lease.counted);
     }
 
     /// Sets the clock of the store from its last answer.
