@@ -130,6 +130,37 @@ fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
     assert_eq!(started(&start), [1]);
 }
 
+/// Until what came too late has ended, the children that are made cannot have its names.
+#[test]
+fn k2a_a_fresh_group_registers_its_children_when_all_that_came_too_late_has_ended() {
+    let late = || {
+        let mut machine = of(Rules {
+            strategy: Strategy::OneForOne,
+            limit: None,
+            order: Arc::default(),
+            children: vec![Role::default()],
+            is_root: false,
+            runs_once: false,
+            is_fresh: true,
+        });
+        for input in [again(0), Input::Add { key: 1, child: Role::default(), takes_place: true }] {
+            let key = input.child().unwrap();
+            let stop = machine.handle(input, NOW);
+            assert!(matches!(stop[..], [ref stop] if is_stop(stop, key)), "{stop:?}");
+        }
+        assert_eq!(machine.handle(Input::Release(1), NOW), [Action::Make]);
+        machine
+    };
+    let mut slow = late();
+    assert_eq!(slow.handle(Input::Made, NOW), []);
+    assert_eq!(slow.handle(ended(0, End::Canceled), NOW), [], "the other one still runs");
+    assert_eq!(slow.handle(ended(1, End::Canceled), NOW), [Action::Register]);
+    let mut fast = late();
+    assert_eq!(fast.handle(ended(1, End::Canceled), NOW), []);
+    assert_eq!(fast.handle(ended(0, End::Canceled), NOW), [], "the children are not made yet");
+    assert_eq!(fast.handle(Input::Made, NOW), [Action::Register]);
+}
+
 #[test]
 fn k2b_a_stop_is_heeded_in_every_state() {
     let mut machines = vec![machine(2), running(2), failed()];
