@@ -145,6 +145,16 @@ mod tests {
     }
 
     #[test]
+    fn t5_a_lease_begins_with_what_is_in_the_store() {
+        let mut marks = marks(None);
+        assert_eq!(marks.decide(NOW), Verdict::Ask);
+        marks.begin(Some(NOW - 60), Some(Duration::from_secs(NOW)));
+        assert_eq!(marks.decide(NOW), Verdict::Ask, "the lease before was not told");
+        marks.begin(Some(NOW), Some(Duration::from_secs(NOW)));
+        assert_eq!((marks.decide(NOW - THREE_HOURS), marks.news()), (Verdict::Run, Some(NOW)), "the clock is set back");
+    }
+
+    #[test]
     fn t5_an_owner_whose_clock_is_set_back_goes_on() {
         let mut marks = marks(None);
         assert_eq!(marks.decide(NOW), Verdict::Ask);

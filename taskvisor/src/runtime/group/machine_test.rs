@@ -93,6 +93,29 @@ fn k2a_what_is_added_before_the_start_starts_with_the_others() {
 }
 
 #[test]
+fn k2a_what_is_added_before_the_start_starts_and_stops_in_its_order() {
+    let added = || {
+        let mut machine = of(Rules {
+            strategy: Strategy::RestForOne,
+            limit: None,
+            order: Arc::default(),
+            children: Vec::new(),
+            is_root: false,
+            runs_once: false,
+            is_fresh: false,
+        });
+        for key in 0..9 {
+            assert_eq!(machine.handle(add(key), NOW), []);
+        }
+        machine
+    };
+    assert_eq!(started(&added().handle(Input::Release(1), NOW)), [0], "each waits for the one before it");
+    let stops = (0..9).map(|key| Action::Plan(plan::Action::Stop(key, 0, 0)));
+    let expected: Vec<_> = [Action::Stopping { for_good: true }].into_iter().chain(stops).collect();
+    assert_eq!(added().handle(Input::Stop(None), NOW), expected);
+}
+
+#[test]
 fn k2a_what_is_added_between_two_runs_is_part_of_the_next() {
     let mut machine = failed();
     assert!(!machine.takes_now(), "the names of the declared children are taken");
