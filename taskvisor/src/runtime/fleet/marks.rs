@@ -106,6 +106,7 @@ mod tests {
     use super::*;
 
     const NOW: u64 = 1_000_000;
+    const THREE_HOURS: u64 = 10_800;
 
     fn marks(stored: Option<u64>) -> Marks {
         let mut marks = Marks::default();
@@ -128,19 +129,29 @@ mod tests {
 
     #[test]
     fn t5_a_tick_in_the_store_is_obeyed_up_to_3_h_ahead() {
-        let mut near = marks(Some(NOW + SET_BACK - 1));
+        let mut near = marks(Some(NOW + THREE_HOURS - 1));
         assert_eq!((near.decide(NOW + 60), near.news()), (Verdict::Ask, None));
-        let mut far = marks(Some(NOW + SET_BACK));
-        assert_eq!((far.news(), far.news()), (Some(NOW + SET_BACK), None));
+        let mut far = marks(Some(NOW + THREE_HOURS));
+        assert_eq!((far.news(), far.news()), (Some(NOW + THREE_HOURS), None));
         assert_eq!(far.decide(NOW + BETWEEN_OWNERS), Verdict::PassOver, "the owner before may have run it");
         assert_eq!(far.decide(NOW + BETWEEN_OWNERS + 1), Verdict::Run);
-        assert_eq!(far.decide(NOW + SET_BACK), Verdict::Run);
-        assert_eq!(far.decide(NOW + SET_BACK + 1), Verdict::Ask, "the store takes it");
+        assert_eq!(far.decide(NOW + THREE_HOURS), Verdict::Run);
+        assert_eq!(far.decide(NOW + THREE_HOURS + 1), Verdict::Ask, "the store takes it");
         // The next lease decides anew, and the same tick is no news.
-        far.begin(Some(NOW + SET_BACK), Some(Duration::from_secs(NOW)));
+        far.begin(Some(NOW + THREE_HOURS), Some(Duration::from_secs(NOW)));
         assert_eq!((far.decide(NOW + 60), far.news()), (Verdict::Run, None));
-        far.begin(Some(NOW + SET_BACK), Some(Duration::from_secs(NOW + 1)));
+        far.begin(Some(NOW + THREE_HOURS), Some(Duration::from_secs(NOW + 1)));
         assert_eq!(far.decide(NOW + 60), Verdict::Ask);
+    }
+
+    #[test]
+    fn t5_a_lease_begins_with_what_is_in_the_store() {
+        let mut marks = marks(None);
+        assert_eq!(marks.decide(NOW), Verdict::Ask);
+        marks.begin(Some(NOW - 60), Some(Duration::from_secs(NOW)));
+        assert_eq!(marks.decide(NOW), Verdict::Ask, "the lease before was not told");
+        marks.begin(Some(NOW), Some(Duration::from_secs(NOW)));
+        assert_eq!((marks.decide(NOW - THREE_HOURS), marks.news()), (Verdict::Run, Some(NOW)), "the clock is set back");
     }
 
     #[test]
@@ -148,7 +159,7 @@ mod tests {
         let mut marks = marks(None);
         assert_eq!(marks.decide(NOW), Verdict::Ask);
         marks.answered(NOW, true);
-        let (near, far) = (NOW - SET_BACK + 1, NOW - SET_BACK);
+        let (near, far) = (NOW - THREE_HOURS + 1, NOW - THREE_HOURS);
         assert_eq!((marks.decide(near), marks.news()), (Verdict::Ask, None));
         marks.answered(near, false);
         assert_eq!((marks.decide(far), marks.news()), (Verdict::Run, Some(NOW)));

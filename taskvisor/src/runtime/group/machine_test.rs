@@ -93,6 +93,29 @@ fn k2a_what_is_added_before_the_start_starts_with_the_others() {
 }
 
 #[test]
+fn k2a_what_is_added_before_the_start_starts_and_stops_in_its_order() {
+    let added = || {
+        let mut machine = of(Rules {
+            strategy: Strategy::RestForOne,
+            limit: None,
+            order: Arc::default(),
+            children: Vec::new(),
+            is_root: false,
+            runs_once: false,
+            is_fresh: false,
+        });
+        for key in 0..9 {
+            assert_eq!(machine.handle(add(key), NOW), []);
+        }
+        machine
+    };
+    assert_eq!(started(&added().handle(Input::Release(1), NOW)), [0], "each waits for the one before it");
+    let stops = (0..9).map(|key| Action::Plan(plan::Action::Stop(key, 0, 0)));
+    let expected: Vec<_> = [Action::Stopping { for_good: true }].into_iter().chain(stops).collect();
+    assert_eq!(added().handle(Input::Stop(None), NOW), expected);
+}
+
+#[test]
 fn k2a_what_is_added_between_two_runs_is_part_of_the_next() {
     let mut machine = failed();
     assert!(!machine.takes_now(), "the names of the declared children are taken");
@@ -128,6 +151,37 @@ fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
     let mut running = running(1);
     let start = running.handle(Input::Add { key: 1, child: Role::default(), takes_place: true }, NOW);
     assert_eq!(started(&start), [1]);
+}
+
+/// Until what came too late has ended, the children that are made cannot have its names.
+#[test]
+fn k2a_a_fresh_group_registers_its_children_when_all_that_came_too_late_has_ended() {
+    let late = || {
+        let mut machine = of(Rules {
+            strategy: Strategy::OneForOne,
+            limit: None,
+            order: Arc::default(),
+            children: vec![Role::default()],
+            is_root: false,
+            runs_once: false,
+            is_fresh: true,
+        });
+        for input in [again(0), Input::Add { key: 1, child: Role::default(), takes_place: true }] {
+            let key = input.child().unwrap();
+            let stop = machine.handle(input, NOW);
+            assert!(matches!(stop[..], [ref stop] if is_stop(stop, key)), "{stop:?}");
+        }
+        assert_eq!(machine.handle(Input::Release(1), NOW), [Action::Make]);
+        machine
+    };
+    let mut slow = late();
+    assert_eq!(slow.handle(Input::Made, NOW), []);
+    assert_eq!(slow.handle(ended(0, End::Canceled), NOW), [], "the other one still runs");
+    assert_eq!(slow.handle(ended(1, End::Canceled), NOW), [Action::Register]);
+    let mut fast = late();
+    assert_eq!(fast.handle(ended(1, End::Canceled), NOW), []);
+    assert_eq!(fast.handle(ended(0, End::Canceled), NOW), [], "the children are not made yet");
+    assert_eq!(fast.handle(Input::Made, NOW), [Action::Register]);
 }
 
 #[test]

@@ -100,6 +100,15 @@ fn t3_an_unknown_name_is_an_error_that_says_what_was_meant() {
 }
 
 #[test]
+fn t3_of_names_that_are_equally_close_the_first_is_meant() {
+    let tree = ('a'..='w').fold(builder(), |tree, shard| tree.task(endless(&format!("shard_{shard}"))));
+    assert_eq!(
+        refused_key(tree, "shard_x.timeout", "10s"),
+        "shard_x.timeout: unknown setting, did you mean `shard_a.timeout`?"
+    );
+}
+
+#[test]
 fn t3_the_structure_of_the_program_is_not_overridden() {
     let structure = "it is the program's structure, which only its code can change";
     for key in [
