@@ -333,6 +333,24 @@ fn a_tick_that_was_marked_without_an_answer_is_the_unit_s_unless_another_owner_h
 }
 
 #[test]
+fn a_tick_of_work_whose_session_has_expired_is_not_asked_for_under_the_next_lease() {
+    let key = key(0);
+    let (mut machine, id) = working(&key);
+    let now = machine.wakes_at(ZERO).unwrap();
+    assert!(matches!(calls(&machine.settle(now))[..], [Call::Renew(_)]));
+    machine.say(&key, Say::Mark(7), now);
+    machine.reply(Reply::Renewed(id, Err(Failed::Expired)), now);
+    assert!(machine.settle(now).contains(&Order::Call(Call::Open)));
+    machine.say(&key, Say::Wants(1), now);
+    let again = SessionId::from_bits(2);
+    machine.reply(Reply::Opened(Ok(again)), now);
+    machine.settle(now);
+    machine.reply(Reply::Acquired(again, Ok(vec![held(2)])), now);
+    let orders = machine.settle(now);
+    assert!(matches!(orders[..], [Order::Grant { .. }]), "{orders:?}");
+}
+
+#[test]
 fn work_wakes_the_machine_when_it_has_to_stop_to_be_dropped_and_to_be_told() {
     let key = key(0);
     let (mut machine, _) = working(&key);
