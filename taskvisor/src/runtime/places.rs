@@ -2,15 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::core::Core;
 use super::failures::is_within;
 use super::group::GroupRef;
-use super::registry::{Admission, Places};
-use super::task::Cell;
+use super::registry::{Admission, Places, Registry};
+use super::task::{Cell, Membership};
 use crate::inspect::TaskOutcome;
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::{Fenced, drop_caught, drop_each};
+use crate::supervisor::RuntimeError;
+use crate::task::{StopKind, TaskRef};
 use crate::tree::Declared;
+
+/// A task that was to be stopped, and had ended with its group.
+enum Followed {
+    /// It returned, and does not any more.
+    Withdrawn,
+    /// It has returned, as this registration.
+    Returned(Arc<Cell>),
+    Gone,
+}
 
 impl Core {
     /// Enables the places of the declared tasks.
@@ -71,6 +83,71 @@ impl Core {
         }
         drop_each(groups);
         drop_each(lost);
+    }
+
+    /// Lets an added task that has just ended return with the next run of its group, if the group has stopped it. If it
+    /// does not return although its task is kept, returns the task. Called under the registry's lock.
+    pub(super) fn let_return(
+        &self,
+        registry: &Registry,
+        cell: &Arc<Cell>,
+        is_replaced: bool,
+    ) -> Option<Fenced<TaskRef>> {
+        let member = cell.member().filter(|_| cell.keeps_task())?;
+        let keeps = !is_replaced && registry.places.is_some() && !self.is_stopping();
+        if keeps && member.group.lets_return(member.key, cell) { None } else { cell.take_kept().map(Fenced::new) }
+    }
+
+    /// Looks for a task that was to be stopped, and had ended with its group: withdraws it if it returns, and finds the
+    /// registration of it if it has returned.
+    fn follow(&self, before: &Arc<Cell>) -> Followed {
+        let Some(member) = before.member().filter(|_| before.was_added()) else { return Followed::Gone };
+        // A returned task has the key of its previous registration. Each end and each return is one step under this lock.
+        let is_same = |it: &Membership| it.key == member.key && it.group.ptr_eq(&member.group);
+        let registry = self.registry();
+        let withdrawn = member.group.withdraw_key(member.key);
+        let again = registry.names.get(before.name()).filter(|again| !Arc::ptr_eq(again, before));
+        let again = again.filter(|again| again.member().is_some_and(is_same)).cloned();
+        drop(registry);
+        match (withdrawn, again) {
+            (Some(cell), _) => {
+                self.give_up(&cell);
+                cell.drop_kept_task();
+                Followed::Withdrawn
+            }
+            (None, Some(again)) => Followed::Returned(again),
+            (None, None) => Followed::Gone,
+        }
+    }
+
+    /// Requests the task to stop, and waits until it has ended, as [`Cell::cancel`] does; also if it ended at this moment
+    /// with its group and returns, or has returned.
+    pub(crate) async fn cancel_by_name(
+        &self,
+        mut cell: Arc<Cell>,
+        within: Option<Duration>,
+    ) -> Result<bool, RuntimeError> {
+        loop {
+            if cell.cancel(within.unwrap_or_else(|| cell.stop_bound())).await? {
+                return Ok(true);
+            }
+            match self.follow(&cell) {
+                Followed::Withdrawn => return Ok(true),
+                Followed::Returned(again) => cell = again,
+                Followed::Gone => return Ok(false),
+            }
+        }
+    }
+
+    /// Requests a task to stop for good, also if it ended at this moment with its group and returns, or has returned.
+    /// Returns the registration that the request reached.
+    pub(crate) fn request_to_leave(&self, cell: &Arc<Cell>, why: StopKind) -> Arc<Cell> {
+        let mut cell = Arc::clone(cell);
+        while cell.stop(cell.own_bound(cell.stop_bound()), why).is_none() {
+            let Followed::Returned(again) = self.follow(&cell) else { break };
+            cell = again;
+        }
+        cell
     }
 
     /// Removes a returning task, which is then not registered again. Returns `true` if there was one.

@@ -91,11 +91,11 @@ impl Core {
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<Changes, RuntimeError> {
-        let (mut outcome, leaving) = self.request_changes(group.as_ref(), specs, extent)?;
+        let (mut outcome, mut leaving) = self.request_changes(group.as_ref(), specs, extent)?;
         let began = Instant::now();
-        for Leaving { cell, why, .. } in &leaving {
+        for Leaving { cell, why, .. } in &mut leaving {
             if let Some(why) = why {
-                cell.stop(cell.own_bound(cell.stop_bound()), *why);
+                *cell = self.request_to_leave(cell, *why);
             }
         }
         let mut stuck = None;

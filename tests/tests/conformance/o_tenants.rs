@@ -5,5 +5,6 @@ mod limits;
 mod reach;
 mod reconcile;
 mod reconcile_random;
+mod returning;
 mod starting;
 mod survive;

@@ -229,6 +229,7 @@ impl Core {
         let forgotten = self.note_end(cell, &outcome);
         let heir = cell.core().succeed(&mut registry, cell);
         let finished = cell.finish(outcome);
+        let spare = if cell.was_added() { self.let_return(&registry, cell, heir.is_some()) } else { None };
         if let Some(heir) = &heir {
             heir.announce();
         }
@@ -247,7 +248,7 @@ impl Core {
         }
         let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
         drop(registry);
-        drop(forgotten);
+        drop((forgotten, spare));
         self.tell_ready();
         observe::removed(cell);
         if ends_pause {

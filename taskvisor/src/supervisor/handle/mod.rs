@@ -16,7 +16,7 @@ use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::sorting::sort_by_text;
-use crate::task::{IntoTaskSpec, TaskHandle};
+use crate::task::{IntoTaskSpec, StopKind, TaskHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
@@ -257,7 +257,7 @@ impl SupervisorHandle {
             self.core.forget_failure(name);
             return Err(RuntimeError::TaskNotFound { name: name.to_owned() });
         };
-        cell.remove();
+        self.core.request_to_leave(&cell, StopKind::Removed);
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl SupervisorHandle {
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
         let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
-        cell.cancel(cell.stop_bound()).await
+        self.core.cancel_by_name(cell, None).await
     }
 
     /// Like [`cancel`](Self::cancel), but aborts the task if it has not ended after `within`.
@@ -291,7 +291,7 @@ impl SupervisorHandle {
     /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
         let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
-        cell.cancel(within).await
+        self.core.cancel_by_name(cell, Some(within)).await
     }
 
     /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It returns the

@@ -127,18 +127,12 @@ impl GroupCell {
         gone
     }
 
-    /// Removes an added child that has ended. It is kept if the group registers it again for the next run.
+    /// Removes an added child that has ended.
     pub(in crate::runtime::group) fn forget(&self, key: Key) {
         let mut inbox = self.lock();
         // A map that is empty would still hash the key.
         let elsewhere = if inbox.elsewhere.is_empty() { None } else { inbox.elsewhere.remove(&key) };
         let gone = (inbox.members.added.remove(&key), elsewhere);
-        if let Some(Member::Task(cell)) = &gone.0 {
-            let has_place = || inbox.children(&self.declared).place(last_segment(cell.name())).is_some();
-            if cell.was_added() && cell.keeps_task() && !has_place() {
-                inbox.returning.insert(key, Arc::clone(cell));
-            }
-        }
         drop(inbox);
         drop(gone);
     }
@@ -222,7 +216,7 @@ impl GroupCell {
 
 impl Inbox {
     /// Returns the declared children: those that were made, or `declared`.
-    fn children<'a>(&'a self, declared: &'a Arc<Declared>) -> &'a Arc<Declared> {
+    pub(super) fn children<'a>(&'a self, declared: &'a Arc<Declared>) -> &'a Arc<Declared> {
         self.made.as_ref().unwrap_or(declared)
     }
 

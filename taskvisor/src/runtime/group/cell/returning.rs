@@ -11,9 +11,21 @@ use super::GroupCell;
 #[cfg(feature = "cron")]
 use crate::policy::ResolvedPolicy;
 use crate::runtime::task::Cell;
-use crate::tree::Role;
+use crate::tree::{Role, last_segment};
 
 impl GroupCell {
+    /// Lets an added child return that has just ended, because the group stops: the next run registers it again. Returns
+    /// `false` if it does not. Called under the lock of the registry, in the step that frees the name of the child, so
+    /// that the name is never without an owner.
+    pub(in crate::runtime) fn lets_return(&self, key: Key, cell: &Arc<Cell>) -> bool {
+        let mut inbox = self.lock();
+        let has_place = inbox.children(&self.declared).place(last_segment(cell.name())).is_some();
+        if !has_place {
+            inbox.returning.insert(key, Arc::clone(cell));
+        }
+        !has_place
+    }
+
     /// Takes the returning children.
     pub(in crate::runtime) fn take_returning(&self) -> BTreeMap<Key, Arc<Cell>> {
         mem::take(&mut self.lock().returning)
@@ -52,6 +64,11 @@ impl GroupCell {
         let (key, _) = inbox.returning.iter().find(|(_, cell)| **cell.name() == *path)?;
         let key = *key;
         inbox.returning.remove(&key)
+    }
+
+    /// Removes the returning child of that key. Returns it, to be dropped with no lock held.
+    pub(in crate::runtime) fn withdraw_key(&self, key: Key) -> Option<Arc<Cell>> {
+        self.lock().returning.remove(&key)
     }
 
     /// Enters a returned child under its previous key. The caller hands its role to the driver.

@@ -53,7 +53,8 @@ impl Actor {
             }
         }
         let bus = &self.cell.core().bus.exchange;
-        if bus.is_congested() && (!gave_way || self.timer.is_armed()) {
+        // A final attempt has the timer for its deadline, and gives no way.
+        if bus.is_congested() && (!gave_way || self.timer.is_armed()) && self.cell.last_ends_at().is_none() {
             if !gave_way {
                 self.timer.set(GIVE_WAY);
                 self.step = Step::Due { gave_way: true };
@@ -65,13 +66,8 @@ impl Actor {
             }
         }
         self.timer.clear();
-        if let Some(permit) = &mut self.permit {
-            ready!(permit.poll(&self.cell, cx));
-        }
-        // After the permits: a task that waits for these holds no place of others. A place is held by attempts that have
-        // begun, so a permit that is held in this wait is not waited for by those.
-        if let Some(guards) = &mut self.guards {
-            ready!(guards.poll_place(cx));
+        if (self.permit.is_some() || self.guards.is_some()) && self.poll_permits(cx).is_pending() {
+            return self.poll_last(cx);
         }
         if self.permit.is_some() {
             self.cell.bar_if_stopping();
@@ -81,6 +77,29 @@ impl Actor {
             return polled;
         }
         self.begin();
+        Poll::Ready(())
+    }
+
+    fn poll_permits(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(permit) = &mut self.permit {
+            ready!(permit.poll(&self.cell, cx));
+        }
+        // After the permits: a task that waits for these holds no place of others. A place is held by attempts that have
+        // begun, so a permit that is held in this wait is not waited for by those.
+        if let Some(guards) = &mut self.guards {
+            ready!(guards.poll_place(cx));
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends the wait of a final attempt for its permits at the deadline of the stop. Its time counts from the request on.
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.cell.last_ends_at() else { return Poll::Pending };
+        self.timer.set_sooner(Some(deadline));
+        ready!(self.timer.poll(cx));
+        self.cell.gives_up_last();
+        self.release();
+        self.take_turn(Duration::ZERO);
         Poll::Ready(())
     }
 

@@ -12,13 +12,14 @@ use super::signal::Signal;
 use super::{ABORT, Bound, Cell, State, TimeLeft};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
+use crate::panics::drop_caught;
 use crate::policy::Ready;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::sync::{WaitList, Waited, wait_in};
-use crate::task::StopKind;
+use crate::task::{StopKind, TaskRef};
 
 impl Cell {
     /// Requests the task to stop. Returns whether this is the first request; `None` if the task has ended.
@@ -51,8 +52,20 @@ impl Cell {
         if state.machine.is_last() && !state.machine.is_alive() {
             self.bound_last(&mut state, bound, first);
         }
+        let spare = if state.machine.stage == Stage::Over { self.returns_no_more(&mut state) } else { None };
         self.carry_out_here(now, state, bound, effects);
+        if let Some(spare) = spare {
+            let _ = drop_caught(spare);
+        }
         Some(first)
+    }
+
+    /// Takes the task of an added child that its group has stopped and keeps, if it was requested to stop by itself
+    /// before its registration has ended.
+    #[cold]
+    fn returns_no_more(&self, state: &mut State) -> Option<TaskRef> {
+        let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
+        if self.was_added() && !by_group { state.task.take() } else { None }
     }
 
     /// Sets the deadline of a final attempt that waits for a permit or a turn of the scheduler. Its time counts from
@@ -66,11 +79,6 @@ impl Cell {
         if bound != Bound::OPEN {
             state.until = state.until.min(after(now, bound.time));
         }
-    }
-
-    /// Requests the task to stop, without waiting.
-    pub(crate) fn remove(&self) {
-        self.stop(self.own_bound(self.stop_bound()), StopKind::Removed);
     }
 
     /// Restarts the task: ends a wait or the running attempt. Returns `false` if no attempt can follow.

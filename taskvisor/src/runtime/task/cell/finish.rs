@@ -177,6 +177,12 @@ impl Cell {
         let _ = drop_caught(task);
     }
 
+    /// Takes the task of a registration that has ended, if it is kept. The caller drops it with no lock held.
+    pub(in crate::runtime) fn take_kept(&self) -> Option<TaskRef> {
+        let mut state = self.lock();
+        if state.machine.stage == Stage::Ended { state.task.take() } else { None }
+    }
+
     /// Drops the task. Called with no lock held.
     pub(in crate::runtime) fn drop_task(&self) {
         let task = self.lock().task.take();

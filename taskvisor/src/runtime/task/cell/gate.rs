@@ -2,11 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::time::Instant;
+
 use super::super::bars::Barred;
 use super::super::helpers::Beat;
 use super::super::machine::{Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::events::EventKind;
+use crate::runtime::clock::Ticks;
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopKind;
 
@@ -55,6 +58,18 @@ impl Cell {
         if state.machine.is_last() && self.core.clock.now() >= state.until {
             state.machine.gives_up_last();
         }
+    }
+
+    /// Returns the deadline of a final attempt that has not begun. `None` without such an attempt, and without a deadline.
+    pub(in crate::runtime) fn last_ends_at(&self) -> Option<Instant> {
+        let state = self.lock();
+        let ends = state.machine.is_last() && state.until != Ticks::MAX;
+        ends.then(|| self.core.clock.instant(state.until))
+    }
+
+    /// Gives up the final attempt that has not begun.
+    pub(in crate::runtime) fn gives_up_last(&self) {
+        self.lock().machine.gives_up_last();
     }
 
     /// Returns `true` if a failed task waits for its backoff.

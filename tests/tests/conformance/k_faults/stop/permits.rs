@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taskvisor::{
-    ControllerSpec, Group, RestartPolicy, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
-    TaskState, Tree, TreeBuilder,
+    ControllerSpec, Group, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskSpec, TaskState, Tree, TreeBuilder,
 };
 use tests::{constant, ms, secs};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Result;
 
@@ -217,4 +217,58 @@ async fn e06_a_final_attempt_has_the_permit_of_a_stopped_task() -> Result {
         assert_eq!(last.load(Ordering::SeqCst), 1);
     }
     Ok(())
+}
+
+/// A task with a final attempt that waits for its interval, and another task that holds the only permit.
+async fn starving() -> std::result::Result<(Tree, Arc<AtomicUsize>), RuntimeError> {
+    let (last, holds) = (Arc::new(AtomicUsize::new(0)), Attempts::new());
+    let turns = Arc::clone(&last);
+    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+        turns.fetch_add(usize::from(ctx.stop_reason().is_some()), Ordering::SeqCst);
+        ready(Ok(()))
+    });
+    let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
+    let relay = TaskSpec::inherit(relay).with_restart(every_hour).with_initial_delay(secs(3600)).with_final_attempt();
+    let tree = Tree::builder(SupervisorConfig { max_concurrent: 1, grace: secs(10), ..SupervisorConfig::default() })
+        .task(holds.task("holds"))
+        .group(Group::one_for_one("group").task(relay))
+        .build();
+    tree.start().await?;
+    holds.wait_for(1).await;
+    Ok((tree, last))
+}
+
+/// The times of waits have a resolution of 10 ms.
+fn is_about_10_s(began: Instant) -> bool {
+    (ms(9_980)..ms(10_020)).contains(&began.elapsed())
+}
+
+/// A final attempt that gets no permit in time is given up. Its time counts from the request on.
+#[tokio::test(start_paused = true)]
+async fn e06_a_final_attempt_without_a_permit_ends_at_the_deadline() -> Result {
+    let (tree, last) = starving().await?;
+    let began = Instant::now();
+    assert!(tree.group("group").cancel().await?);
+    assert!(is_about_10_s(began), "{:?}", began.elapsed());
+    let outcome = tree.child("group/relay").outcome().await.map(|outcome| outcome.to_string());
+    assert_eq!(outcome.as_deref(), Some("canceled (its group stops)"));
+    assert_eq!(last.load(Ordering::SeqCst), 0);
+    tree.shutdown().await?;
+
+    // Nobody waits for these.
+    let (tree, _) = starving().await?;
+    let relay = tree.child("group/relay").current().expect("it has started");
+    let began = Instant::now();
+    tree.supervisor().remove_task("group/relay").await?;
+    relay.outcome().await;
+    assert!(is_about_10_s(began), "{:?}", began.elapsed());
+    tree.shutdown().await?;
+
+    let (tree, _) = starving().await?;
+    let relay = tree.child("group/relay").current().expect("it has started");
+    assert!(tree.group("group").restart());
+    relay.outcome().await;
+    sleep(ms(1)).await;
+    assert_ne!(tree.child("group/relay").current().map(|again| again.id()), Some(relay.id()));
+    tree.shutdown().await
 }
