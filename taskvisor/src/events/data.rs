@@ -157,7 +157,7 @@ events! {
     TaskStopped: Info {
         /// The path of the task.
         task: &'a str,
-        /// The attempt, counted from 1.
+        /// The attempt, counted from 1; 0 if its start was stopped before any attempt began.
         attempt: u32,
         /// `None` after a success; otherwise the error of the attempt, or the text of `stop`.
         reason: Option<&'a Reason> = because,

@@ -148,16 +148,24 @@ impl Stop {
 impl Core {
     /// Requests the shutdown, unless it is already requested.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
-        self.shut_down_because(why, None, drain);
+        self.shut_down_because(why, None, drain, false);
     }
 
-    fn shut_down_because(self: &Arc<Self>, why: &str, failure: Option<&Arc<TaskError>>, drain: Duration) {
+    /// Returns `false` if the shutdown is already requested. With `forces`, the shutdown is forced before it begins: a
+    /// force that comes later also ends the delivery of the last events.
+    fn shut_down_because(
+        self: &Arc<Self>,
+        why: &str,
+        failure: Option<&Arc<TaskError>>,
+        drain: Duration,
+        forces: bool,
+    ) -> bool {
         let here = Handle::try_current().ok();
         let home = self.home();
         let runtime = here.as_ref().or(home.as_ref());
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
-            return;
+            return false;
         }
         // Without a drain, tasks are requested to stop at once.
         registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
@@ -182,8 +190,12 @@ impl Core {
         if runtime.is_some() {
             observe::shutdown_requested(why);
         }
+        if forces {
+            self.force(why);
+        }
         let is_idle = vacant && !self.bus.is_active();
         Stopper::start(self, here, home, drain, is_idle, is_run);
+        true
     }
 
     /// Requests the shutdown without a drain, because the last owner was dropped.
@@ -219,7 +231,8 @@ impl Core {
     pub(crate) fn force(&self, why: &str) {
         let after = self.stop.requested.get().map_or(Duration::ZERO, |(requested, _)| requested.elapsed());
         self.stop.verdict.force(after, || {
-            if self.bus.is_active() {
+            // The end of the shutdown has been told.
+            if self.bus.is_active() && !self.stop.delivers() {
                 self.bus.publish(Event::new(EventKind::ShutdownForced).because(why));
             }
         });
@@ -243,8 +256,11 @@ impl Core {
         self.stop.verdict.wait().await
     }
 
-    pub(crate) fn shutdown(self: &Arc<Self>, why: &str) -> Shutdown {
-        self.shut_down(why, self.config.drain);
+    /// Requests the shutdown, and forces it if `forces` is set.
+    pub(crate) fn shutdown(self: &Arc<Self>, why: &str, forces: bool) -> Shutdown {
+        if !self.shut_down_because(why, None, self.config.drain, forces) && forces {
+            self.force(why);
+        }
         let core = Arc::clone(self);
         Shutdown(Box::pin(async move {
             // A task of the supervisor that waits for the shutdown would wait for itself.
@@ -261,7 +277,7 @@ impl Core {
         let text = one_line(&chain);
         // The first failure stands.
         let _ = self.stop.failure.set(Failure { chain, text: text.clone() });
-        self.shut_down_because(&text, Some(&error), drain);
+        self.shut_down_because(&text, Some(&error), drain, false);
     }
 
     /// Records that the stop requests to the tasks of a layer follow. A task of the layer that gets the permit of a

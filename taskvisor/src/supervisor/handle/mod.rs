@@ -329,7 +329,7 @@ impl SupervisorHandle {
     /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced);
     /// [`Failed`](RuntimeError::Failed), [`IntensityExceeded`](RuntimeError::IntensityExceeded) if the tree has failed.
     pub fn shutdown(&self) -> Shutdown {
-        self.core.shutdown("shutdown()")
+        self.core.shutdown("shutdown()", false)
     }
 
     /// Like [`shutdown`](Self::shutdown), but without drain and grace: running tasks are aborted at once. It also
@@ -339,9 +339,7 @@ impl SupervisorHandle {
     /// When awaited: the same as for [`shutdown`](Self::shutdown). Tasks that were aborted at once are named in
     /// [`ShutdownForced`](RuntimeError::ShutdownForced).
     pub fn shutdown_now(&self) -> Shutdown {
-        let shutdown = self.core.shutdown("shutdown_now()");
-        self.core.force("shutdown_now()");
-        shutdown
+        self.core.shutdown("shutdown_now()", true)
     }
 
     pub(super) fn names(&self) -> Vec<String> {

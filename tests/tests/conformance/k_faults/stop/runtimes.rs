@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use taskvisor::{
-    ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome, TaskState, Tree,
+    ControllerError, ControllerSpec, EventKind, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome,
+    TaskState, Tree,
 };
-use tests::{cooperative, ms, secs, supervisor};
+use tests::{Recorder, cooperative, ms, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
@@ -181,4 +183,37 @@ fn k5p_each_runtime_needs_timers_of_its_own() {
     workers.block_on(supervisor.add_task(cooperative("other"))).unwrap();
     let names = timed.block_on(supervisor.list_tasks());
     assert_eq!(names, ["other", "task"]);
+}
+
+/// The shutdown runs on other threads beside its force. Several at a time, so that threads are interrupted anywhere.
+#[test]
+fn k5m_a_shutdown_that_is_forced_at_once_is_told_in_order_and_to_its_end() {
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let runtime = workers();
+                (0..150).for_each(|_| runtime.block_on(forced_at_once()));
+            });
+        }
+    });
+}
+
+async fn forced_at_once() {
+    let recorder = Recorder::new();
+    let tree = Tree::builder(with_grace(secs(20)))
+        .with_subscriber(recorder.clone())
+        .task(cooperative("one"))
+        .task(cooperative("two"))
+        .build();
+    tree.start().await.unwrap();
+    tree.wait_ready().await;
+    let handle = tree.supervisor().handle();
+    let shutdown = thread::spawn(move || handle.shutdown_now()).join().unwrap();
+    assert!(matches!(shutdown.await, Ok(()) | Err(RuntimeError::ShutdownForced { .. })));
+    let seen: Vec<_> = recorder.seen().iter().map(|seen| seen.kind).collect();
+    let at = |wanted| seen.iter().position(|kind| *kind == wanted);
+    let (requested, forced) = (at(EventKind::ShutdownRequested), at(EventKind::ShutdownForced));
+    assert!(requested.is_some() && requested < forced, "{seen:?}");
+    let is_end = |kind| matches!(kind, EventKind::AllStoppedWithinGrace | EventKind::GraceExceeded);
+    assert!(is_end(seen[seen.len() - 1]), "{seen:?}");
 }
