@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics_util::debugging::DebuggingRecorder;
-use taskvisor::fleet::{
-    Claim, FencingToken, Fleet, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec, StoreTime,
-};
+use taskvisor::fleet::{Fleet, LocalStore};
 use taskvisor::{Group, SlotSpec, SupervisorConfig, TaskSpec, Tree};
 use tests::{OK, Script, cooperative, secs};
 use tokio::time::sleep;
@@ -14,6 +12,7 @@ use tokio::time::sleep;
 use super::log::Log;
 use super::metrics::{Recorded, watched};
 use super::run;
+use super::unsteady::Unsteady;
 
 /// No field has the meaning of another.
 #[test]
@@ -116,61 +115,11 @@ fn t5_a_lease_that_moves_within_a_process_is_counted_once() {
     assert!(held(&recorded, "t").is_none_or(|held| held == 0));
 }
 
-/// A store that can be cut off.
-struct Cut {
-    store: LocalStore,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Cut {
-    fn check(&self) -> Result<(), LeaseError> {
-        if self.is_cut.load(Ordering::Relaxed) { Err(LeaseError::unreachable("no route")) } else { Ok(()) }
-    }
-}
-
-#[async_trait::async_trait]
-impl LeaseStore for Cut {
-    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
-        self.check()?;
-        self.store.open(spec).await
-    }
-
-    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
-        self.check()?;
-        self.store.renew(session).await
-    }
-
-    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
-        self.check()?;
-        self.store.acquire(session, keys).await
-    }
-
-    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        self.check()?;
-        self.store.release(session, held).await
-    }
-
-    async fn mark(
-        &self,
-        session: SessionId,
-        key: &LeaseKey,
-        token: FencingToken,
-        tick: u64,
-    ) -> Result<bool, LeaseError> {
-        self.check()?;
-        self.store.mark(session, key, token, tick).await
-    }
-
-    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        self.check()?;
-        self.store.close(session).await
-    }
-}
-
 #[test]
 fn t5_a_lease_whose_session_expires_while_it_is_handed_over_is_not_counted() {
     let is_cut = Arc::new(AtomicBool::new(false));
-    let fleet = Fleet::new(Cut { store: LocalStore::new(), is_cut: Arc::clone(&is_cut) }).ttl(secs(15));
+    let cut = Arc::clone(&is_cut);
+    let fleet = Fleet::new(Unsteady::new(move |_| cut.load(Ordering::Relaxed))).ttl(secs(15));
     let tree =
         Tree::builder(SupervisorConfig::default()).with_fleet(fleet).task(cooperative("t").with_singleton()).build();
     watched(|snapshotter| async move {

@@ -10,6 +10,7 @@ mod spans;
 mod table;
 mod together;
 mod trouble;
+mod unsteady;
 
 use std::future::Future;
 

@@ -7,15 +7,14 @@ use std::time::SystemTime;
 
 use metrics_util::MetricKind;
 use metrics_util::debugging::DebuggingRecorder;
-use taskvisor::fleet::{
-    Claim, FencingToken, Fleet, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec, StoreTime,
-};
+use taskvisor::fleet::Fleet;
 use taskvisor::{ControllerSpec, Schedule, Supervisor, SupervisorConfig};
 use tests::{ALWAYS, FAIL, OK, Script, cooperative, secs};
 use tokio::time::sleep;
 
 use super::metrics::{OFTEN, Slow};
 use super::run;
+use super::unsteady::{Call, Unsteady};
 
 /// The rows of the table of metrics: name, type, unit, labels.
 pub(crate) fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
@@ -31,48 +30,6 @@ pub(crate) fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
     rows.map(row).collect()
 }
 
-/// A store that does not answer each second renewal.
-struct Flaky {
-    store: LocalStore,
-    renewals: AtomicUsize,
-}
-
-#[async_trait::async_trait]
-impl LeaseStore for Flaky {
-    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
-        self.store.open(spec).await
-    }
-
-    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
-        if self.renewals.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
-            return Err(LeaseError::unreachable("no route"));
-        }
-        self.store.renew(session).await
-    }
-
-    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
-        self.store.acquire(session, keys).await
-    }
-
-    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        self.store.release(session, held).await
-    }
-
-    async fn mark(
-        &self,
-        session: SessionId,
-        key: &LeaseKey,
-        token: FencingToken,
-        tick: u64,
-    ) -> Result<bool, LeaseError> {
-        self.store.mark(session, key, token, tick).await
-    }
-
-    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        self.store.close(session).await
-    }
-}
-
 #[test]
 fn the_table_of_metrics_is_true() {
     let recorder = DebuggingRecorder::new();
@@ -81,7 +38,9 @@ fn the_table_of_metrics_is_true() {
         run(async {
             let builder =
                 Supervisor::builder(SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() });
-            let fleet = Fleet::new(Flaky { store: LocalStore::new(), renewals: AtomicUsize::new(0) });
+            let renewals = AtomicUsize::new(0);
+            let is_second = move || renewals.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+            let fleet = Fleet::new(Unsteady::new(move |call| call == Call::Renew && is_second()));
             let supervisor = builder.with_subscribers(vec![Arc::new(Slow)]).with_fleet(fleet).build();
             supervisor.add_task(cooperative("owner").with_singleton()).await.unwrap();
             let script = Script::new([FAIL, OK]);

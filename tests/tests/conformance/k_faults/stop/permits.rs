@@ -194,20 +194,24 @@ async fn e06_the_tree_has_permits_until_its_own_stop() -> Result {
     Ok(())
 }
 
+/// Runs each hour and once more at its stop. `last` counts the attempts of stops.
+fn relay(last: &Arc<AtomicUsize>) -> TaskSpec {
+    let last = Arc::clone(last);
+    let task = TaskFn::arc("relay", move |ctx: TaskContext| {
+        last.fetch_add(usize::from(ctx.stop_reason().is_some()), Ordering::SeqCst);
+        ready(Ok(()))
+    });
+    let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
+    TaskSpec::inherit(task).with_restart(every_hour).with_final_attempt()
+}
+
 /// A final attempt is part of the stop and needs a permit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e06_a_final_attempt_has_the_permit_of_a_stopped_task() -> Result {
     for _ in 0..ROUNDS {
         let supervisor = Supervisor::new(SupervisorConfig { max_concurrent: 1, ..config() }, vec![]);
         let (last, holds) = (Arc::new(AtomicUsize::new(0)), Attempts::new());
-        let turns = Arc::clone(&last);
-        let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
-            turns.fetch_add(usize::from(ctx.stop_reason().is_some()), Ordering::SeqCst);
-            ready(Ok(()))
-        });
-        let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
-        let relay = TaskSpec::inherit(relay).with_restart(every_hour).with_final_attempt();
-        let relay = supervisor.add_task(relay).await?;
+        let relay = supervisor.add_task(relay(&last)).await?;
         while relay.status().state != TaskState::Interval {
             yield_now().await;
         }
@@ -222,13 +226,7 @@ async fn e06_a_final_attempt_has_the_permit_of_a_stopped_task() -> Result {
 /// A task with a final attempt that waits for its interval, and another task that holds the only permit.
 async fn starving() -> std::result::Result<(Tree, Arc<AtomicUsize>), RuntimeError> {
     let (last, holds) = (Arc::new(AtomicUsize::new(0)), Attempts::new());
-    let turns = Arc::clone(&last);
-    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
-        turns.fetch_add(usize::from(ctx.stop_reason().is_some()), Ordering::SeqCst);
-        ready(Ok(()))
-    });
-    let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
-    let relay = TaskSpec::inherit(relay).with_restart(every_hour).with_initial_delay(secs(3600)).with_final_attempt();
+    let relay = relay(&last).with_initial_delay(secs(3600));
     let tree = Tree::builder(SupervisorConfig { max_concurrent: 1, grace: secs(10), ..SupervisorConfig::default() })
         .task(holds.task("holds"))
         .group(Group::one_for_one("group").task(relay))
