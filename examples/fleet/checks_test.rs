@@ -213,3 +213,24 @@ fn a_pooler_and_a_clock_end_no_work() {
     assert_eq!(seen(story(Fault::Clock(-2), 20.0)), []);
     assert_eq!(seen(story(Fault::Clock(-2), 7.0)), failed);
 }
+
+/// SIGSTOP can interrupt a poll, which then ends when the next owner works.
+#[tokio::test]
+async fn work_has_the_time_at_which_its_poll_began() {
+    let path = std::env::temp_dir().join(format!("taskvisor-polls-{}.log", std::process::id()));
+    let run = crate::log::Log::open(&path, 0, 0).unwrap().begin(LEDGER, "task", 1);
+    run.during(async {
+        run.write(What::Work);
+        std::thread::sleep(Duration::from_millis(5));
+        run.write(What::Wrote(Answer::Accepted));
+        tokio::task::yield_now().await;
+        run.write(What::Work);
+    })
+    .await;
+    drop(run);
+    let records = crate::log::Log::read(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let at: Vec<_> = records.iter().map(|record| record.at).collect();
+    assert_eq!(records.len(), 5, "{records:?}");
+    assert!(at[0] <= at[1] && at[1] == at[2] && at[2] < at[3] && at[3] <= at[4], "{records:?}");
+}

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// The keys of the leases: the path of the task, the path of the group, and the key of the slot.
@@ -19,6 +21,10 @@ pub(crate) const KEYS: [&str; 3] = [LEDGER, FEEDS, DEPLOY];
 pub(crate) fn now() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Returns `true` if this process sees a faked wall clock. It compares the clock of the C library, which can be faked,
@@ -165,8 +171,14 @@ impl Log {
     /// Logs the beginning of a run. It ends when the returned value is dropped.
     pub(crate) fn begin(&self, key: &str, task: &str, token: u64) -> Running {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let running = Running { log: self.clone(), run: RunId { replica: self.replica, life: self.life, number } };
-        running.write(What::Begin { key: key.to_owned(), task: task.to_owned(), token });
+        let run = RunId { replica: self.replica, life: self.life, number };
+        let began = now();
+        let running = Running { log: self.clone(), run, polled: AtomicU64::new(nanos(began)) };
+        running.log.write(&Record {
+            at: began,
+            run,
+            what: What::Begin { key: key.to_owned(), task: task.to_owned(), token },
+        });
         running
     }
 
@@ -188,16 +200,32 @@ impl Log {
 pub(crate) struct Running {
     log: Log,
     run: RunId,
+    /// The time at which the current poll began, in nanoseconds.
+    polled: AtomicU64,
 }
 
 impl Running {
+    /// Does the work of the run, whose records have the time at which their poll began.
+    ///
+    /// A lease is checked before each poll. A poll that SIGSTOP interrupts goes on when the process continues, which no
+    /// lease can prevent.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.polled.store(nanos(now()), Ordering::Relaxed);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
     pub(crate) fn write(&self, what: What) {
-        self.log.write(&Record { at: now(), run: self.run, what });
+        let at = Duration::from_nanos(self.polled.load(Ordering::Relaxed));
+        self.log.write(&Record { at, run: self.run, what });
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.write(What::End);
+        self.log.write(&Record { at: now(), run: self.run, what: What::End });
     }
 }

@@ -40,14 +40,17 @@ impl Life {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push((key, token));
         let run = self.log.begin(key, ctx.name(), token);
         let end = Instant::now() + time;
-        while Instant::now() < end {
-            run.write(What::Work);
-            let answer = self.counter.increment(key, token).await;
-            run.write(What::Wrote(answer));
-            if ctx.run_until_cancelled(sleep(BEAT)).await.is_none() {
-                break;
+        run.during(async {
+            while Instant::now() < end {
+                run.write(What::Work);
+                let answer = self.counter.increment(key, token).await;
+                run.write(What::Wrote(answer));
+                if ctx.run_until_cancelled(sleep(BEAT)).await.is_none() {
+                    break;
+                }
             }
-        }
+        })
+        .await;
         Ok(())
     }
 
