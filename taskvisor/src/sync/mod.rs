@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
-pub(crate) use waiters::{WaitList, Waited, Waiters, wait_in, wake_caught};
+pub(crate) use waiters::{WaitId, WaitList, Waited, Waiters, wait_in, wake_caught};
 
 /// Locks the mutex. No user code runs under a lock of this crate, so the data is consistent even after a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,15 +12,24 @@ use crate::panics::catch;
 
 /// Registered wakers. Plain data, for use under an existing lock.
 ///
-/// The first waker is stored in place without an allocation, because most conditions have one waiter.
+/// The first waker is stored in place without an allocation, because most conditions have one waiter. Ids are unique
+/// until the list is taken.
 #[derive(Default)]
 pub(crate) struct WaitList {
-    last: u32,
-    first_id: u32,
     first: Option<Waker>,
-    #[expect(clippy::box_collection, reason = "a cell has one of these, and mostly none of it")]
-    more: Option<Box<Vec<(u32, Waker)>>>,
+    /// Boxed, because a cell has one of these, and mostly none of it.
+    more: Option<Box<More>>,
 }
+
+/// The wakers after the first, with their ids.
+#[derive(Default)]
+struct More {
+    last: u32,
+    wakers: Vec<(u32, Waker)>,
+}
+
+/// The id of the waker in place.
+const FIRST: u32 = 0;
 
 impl WaitList {
     /// Registers a waker, or updates the registration of `id`. Returns a replaced waker, to be dropped with no lock
@@ -30,37 +39,33 @@ impl WaitList {
         if let Some(known) = id.and_then(|id| self.find(id)) {
             return Some(mem::replace(known, waker));
         }
-        self.last = self.last.wrapping_add(1);
-        *id = Some(self.last);
         if self.first.is_none() {
-            self.first_id = self.last;
+            *id = Some(FIRST);
             return self.first.replace(waker);
         }
-        self.more.get_or_insert_default().push((self.last, waker));
+        let more = self.more.get_or_insert_default();
+        more.last = more.last.checked_add(1).unwrap_or(FIRST + 1);
+        *id = Some(more.last);
+        more.wakers.push((more.last, waker));
         None
     }
 
     fn find(&mut self, id: u32) -> Option<&mut Waker> {
-        if self.first_id == id && self.first.is_some() {
+        if id == FIRST {
             return self.first.as_mut();
         }
-        self.more.as_mut()?.iter_mut().find(|(other, _)| *other == id).map(|(_, waker)| waker)
+        self.more.as_mut()?.wakers.iter_mut().find(|(other, _)| *other == id).map(|(_, waker)| waker)
     }
 
     /// Ends a registration. Returns its waker, to be dropped with no lock held.
     #[must_use = "a waker is dropped with no lock held"]
     pub(crate) fn deregister(&mut self, id: u32) -> Option<Waker> {
-        if self.first_id == id && self.first.is_some() {
+        if id == FIRST {
             return self.first.take();
         }
         let more = self.more.as_mut()?;
-        let position = more.iter().position(|(other, _)| *other == id)?;
-        Some(more.swap_remove(position).1)
-    }
-
-    /// Takes all wakers, to be woken with no lock held. Later registrations get new ids.
-    pub(crate) fn take(&mut self) -> Self {
-        Self { last: self.last, first_id: self.first_id, first: self.first.take(), more: self.more.take() }
+        let position = more.wakers.iter().position(|(other, _)| *other == id)?;
+        Some(more.wakers.swap_remove(position).1)
     }
 
     #[inline]
@@ -84,7 +89,7 @@ impl WaitList {
             wake_caught(first);
         }
         if let Some(more) = self.more {
-            more.into_iter().for_each(|(_, waker)| wake_caught(waker));
+            more.wakers.into_iter().for_each(|(_, waker)| wake_caught(waker));
         }
     }
 }
@@ -94,18 +99,47 @@ pub(crate) fn wake_caught(waker: Waker) {
     let _ = catch(|| waker.wake());
 }
 
+/// The id of a registration among lists of which each follows the one before, as that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WaitId {
+    list: u32,
+    id: u32,
+}
+
+impl WaitId {
+    /// Registers a waker in the list with this number. A registration in an earlier list is over.
+    #[must_use = "a waker is dropped with no lock held"]
+    pub(crate) fn register(id: &mut Option<Self>, number: u32, list: &mut WaitList, waker: Waker) -> Option<Waker> {
+        let mut known = id.filter(|id| id.list == number).map(|id| id.id);
+        let replaced = list.register(&mut known, waker);
+        *id = known.map(|id| Self { list: number, id });
+        replaced
+    }
+
+    /// Ends the registration, if it is in the list with this number.
+    #[must_use = "a waker is dropped with no lock held"]
+    pub(crate) fn deregister(self, number: u32, list: &mut WaitList) -> Option<Waker> {
+        if self.list == number { list.deregister(self.id) } else { None }
+    }
+}
+
 /// A [`WaitList`] with its own lock. The lock is a leaf: no other lock is taken under it, so it cannot deadlock.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    /// Guards the list. Wakers are cloned before, and woken and dropped after.
-    list: Mutex<WaitList>,
+    /// Guards the list and its number. Wakers are cloned before, and woken and dropped after.
+    list: Mutex<(u32, WaitList)>,
     rings: AtomicU32,
 }
 
 /// An owner of a [`WaitList`] and of the lock that guards it.
 pub(crate) trait Waited {
-    /// Calls `act` under the lock.
-    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T;
+    /// Registers a waker, or updates the registration of `id`. Returns a waker to be dropped with no lock held.
+    #[must_use = "a waker is dropped with no lock held"]
+    fn register(&self, id: &mut Option<WaitId>, waker: Waker) -> Option<Waker>;
+
+    /// Ends a registration. Returns its waker, to be dropped with no lock held.
+    #[must_use = "a waker is dropped with no lock held"]
+    fn deregister(&self, id: WaitId) -> Option<Waker>;
 }
 
 /// Waits until `look` returns a value. `look` is called after each wake-up, and once more after the waker is
@@ -117,7 +151,7 @@ pub(crate) async fn wait_in<T>(waited: &impl Waited, mut look: impl FnMut() -> O
             return Poll::Ready(found);
         }
         let waker = cx.waker().clone();
-        let replaced = waited.with_list(|list| list.register(&mut place.id, waker));
+        let replaced = waited.register(&mut place.id, waker);
         drop(replaced);
         look().map_or(Poll::Pending, Poll::Ready)
     })
@@ -125,8 +159,14 @@ pub(crate) async fn wait_in<T>(waited: &impl Waited, mut look: impl FnMut() -> O
 }
 
 impl Waited for Waiters {
-    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
-        act(&mut lock(&self.list))
+    fn register(&self, id: &mut Option<WaitId>, waker: Waker) -> Option<Waker> {
+        let (number, list) = &mut *lock(&self.list);
+        WaitId::register(id, *number, list, waker)
+    }
+
+    fn deregister(&self, id: WaitId) -> Option<Waker> {
+        let (number, list) = &mut *lock(&self.list);
+        id.deregister(*number, list)
     }
 }
 
@@ -145,7 +185,10 @@ impl Waiters {
     /// Wakes all waiters. Called with no lock held.
     pub(crate) fn wake(&self) {
         self.rings.fetch_add(1, Ordering::AcqRel);
-        let all = self.with_list(WaitList::take);
+        let mut list = lock(&self.list);
+        list.0 = list.0.wrapping_add(1);
+        let all = mem::take(&mut list.1);
+        drop(list);
         all.wake();
     }
 }
@@ -153,13 +196,13 @@ impl Waiters {
 /// The registration of a waker. Dropping it removes the waker.
 struct Registration<'a, W: Waited> {
     waited: &'a W,
-    id: Option<u32>,
+    id: Option<WaitId>,
 }
 
 impl<W: Waited> Drop for Registration<'_, W> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            let gone = self.waited.with_list(|list| list.deregister(id));
+            let gone = self.waited.deregister(id);
             let _ = catch(|| drop(gone));
         }
     }

@@ -18,7 +18,7 @@ use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
 use crate::supervisor::{RuntimeError, StopLimit};
-use crate::sync::{WaitList, Waited, wait_in};
+use crate::sync::wait_in;
 use crate::task::{StopKind, TaskRef};
 
 impl Cell {
@@ -233,18 +233,18 @@ impl Cell {
     /// Sets the outcome to *aborted*, unless it is set: the deadline is past, and the attempt cannot be stopped.
     pub(in crate::runtime) fn declare_aborted(&self) {
         let mut state = self.lock();
-        if state.outcome.is_some() {
+        if !state.fate.is_open() {
             return;
         }
-        state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        let waiting = state.waiting.take();
+        let error = state.last_error.clone();
+        let waiting = state.fate.declare(TaskOutcome::Aborted { error });
         drop(state);
         self.stop(Bound::now(StopLimit::Grace), StopKind::Canceled);
         waiting.wake();
     }
 
     pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
-        self.lock().outcome.clone()
+        self.lock().outcome().cloned()
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
@@ -261,8 +261,9 @@ impl Cell {
     pub(crate) async fn ready_after(self: &Arc<Self>, attempt: u64) -> bool {
         let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return true };
         let look = || {
-            let State { machine, outcome, .. } = &*self.lock();
-            let has_completed = matches!(outcome, Some(TaskOutcome::Completed));
+            let state = self.lock();
+            let machine = &state.machine;
+            let has_completed = matches!(state.outcome(), Some(TaskOutcome::Completed));
             // With `Ready::Start` each attempt was ready, also one that has failed since.
             let was_ready = machine.ready || has_completed || self.policy.ready == Ready::Start;
             let is_ready = machine.attempt > attempt && was_ready;
@@ -288,16 +289,10 @@ impl Cell {
         // If a shutdown no longer waits for the task, this call does not wait either.
         let ended = wait_in(self, || {
             let state = self.lock();
-            let is_given_up = || state.outcome.is_some() && self.core.has_given_up();
+            let is_given_up = || !state.fate.is_open() && self.core.has_given_up();
             if state.machine.stage == Stage::Ended { Some(true) } else { is_given_up().then_some(false) }
         });
         self.core.timeout(time, ended).await.unwrap_or(false)
-    }
-}
-
-impl Waited for Cell {
-    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
-        act(&mut self.lock().waiting)
     }
 }
 

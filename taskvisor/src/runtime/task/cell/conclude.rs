@@ -42,7 +42,7 @@ impl Cell {
             return Err(ending);
         }
         // If the outcome was set because the attempt could not be stopped, the result is not used.
-        let unheard = state.outcome.is_some().then(|| mem::replace(&mut ending, Ending::Aborted));
+        let unheard = (!state.fate.is_open()).then(|| mem::replace(&mut ending, Ending::Aborted));
         let mut left = 0;
         let mut signal = Signal::to(state.token.take());
         if let Some(mut aside) = state.aside.take() {

@@ -71,23 +71,16 @@ impl Left {
 
 impl State {
     #[cold]
-    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> Rest {
-        let spare = match &mut self.outcome {
-            Some(_) => Some(outcome),
-            unset => {
-                *unset = Some(outcome);
-                None
-            }
-        };
-        Rest { spare, signal: self.take_signal() }
+    fn finish_with_rest(&mut self, outcome: TaskOutcome) -> (WaitList, Rest) {
+        let (waiting, spare) = self.fate.end_once(outcome);
+        (waiting, Rest { spare, signal: self.take_signal() })
     }
 
     #[cfg(feature = "controller")]
     #[inline]
-    fn end_unstarted(&mut self, outcome: TaskOutcome) -> Option<TaskRef> {
+    fn end_unstarted(&mut self, outcome: TaskOutcome) -> Left {
         self.machine.end();
-        self.outcome = Some(outcome);
-        self.task.take()
+        Left { waiting: self.fate.end(outcome), task: self.task.take() }
     }
 }
 
@@ -101,32 +94,32 @@ impl Cell {
             // Snapshots show when a task at a place of the tree has ended.
             state.since = self.core.clock.now();
         }
-        let has_rest = state.outcome.is_some() || state.token.is_some() || state.aside.is_some();
-        let rest = if has_rest {
-            Some(Box::new(state.finish_with_rest(outcome)))
+        let has_rest = !state.fate.is_open() || state.token.is_some() || state.aside.is_some();
+        let (waiting, rest) = if has_rest {
+            let (waiting, rest) = state.finish_with_rest(outcome);
+            (waiting, Some(Box::new(rest)))
         } else {
-            state.outcome = Some(outcome);
-            None
+            (state.fate.end(outcome), None)
         };
         Finished {
             end: self.member().map(|member| self.end_in(member, &state)),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
+            aborted: matches!(state.outcome(), Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             rest,
             unready,
             waker: state.waker.take(),
-            waiting: state.waiting.take(),
+            waiting,
         }
     }
 
     fn end_in(&self, member: &Membership, state: &State) -> End {
         let is_undue = self.policy.critical == Critical::AnyEnd
-            && match (&state.outcome, state.machine.request) {
+            && match (state.outcome(), state.machine.request) {
                 (Some(TaskOutcome::Completed), request) => request != Request::Stop,
                 (Some(TaskOutcome::Canceled { .. }), request) => request == Request::Nothing,
                 _ => false,
             };
         let is_stopping = || self.core.is_stopping() || member.group.is_stopping();
-        if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
+        if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome()) }
     }
 
     /// Ends a submission that does not run. The caller holds the registry's lock, and carries out the remaining work
@@ -136,7 +129,7 @@ impl Cell {
     pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Left {
         let mut state = self.lock();
         publish();
-        Left { task: state.end_unstarted(outcome), waiting: state.waiting.take() }
+        state.end_unstarted(outcome)
     }
 
     /// Ends a new submission that does not run. No caller has its handle yet, so none waits for it. Returns its task,
@@ -146,7 +139,9 @@ impl Cell {
     pub(in crate::runtime) fn finish_new(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Option<TaskRef> {
         let mut state = self.lock();
         publish();
-        state.end_unstarted(outcome)
+        state.machine.end();
+        state.fate.end_unseen(outcome);
+        state.task.take()
     }
 
     /// Takes the task of a registration that ends, unless the task is kept: at its place for

@@ -7,6 +7,7 @@ mod attempt;
 mod bound;
 mod commands;
 mod conclude;
+mod fate;
 #[cfg(feature = "test-util")]
 mod fault;
 mod finish;
@@ -33,6 +34,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use self::fate::Fate;
 use super::super::by_name;
 use super::super::clock::Ticks;
 use super::super::core::{Admitted, Core};
@@ -40,11 +42,11 @@ use super::helpers::Aside;
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
-use crate::inspect::{TaskId, TaskOutcome, now};
+use crate::inspect::{TaskId, now};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{self, ResolvedPolicy};
 use crate::runtime::warnings;
-use crate::sync::{WaitList, lock};
+use crate::sync::lock;
 use crate::task::{TaskError, TaskRef};
 
 /// The time that the scheduler may need to carry out an abort.
@@ -95,9 +97,8 @@ pub(in crate::runtime) struct State {
     token: Option<CancellationToken>,
     aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
-    outcome: Option<TaskOutcome>,
-    /// The callers that wait for the outcome or the end of the registration.
-    waiting: WaitList,
+    /// The callers that wait for the outcome or the end of the registration, and then the outcome.
+    fate: Fate,
     /// The task, until the registration has ended, or longer if it is kept.
     task: Option<TaskRef>,
     /// A fault for the current attempt, or for the next if there is none.
@@ -139,8 +140,7 @@ impl Cell {
                 token: None,
                 aside: None,
                 last_error: None,
-                outcome: None,
-                waiting: WaitList::default(),
+                fate: Fate::default(),
                 task: Some(task),
                 #[cfg(feature = "test-util")]
                 fault: None,
@@ -264,7 +264,9 @@ impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     #[inline]
     fn drop(&mut self) {
-        let _ = catch(|| self.outcome = None);
+        if self.fate.has_user_value() {
+            let _ = catch(|| self.fate = Fate::default());
+        }
         if self.aside.is_some() {
             let _ = drop_caught(self.aside.take());
         }

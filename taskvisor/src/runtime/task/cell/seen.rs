@@ -66,7 +66,7 @@ impl Cell {
             due: Some(state.until).filter(|due| machine.awaits_its_delay() && *due != Ticks::MAX),
             next_run,
             last_error: state.last_error.clone(),
-            outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
+            outcome: state.outcome().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
         }
     }
 
@@ -113,9 +113,9 @@ impl Cell {
     /// Returns `true` if the registration was aborted before an attempt began. This happens to a task that is spawned
     /// on a runtime that was shut down.
     pub(in crate::runtime) fn was_refused(&self) -> bool {
-        let State { machine, outcome, .. } = &*self.lock();
-        let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
-        is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
+        let state = self.lock();
+        let is_unbegun = state.machine.stage == Stage::Ended && state.machine.attempt == 0;
+        is_unbegun && matches!(state.outcome(), Some(TaskOutcome::Aborted { .. }))
     }
 
     /// Returns `true` if an attempt is running.

@@ -13,7 +13,7 @@ impl Cell {
     #[inline(never)]
     pub(in crate::runtime) fn conclude_stop(&self, ending: &Ending) -> Option<TaskOutcome> {
         let mut state = self.lock();
-        let has_more = state.aside.is_some() || state.outcome.is_some() || state.token.is_some();
+        let has_more = state.aside.is_some() || !state.fate.is_open() || state.token.is_some();
         if has_more || self.core.bus.is_active() {
             return None;
         }
