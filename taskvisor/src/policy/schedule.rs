@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::backoff::from_nanos;
 
-/// The largest delay that is attributed to the resolution of timers. An attempt that starts later belongs to the last
-/// tick before its start.
+/// The largest delay that is attributed to the resolution of timers. An attempt that starts later is none of its tick:
+/// a retry, or one that was triggered or resumed.
 const LATE: Duration = Duration::from_millis(5);
 
 /// The times of one attempt at a fixed rate, since the first tick.
@@ -27,7 +27,7 @@ impl Ticks {
         let period = every.as_nanos().max(1);
         let (due, started) = (self.due.as_nanos(), self.started.as_nanos());
         let is_punctual = started >= due && started - due <= LATE.as_nanos();
-        let counted = if is_punctual { due } else { started / period * period };
+        let counted = if is_punctual { due } else { started };
         let ended = counted + self.ended.as_nanos().saturating_sub(started);
         let next = (counted / period + 1).max(ended.div_ceil(period)).saturating_mul(period);
         from_nanos(next)
@@ -61,6 +61,9 @@ mod tests {
             (5000, 4200, 4300, 700),
             // After a failure and its backoff.
             (0, 2300, 2400, 600),
+            // A tick passed during a retry, and during an attempt that was triggered early.
+            (0, 1500, 2100, 900),
+            (2000, 1500, 2100, 900),
             // After a suspend of the machine there is no burst.
             (3000, 3_600_005_000, 3_600_005_100, 900),
         ] {
