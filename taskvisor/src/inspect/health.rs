@@ -82,7 +82,7 @@ pub struct Unhealthy {
     /// The paths of the siblings that its start waits for, if it is [pending](TaskState::Pending). If it
     /// [waits for a permit](Problem::AwaitsPermit), the tasks that hold one, the longest first and at most eight.
     pub awaits: Vec<String>,
-    /// The failure in one line, if it [ended in failure](Problem::Failed).
+    /// The failure with its causes, as the task has formatted them, if it [ended in failure](Problem::Failed).
     pub error: Option<String>,
 }
 

@@ -219,7 +219,7 @@ impl TaskOutcome {
     }
 }
 
-/// Formats one line: the outcome, and the failure with its causes.
+/// Formats the outcome, and the failure with its causes. The text has one line, unless an error of the task has several.
 impl fmt::Display for TaskOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The text of a panic begins with the label.

@@ -277,7 +277,8 @@ options! {
 
         /// Sets the time of the last run before this registration, such as a time that the program has stored. Runs
         /// that were due since then count as [missed](crate::Missed). Store
-        /// [`scheduled_for`](crate::TaskContext::scheduled_for) of a run that succeeded, or its start time. With
+        /// [`scheduled_for`](crate::TaskContext::scheduled_for) of a run that succeeded, and not the time of its start:
+        /// with a `splay`, or after a delay, that can be later than the time of the run after it. With
         /// `None`, no run was missed. A time 3 h or more ahead counts as now: the clock was set back. It is used once:
         /// after a restart with its group or by [`ChildHandle::restart`](crate::ChildHandle::restart), the task
         /// continues its schedule. Needs a [schedule](Self::with_schedule).
@@ -318,7 +319,8 @@ options! {
         get reset_after() -> Duration;
 
         /// Sets the time that an attempt must have run for its failure to count as the first again. An attempt that
-        /// exceeded its timeout, its start timeout or its watchdog never resets the count, however long it ran.
+        /// exceeded its timeout, its start timeout or its watchdog never resets the count, however long it ran. Nor
+        /// does one that never waits: an attempt runs from its first wait on.
         set with_reset_after(lived: Duration) = lived;
     }
 

@@ -16,8 +16,8 @@ labels! {
     /// The error of a call that the supervisor refused, or of a run that failed.
     ///
     /// `{}` gives the message of this error only. [`source`](Error::source) gives its cause, such as the error that a
-    /// task returned. `{:#}` and `{:?}` give the message and all causes in one line, for a `main` that returns this
-    /// error:
+    /// task returned. `{:#}` and `{:?}` give the message and all causes one after another, for a `main` that returns
+    /// this error:
     ///
     /// ```text
     /// Error: `sync` failed (connection refused), which `root` needs
@@ -220,7 +220,7 @@ impl fmt::Display for RuntimeError {
     }
 }
 
-/// Writes the same text as `{:#}`: the error with its causes in one line.
+/// Writes the same text as `{:#}`: the error with its causes.
 impl fmt::Debug for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:#}")

@@ -67,10 +67,10 @@ impl fmt::Display for RecordedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
         if let Some(task) = &self.task {
-            write!(f, " {task}")?;
+            write!(f, " {}", task.escape_debug())?;
         }
         if let Some(slot) = &self.slot {
-            write!(f, " in {slot}")?;
+            write!(f, " in {}", slot.escape_debug())?;
         }
         if let Some(attempt) = self.attempt {
             write!(f, " #{attempt}")?;

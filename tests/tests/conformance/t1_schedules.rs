@@ -1,6 +1,7 @@
 //! T1: calendar schedules.
 
 mod groups;
+mod late;
 mod look;
 mod missed;
 mod pauses;

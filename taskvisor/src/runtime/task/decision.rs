@@ -212,6 +212,18 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
 }
 
+/// Returns `true` if an attempt that ends so ends the run of its schedule: it succeeded, or is not retried.
+#[cfg(feature = "cron")]
+pub(in crate::runtime) fn ends_run(facts: &Facts<'_>, ending: &Ending) -> bool {
+    let error = match ending {
+        Ending::Result(Ok(())) => return true,
+        Ending::Result(Err(error)) => error,
+        Ending::Failed(error) => &**error,
+        Ending::Dropped | Ending::Aborted => return false,
+    };
+    error.is_retryable() && facts.exhausts(facts.streak_before().saturating_add(1))
+}
+
 fn after_success(facts: &Facts<'_>) -> Next {
     match (facts.policy.restart, facts.policy.every, facts.ticks) {
         (RestartPolicy::Never | RestartPolicy::OnFailure, ..) => Next::End(TaskOutcome::Completed),

@@ -12,6 +12,8 @@
 use std::time::Duration;
 
 use super::bars::{Barred, Bars};
+#[cfg(feature = "cron")]
+use super::decision::ends_run;
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
@@ -447,6 +449,13 @@ impl Machine {
         if self.is_alive() && self.is_paused() { self.restart() } else { None }
     }
 
+    /// Forgets a trigger in the pause, if its attempt has not begun. Returns `false` if there is none.
+    pub(in crate::runtime) fn forget_trigger(&mut self) -> bool {
+        let before = self.bars;
+        self.bars.set(Bars::TRIGGERED, false);
+        self.bars != before
+    }
+
     /// Makes one more run of a running periodic task due, which begins when this run has succeeded. Returns `false` if
     /// no attempt runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
@@ -770,10 +779,23 @@ impl Machine {
         ticks: Option<&'a Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
-        let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
+        let late = self.has_late_result();
         // As if the stop request had come after the attempt, during the wait for the next one.
         let request = if self.has_last() { Request::Nothing } else { self.request };
         Facts { policy, request, late, streak: self.streak, lived, at_once, ticks, stopped }
+    }
+
+    /// Returns `true` if the attempt returned before anything was requested, and only its helpers still ran then.
+    fn has_late_result(&self) -> bool {
+        matches!(self.stage, Stage::Joining { unasked: true, .. })
+    }
+
+    /// Returns `true` if the run of the schedule was over before the request: no attempt follows for the same time.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn was_run_over(&self, policy: &ResolvedPolicy, ending: &Ending, ran: Ran) -> bool {
+        self.request != Request::Nothing
+            && self.has_late_result()
+            && ends_run(&self.facts(policy, ran, None, None), ending)
     }
 
     /// Like [`conclude`](Self::conclude), for an attempt that was requested to stop before it ended, without helpers,
@@ -827,8 +849,11 @@ impl Machine {
                 self.stage = Stage::Waiting(Wait::Due);
                 self.request = Request::Nothing;
             }
-            Next::Restart(_) => {
-                self.stage = Stage::Waiting(Wait::Due);
+            Next::Restart(ref error) => {
+                // A run that was over before a pause, or before the lease was handed over, is not due again.
+                let waits = policy.is_scheduled() && self.has_late_result() && error.is_none();
+                let rests = self.bars.has(Bars::PAUSED | Bars::STANDBY) && !self.owed;
+                self.stage = Stage::Waiting(if waits && rests { Wait::Scheduled } else { Wait::Due });
                 self.request = Request::Nothing;
                 self.streak = 0;
             }

@@ -1,6 +1,6 @@
 //! Stops and shutdowns of what is paused.
 
-use taskvisor::{Group, StopReason, SupervisorConfig, TaskOutcome, TaskSpec, TaskState, Tree};
+use taskvisor::{Group, RestartPolicy, StopReason, SupervisorConfig, TaskOutcome, TaskSpec, TaskState, Tree};
 use tests::{FAIL, OK, Script, Step, constant, cooperative, secs, settle, supervisor};
 use tokio::time::{Instant, advance};
 
@@ -77,5 +77,20 @@ async fn t2_a_stop_outranks_a_pause() -> Result {
     cancel.await.unwrap()?;
     assert!(matches!(task.outcome().await, Some(TaskOutcome::Canceled { reason: StopReason::Canceled, .. })));
     advance(secs(1)).await;
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t2_a_stop_of_what_is_paused_outranks_an_earlier_trigger() -> Result {
+    let script = Script::new([Step::Wait]);
+    let task = script.spec("t").with_restart(RestartPolicy::Always { interval: Some(secs(60)) }).with_paused(true);
+    let (tree, _) = started(|tree| tree.task(task)).await?;
+    let task = tree.child("t");
+    // The first begins an attempt; the second makes one more due.
+    assert!(task.trigger());
+    settle().await;
+    assert!(task.trigger() && task.pause_and_stop());
+    settle().await;
+    assert_eq!((script.attempts(), state(&tree, "t")), (1, TaskState::Paused));
     tree.shutdown().await
 }

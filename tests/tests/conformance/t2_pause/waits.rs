@@ -147,3 +147,20 @@ async fn t2_a_paused_task_holds_no_place_of_max_starting() -> Result {
     assert_eq!((state(&tree, "g/a"), state(&tree, "g/b")), (TaskState::Paused, TaskState::Running));
     tree.shutdown().await
 }
+
+#[tokio::test(start_paused = true)]
+async fn t2_a_trigger_that_waits_for_its_permit_is_forgotten_with_the_stop_of_the_pause() -> Result {
+    let (tree, first, second) = limited(1).await;
+    let task = tree.child("second");
+    assert!(task.pause() && task.trigger());
+    settle().await;
+    assert_eq!(state(&tree, "second"), TaskState::Pending);
+    // No attempt runs that could be requested to end.
+    assert!(!task.pause_and_stop());
+    settle().await;
+    assert_eq!(state(&tree, "second"), TaskState::Paused);
+    tree.child("first").cancel().await?;
+    settle().await;
+    assert_eq!((first.running(), second.attempts(), state(&tree, "third")), (0, 0, TaskState::Running));
+    tree.shutdown().await
+}

@@ -124,6 +124,10 @@ impl Actor {
                 if self.cell.stands_by() {
                     return self.take_turn(Duration::ZERO);
                 }
+                // The run can have been over before the request, and the next one waits for its time.
+                if self.schedule().is_some() {
+                    return self.take_turn(Duration::MAX);
+                }
                 Duration::ZERO
             }
             Next::Repeat(delay) => {

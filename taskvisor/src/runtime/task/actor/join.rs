@@ -25,6 +25,8 @@ impl Actor {
         } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::New) {
             // No helper is added after the future of the attempt is dropped, so this concludes the attempt.
             let Joining { ending, lived } = *joining;
+            #[cfg(feature = "cron")]
+            self.run_was_over(&ending, lived);
             self.ended_apart(ending, lived, Cut::Requested);
         }
         Poll::Ready(())

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "cron")]
+use super::super::decision::Ending;
+#[cfg(feature = "cron")]
+use super::super::machine::Ran;
 use super::super::schedule::{Look, Schedule};
 use super::Actor;
 use super::attempt::Step;
@@ -39,6 +43,22 @@ impl Actor {
             schedule.run_is_over();
         }
         self.take_turn(Duration::MAX);
+    }
+
+    /// Ends the run if it was over before the request: only helpers of its attempt still ran when that came.
+    #[cfg(feature = "cron")]
+    #[cold]
+    pub(in crate::runtime) fn run_was_over(&mut self, ending: &Ending, lived: Option<Duration>) {
+        if self.schedule().is_none() || !self.cell.was_run_over(ending, Ran { lived, at_once: 0 }) {
+            return;
+        }
+        #[cfg(feature = "fleet")]
+        if matches!(ending, Ending::Result(Ok(()))) {
+            self.run_has_succeeded();
+        }
+        if let Some(schedule) = self.schedule() {
+            schedule.run_is_over();
+        }
     }
 
     /// Records that a sibling, the group or a command interrupted the attempt. The task starts again.

@@ -124,6 +124,12 @@ impl Cell {
         Ok(next)
     }
 
+    /// Returns `true` if the run of the schedule was over before the request.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn was_run_over(&self, ending: &Ending, ran: Ran) -> bool {
+        self.lock().machine.was_run_over(&self.policy, ending, ran)
+    }
+
     /// Returns `true` if the final attempt follows the attempt that has ended: the result does not end the
     /// registration, and time is left. That time becomes the bound of the final attempt.
     #[cold]

@@ -28,6 +28,9 @@ impl Cell {
     /// unless the task was resumed in the meantime. Returns `true` if this is the first request.
     pub(in crate::runtime) fn heed_pause(&self, stops: bool) -> bool {
         let mut state = self.lock();
+        if stops && state.machine.forget_trigger() {
+            self.news.raise();
+        }
         let effects = if stops { state.machine.stop_in_pause() } else { None };
         let Some(effects) = effects else {
             self.wake(state);
