@@ -43,10 +43,13 @@ impl Schema {
     pub(crate) fn script(&self) -> String {
         let (create, tables) = (self.create(), self.tables());
         let (lock, tables) = tables.split_once('\n').unwrap_or_default();
+        // In a comment, a line break would end it.
+        let commented: String =
+            self.to_string().chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         format!(
             "-- taskvisor-postgres, version {VERSION} of the tables. It can be run again, and while the tables are in \
-             use.\n-- The role of the service needs:\n--   GRANT USAGE ON SCHEMA {self} TO role;\n--   GRANT SELECT, \
-             INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {self} TO role;\nBEGIN;\n{lock}\n{create}\n{tables}COMMIT;\n"
+             use.\n-- The role of the service needs:\n--   GRANT USAGE ON SCHEMA {commented} TO role;\n--   GRANT SELECT, \
+             INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {commented} TO role;\nBEGIN;\n{lock}\n{create}\n{tables}COMMIT;\n"
         )
     }
 }
@@ -68,6 +71,14 @@ mod tests {
     #[test]
     fn a_name_is_quoted() {
         assert_eq!(Schema::new("a\"; DROP TABLE x; --").to_string(), "\"a\"\"; DROP TABLE x; --\"");
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_ends_no_comment_of_the_script() {
+        let script = Schema::new("new\nDROP TABLE x;").script();
+        let (comments, statements) = script.split_once("BEGIN;\n").unwrap();
+        assert!(comments.lines().all(|line| line.starts_with("--")), "{comments}");
+        assert!(statements.contains("CREATE SCHEMA IF NOT EXISTS \"new\nDROP TABLE x;\";"), "{statements}");
     }
 
     #[test]

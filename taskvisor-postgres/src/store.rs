@@ -243,6 +243,12 @@ impl PostgresStore {
         lock(&self.shared.changes).get(&session).copied().unwrap_or_default()
     }
 
+    /// Forgets a session that is over.
+    fn expired(&self, session: SessionId) -> LeaseError {
+        lock(&self.shared.changes).remove(&session);
+        LeaseError::Expired
+    }
+
     fn learn(&self, session: SessionId, changes: i64) {
         let mut known = lock(&self.shared.changes);
         let known = known.entry(session).or_default();
@@ -299,15 +305,15 @@ impl LeaseStore for PostgresStore {
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
         let row = self.call(Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
-        micros.flatten().map(store_time).ok_or(LeaseError::Expired)
+        micros.flatten().map(store_time).ok_or_else(|| self.expired(session))
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
-        let row =
-            self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?.ok_or(LeaseError::Expired)?;
+        let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?;
+        let row = row.ok_or_else(|| self.expired(session))?;
         let now = store_time(column(&row, 0)?);
         self.learn(session, column(&row, 1)?);
         let tokens: Vec<Option<i64>> = column(&row, 2)?;
@@ -334,7 +340,8 @@ impl LeaseStore for PostgresStore {
             (&tokens, Type::INT8_ARRAY),
         ];
         let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
-        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
+        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten();
+        let changes = changes.ok_or_else(|| self.expired(session))?;
         self.learn(session, changes);
         Ok(())
     }
@@ -355,7 +362,7 @@ impl LeaseStore for PostgresStore {
         ];
         // If the tick was stored and the answer was lost, another run would return that it was not stored.
         let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
-        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
+        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or_else(|| self.expired(session))
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {

@@ -89,7 +89,7 @@ events! {
     /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle or waiting |
     /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, they were due since `last_run`, or a later one takes the place of one that was interrupted. | `task`, `id`, `count`, `reason`; `attempt`: the one that makes up for them, or else the last |
     /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
-    /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
+    /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed. | `task`, `id`, `reason` |
     /// | [`LeaseReleased`](Self::LeaseReleased) | The store has confirmed the release of a lease, or the end of its session, after the end of its work: another replica can acquire it at once. | `task`, `count`: the fencing token; `reason`: the key |
     /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton still runs after the end of its lease, because it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
     /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
@@ -398,7 +398,7 @@ events! {
         token: u64 = count,
     }
 
-    /// A singleton has to stop, because its lease could not be renewed or was handed over.
+    /// A singleton has to stop, because its lease could not be renewed. A lease that is handed over is only released.
     LeaseLost: Warn {
         /// The path of the task or group.
         task: &'a str,

@@ -138,12 +138,20 @@ struct Session {
     failures: u32,
     /// The time at which the renewal in flight was sent.
     renewing: Option<Duration>,
-    /// The keys of the `acquire` in flight, and the time at which it was sent.
-    asking: Option<(Vec<LeaseKey>, Duration)>,
+    /// The `acquire` in flight.
+    asking: Option<Asking>,
     /// The keys of the `release` in flight.
     releasing: Option<Vec<(LeaseKey, FencingToken)>>,
     /// The time of the next release, after one without an answer.
     release_at: Duration,
+}
+
+#[derive(Debug)]
+struct Asking {
+    keys: Vec<LeaseKey>,
+    sent: Duration,
+    /// The time to ask again for the keys that are refused: a hint has come since, and may be newer than the answer.
+    hinted: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -317,6 +325,11 @@ impl Machine {
     /// Takes a hint that a refused key may be free. The keys that others own are asked for within 50 ms.
     pub(crate) fn hint(&mut self, now: Duration) {
         let at = now + Duration::from_millis(self.random.u64(0..=50));
+        if let State::Open(session) = &mut self.state {
+            if let Some(asking) = &mut session.asking {
+                asking.hinted = Some(asking.hinted.map_or(at, |before| before.min(at)));
+            }
+        }
         for entry in self.entries.values_mut().filter(|entry| entry.owner.is_some()) {
             entry.ask_at = entry.ask_at.min(at);
         }
@@ -391,7 +404,8 @@ impl Machine {
         let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
         for (key, entry) in &mut self.entries {
             // The work of the unit has ended, and its release was not answered, or not asked for yet.
-            if let Some(held) = entry.held.take().filter(|held| held.granted && entry.unit == Unit::Gone) {
+            let is_over = |held: &Held| entry.unit == Unit::Gone || (entry.unit == Unit::Parked && held.resigned);
+            if let Some(held) = entry.held.take().filter(|held| held.granted && is_over(held)) {
                 self.orders.push(Order::Released { key: key.clone(), token: held.token });
             }
             entry.mark = None;
@@ -411,7 +425,7 @@ impl Machine {
     fn acquired(&mut self, id: SessionId, acquired: Result<Vec<Claim>, Failed>, now: Duration) {
         let (period, retry, ttl) = (self.period(), self.retry(), self.times.ttl);
         let Some(session) = self.session(id) else { return };
-        let Some((keys, sent)) = session.asking.take() else { return };
+        let Some(Asking { keys, sent, hinted }) = session.asking.take() else { return };
         let failed = acquired.as_ref().err().copied();
         match acquired {
             Ok(claims) => {
@@ -432,7 +446,7 @@ impl Machine {
                             self.orders.push(Order::Owned { key, owner: told });
                         }
                     }
-                    entry.ask_at = now + period;
+                    entry.ask_at = hinted.unwrap_or(Duration::MAX).min(now + period);
                 }
             }
             Err(Failed::Unanswered) => {
@@ -619,7 +633,7 @@ impl Machine {
         }
         if !keys.is_empty() {
             self.orders.push(Order::Call(Call::Acquire(session.id, keys.clone())));
-            session.asking = Some((keys, now));
+            session.asking = Some(Asking { keys, sent: now, hinted: None });
         }
     }
 

@@ -142,6 +142,37 @@ fn after_a_hint_what_others_own_is_asked_for_within_50_ms() {
 }
 
 #[test]
+fn a_hint_that_comes_before_the_answer_of_an_acquire_is_heeded() {
+    let key = key(0);
+    spreads(0.0, 0.05, |seed| {
+        let (mut machine, id) = asking(seed, &key);
+        machine.hint(SECOND);
+        machine.hint(3 * SECOND);
+        // The answer can be older than the hint.
+        machine.reply(Reply::Acquired(id, busy("b")), SECOND);
+        let at = machine.wakes_at(SECOND).unwrap();
+        assert!(matches!(calls(&machine.settle(at))[..], [Call::Acquire(..)]));
+        machine.reply(Reply::Acquired(id, busy("b")), at);
+        assert!(machine.wakes_at(at).unwrap() > at + SECOND, "it is heeded once");
+        at - SECOND
+    });
+}
+
+#[test]
+fn a_lease_that_is_handed_over_is_released_with_its_session() {
+    let key = key(0);
+    let (mut machine, id) = working(&key);
+    machine.say(&key, Say::Resigns, ZERO);
+    machine.settle(ZERO);
+    machine.say(&key, Say::Wants(1), ZERO);
+    let orders = machine.settle(ZERO);
+    assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{orders:?}");
+    machine.reply(Reply::Released(id, Err(Failed::Expired)), SECOND);
+    let released = machine.settle(SECOND).iter().filter(|order| matches!(order, Order::Released { .. })).count();
+    assert_eq!(released, 1);
+}
+
+#[test]
 fn a_session_is_renewed_each_third_of_its_time() {
     spreads(4.5, 5.5, |seed| {
         let (mut machine, id) = asking(seed, &key(0));

@@ -44,7 +44,8 @@ impl WaitList {
             return self.first.replace(waker);
         }
         let more = self.more.get_or_insert_default();
-        more.last = more.last.checked_add(1).unwrap_or(FIRST + 1);
+        // Not the id of the first.
+        more.last = more.last.wrapping_add(1).max(1);
         *id = Some(more.last);
         more.wakers.push((more.last, waker));
         None

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::Waiters;
+use super::{WaitList, Waiters};
 
 #[derive(Default)]
 struct Counter {
@@ -69,4 +69,24 @@ fn a_change_between_two_looks_is_seen_and_a_dropped_wait_is_forgotten() {
     }
     waiters.wake();
     assert_eq!(counter.woken.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn each_of_many_is_known_by_its_id() {
+    let counters: Vec<_> = (0..5).map(|_| Arc::new(Counter::default())).collect();
+    let wakers: Vec<_> = counters.iter().map(|counter| Waker::from(Arc::clone(counter))).collect();
+    let mut list = WaitList::default();
+    let mut ids = [None; 4];
+    for (id, waker) in ids.iter_mut().zip(&wakers) {
+        assert!(list.register(id, waker.clone()).is_none());
+    }
+    // The third has another waker from now on, and the second no longer waits.
+    let replaced = list.register(&mut ids[2], wakers[4].clone());
+    assert!(replaced.is_some_and(|waker| waker.will_wake(&wakers[2])));
+    let gone = list.deregister(ids[1].unwrap());
+    assert!(gone.is_some_and(|waker| waker.will_wake(&wakers[1])));
+    assert!(list.deregister(ids[1].unwrap()).is_none());
+    list.wake();
+    let woken: Vec<_> = counters.iter().map(|counter| counter.woken.load(Ordering::Relaxed)).collect();
+    assert_eq!(woken, [1, 0, 0, 1, 1]);
 }

@@ -1,6 +1,7 @@
 //! What the macros say of a fleet, run in two replicas.
 
 use taskvisor::fleet::{Fleet, LocalStore, Overrun, Standby, Ticks};
+use taskvisor::test::set_wall_clock;
 use taskvisor::{
     Group, Missed, RestartPolicy, SupervisorConfig, TaskContext, TaskSpec, TaskState, Tree, supervise, task,
 };
@@ -57,6 +58,8 @@ macro_rules! replica {
 
 #[tokio::test(start_paused = true)]
 async fn t5_a_fleet_is_said_by_the_macros() -> Result {
+    // The ticks of `report` are the full hours.
+    set_wall_clock("2026-05-05T12:10:00Z");
     let (store, log) = (LocalStore::new(), Log::new());
     let first = replica!(store, log, 0);
     sleep(secs(0.2)).await;

@@ -274,6 +274,11 @@ async fn t5_work_that_cannot_be_dropped_is_told() -> Result {
     pass(2 * TTL).await;
     assert_eq!(a.count(EventKind::LeaseOverrun, "stuck"), 1);
     drop(release);
+    // The thread ends in real time.
+    while a.tree.child("stuck").status().is_some_and(|status| status.state != TaskState::Standby) {
+        std::thread::sleep(Duration::from_millis(1));
+        tests::settle().await;
+    }
     a.net.cut(false);
     pass(TTL).await;
     assert_eq!(a.count(EventKind::LeaseOverrun, "stuck"), 1);
