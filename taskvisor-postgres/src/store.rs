@@ -243,8 +243,8 @@ impl PostgresStore {
         lock(&self.shared.changes).get(&session).copied().unwrap_or_default()
     }
 
-    /// Forgets a session that is over.
-    fn expired(&self, session: SessionId) -> LeaseError {
+    /// Forgets a session that is over, and returns the error for that.
+    fn forget(&self, session: SessionId) -> LeaseError {
         lock(&self.shared.changes).remove(&session);
         LeaseError::Expired
     }
@@ -305,7 +305,7 @@ impl LeaseStore for PostgresStore {
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
         let row = self.call(Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
-        micros.flatten().map(store_time).ok_or_else(|| self.expired(session))
+        micros.flatten().map(store_time).ok_or_else(|| self.forget(session))
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
@@ -313,7 +313,7 @@ impl LeaseStore for PostgresStore {
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
         let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?;
-        let row = row.ok_or_else(|| self.expired(session))?;
+        let row = row.ok_or_else(|| self.forget(session))?;
         let now = store_time(column(&row, 0)?);
         self.learn(session, column(&row, 1)?);
         let tokens: Vec<Option<i64>> = column(&row, 2)?;
@@ -341,8 +341,7 @@ impl LeaseStore for PostgresStore {
         ];
         let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
         let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten();
-        let changes = changes.ok_or_else(|| self.expired(session))?;
-        self.learn(session, changes);
+        self.learn(session, changes.ok_or_else(|| self.forget(session))?);
         Ok(())
     }
 
@@ -362,12 +361,12 @@ impl LeaseStore for PostgresStore {
         ];
         // If the tick was stored and the answer was lost, another run would return that it was not stored.
         let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
-        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or_else(|| self.expired(session))
+        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or_else(|| self.forget(session))
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
         self.call(Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
-        lock(&self.shared.changes).remove(&session);
+        let _ = self.forget(session);
         Ok(())
     }
 
@@ -382,8 +381,7 @@ impl LeaseStore for PostgresStore {
     }
 }
 
-/// Returns a token as it is stored. A token that does not fit was never issued, and becomes -1, which was not issued
-/// either.
+/// Returns a token as it is stored. One that does not fit was never issued, and becomes -1, which never was either.
 fn number(token: FencingToken) -> i64 {
     i64::try_from(token.number()).unwrap_or(-1)
 }
