@@ -51,6 +51,7 @@ struct Shared {
     line: Line,
     listener: Listener,
     /// The number of times that each session has taken or freed keys. A server with a smaller number has lost changes.
+    /// Kept of a session that has expired too: without it, such a server would answer the next call.
     ///
     /// A leaf: nothing is awaited or called under it.
     changes: Mutex<HashMap<SessionId, i64>>,
@@ -243,12 +244,6 @@ impl PostgresStore {
         lock(&self.shared.changes).get(&session).copied().unwrap_or_default()
     }
 
-    /// Forgets a session that is over, and returns the error for that.
-    fn forget(&self, session: SessionId) -> LeaseError {
-        lock(&self.shared.changes).remove(&session);
-        LeaseError::Expired
-    }
-
     fn learn(&self, session: SessionId, changes: i64) {
         let mut known = lock(&self.shared.changes);
         let known = known.entry(session).or_default();
@@ -305,15 +300,15 @@ impl LeaseStore for PostgresStore {
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
         let row = self.call(Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
-        micros.flatten().map(store_time).ok_or_else(|| self.forget(session))
+        micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
-        let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?;
-        let row = row.ok_or_else(|| self.forget(session))?;
+        let row =
+            self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?.ok_or(LeaseError::Expired)?;
         let now = store_time(column(&row, 0)?);
         self.learn(session, column(&row, 1)?);
         let tokens: Vec<Option<i64>> = column(&row, 2)?;
@@ -340,8 +335,8 @@ impl LeaseStore for PostgresStore {
             (&tokens, Type::INT8_ARRAY),
         ];
         let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
-        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten();
-        self.learn(session, changes.ok_or_else(|| self.forget(session))?);
+        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
+        self.learn(session, changes);
         Ok(())
     }
 
@@ -361,12 +356,12 @@ impl LeaseStore for PostgresStore {
         ];
         // If the tick was stored and the answer was lost, another run would return that it was not stored.
         let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
-        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or_else(|| self.forget(session))
+        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
         self.call(Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
-        let _ = self.forget(session);
+        lock(&self.shared.changes).remove(&session);
         Ok(())
     }
 
@@ -381,7 +376,8 @@ impl LeaseStore for PostgresStore {
     }
 }
 
-/// Returns a token as it is stored. One that does not fit was never issued, and becomes -1, which never was either.
+/// Returns a token as it is stored. A token that does not fit was never issued, and becomes -1, which was not issued
+/// either.
 fn number(token: FencingToken) -> i64 {
     i64::try_from(token.number()).unwrap_or(-1)
 }
