@@ -86,10 +86,14 @@ impl Drop for Link {
 pub(crate) struct Line {
     /// Held while a connection is made, so that calls at the same time share it.
     link: Mutex<Option<Arc<Link>>>,
-    /// `true` after the first connection.
-    was_made: AtomicBool,
-    /// Notified when a connection has replaced another.
+    /// `true` once a connection was begun, whatever became of it.
+    was_begun: AtomicBool,
+    /// Notified when a connection has replaced another, or could not be made at first.
     pub(crate) replaced: Arc<Notify>,
+    /// `true` if another connection to the server was lost: this one may be lost unnoticed as well.
+    is_doubted: AtomicBool,
+    /// The line that is doubted then.
+    doubts: Option<Arc<Line>>,
 }
 
 impl fmt::Debug for Line {
@@ -113,18 +117,32 @@ impl Drop for InCall {
 }
 
 impl Line {
+    /// Creates a line for calls that must not wait behind those of another.
+    pub(crate) fn beside(other: &Arc<Self>) -> Self {
+        Self { replaced: Arc::clone(&other.replaced), doubts: Some(Arc::clone(other)), ..Self::default() }
+    }
+
     async fn link(&self, connector: &dyn Connect, config: &Config) -> Result<Arc<Link>, Error> {
         let mut current = self.link.lock().await;
+        if self.is_doubted.swap(false, Ordering::Relaxed)
+            && let Some(link) = current.as_ref()
+        {
+            link.is_suspect.store(true, Ordering::Relaxed);
+        }
         if let Some(link) = current.as_ref().filter(|link| link.is_usable()) {
             return Ok(Arc::clone(link));
         }
         *current = None;
+        let is_another = self.was_begun.swap(true, Ordering::Relaxed);
         let (client, mut messages) = connector.connect(config).await?;
         let task = tokio::spawn(async move { while messages.next().await.is_some() {} });
         let link = Arc::new(Link { client, task, is_suspect: AtomicBool::new(false) });
         *current = Some(Arc::clone(&link));
-        if self.was_made.swap(true, Ordering::Relaxed) {
+        if is_another {
             self.replaced.notify_one();
+            if let Some(other) = &self.doubts {
+                other.is_doubted.store(true, Ordering::Relaxed);
+            }
         }
         Ok(link)
     }

@@ -62,9 +62,8 @@ impl Fence {
     /// the end of the transaction: until then others find the key busy, even if the session has expired. Keep such
     /// transactions short. A process that is paused in such a transaction blocks the key for all others: set
     /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say. Calls of the owner for
-    /// the key, such as the mark of the next tick, wait for such a transaction too, up to 2 s, and its other calls wait
-    /// behind them on the connection of the store. So with a time to live below 10 s, a transaction that takes a fifth of it
-    /// can cost the process all its leases.
+    /// the key, such as the mark of the next tick, wait for such a transaction too, up to 2 s, and the calls of its other
+    /// keys wait behind them. Renewals do not, so the process keeps its leases.
     ///
     /// # Errors
     /// [`FenceError::Stale`] if the key was released or taken over. [`FenceError::Postgres`] for an error of the

@@ -7,25 +7,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
-use tokio::time::sleep;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row, Socket};
 
 use crate::connect::{Connect, Connector, Line};
-use crate::error::{is_conflict, is_connection_lost, lease_error};
 use crate::fence::Fence;
 use crate::listen::Listener;
+use crate::repeat::{Lost, repeat};
 use crate::schema::{Schema, VERSION};
-
-/// The largest number of runs of a statement that conflicts with concurrent ones.
-const MAX_RUNS: u32 = 10;
 
 /// A store of leases in PostgreSQL.
 ///
-/// It has a connection of its own, which the first call opens, and another one for hints. It never uses a pool of the
-/// service, so an exhausted pool loses no lease. A call is one statement and one transaction. Clones share the
-/// connections.
+/// It has three connections of its own: one for renewals, so that they never wait behind another call, one for the other
+/// calls, and one for hints. The first call of each opens it. It never uses a pool of the service, so an exhausted pool
+/// loses no lease. A call is one statement and one transaction. Clones share the connections.
 ///
 /// # Cancel safety
 /// A call can be dropped at any time. No transaction stays open, but the statement may still be carried out. Its
@@ -48,7 +44,8 @@ pub struct PostgresStore {
 
 struct Shared {
     settings: Settings,
-    line: Line,
+    calls: Arc<Line>,
+    renewals: Line,
     listener: Listener,
     /// The number of times that each session has taken or freed keys. A server with a smaller number has lost changes.
     /// Kept of a session that has expired too: without it, such a server would answer the next call.
@@ -73,15 +70,6 @@ enum Hints {
     None,
 }
 
-/// The response to a lost connection during a statement, which may have been carried out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lost {
-    /// The statement is run again: its answer is the same.
-    RunAgain,
-    /// The call fails: another run may give another answer.
-    Fail,
-}
-
 impl PostgresStore {
     /// Creates a store, without connecting. A `Config` is parsed from a connection string: `"..".parse()?`.
     ///
@@ -100,9 +88,9 @@ impl PostgresStore {
     }
 
     fn from_settings(settings: Settings) -> Self {
-        let line = Line::default();
-        let shared = Shared { settings, listener: Listener::new(&line.replaced), line, changes: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let calls = Arc::new(Line::default());
+        let (listener, renewals) = (Listener::new(&calls.replaced), Line::beside(&calls));
+        Self { shared: Arc::new(Shared { settings, calls, renewals, listener, changes: Mutex::default() }) }
     }
 
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -179,20 +167,20 @@ impl PostgresStore {
     /// # Errors
     /// [`LeaseError::Unreachable`] and [`LeaseError::Misconfigured`].
     pub async fn migrate(&self) -> Result<(), LeaseError> {
-        let Shared { settings, line, .. } = &*self.shared;
+        let Shared { settings, calls, .. } = &*self.shared;
         let schema = &settings.schema;
         let is_current = format!("SELECT 1 FROM {schema}.migration WHERE version = {VERSION}");
-        match self.query(Lost::RunAgain, &is_current, &[]).await {
+        match self.query(calls, Lost::RunAgain, &is_current, &[]).await {
             Ok(rows) if !rows.is_empty() => return Ok(()),
             Err(LeaseError::Unreachable(error)) => return Err(LeaseError::Unreachable(error)),
             _ => {}
         }
         let exists = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
-        let rows = self.query(Lost::RunAgain, exists, &[(&schema.name(), Type::TEXT)]).await?;
+        let rows = self.query(calls, Lost::RunAgain, exists, &[(&schema.name(), Type::TEXT)]).await?;
         // `CREATE SCHEMA IF NOT EXISTS` needs the right to create it even if it exists.
         let create = if rows.is_empty() { schema.create() } else { String::new() };
         let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
-        self.repeat(Lost::RunAgain, || line.batch(&*settings.connector, &settings.config, &statements)).await
+        repeat(schema, Lost::RunAgain, || calls.batch(&*settings.connector, &settings.config, &statements)).await
     }
 
     /// Returns the tables and functions as a script for `psql`, to be run by an administrator. It can be run again, and
@@ -208,36 +196,13 @@ impl PostgresStore {
 
     async fn query(
         &self,
+        line: &Line,
         lost: Lost,
         statement: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, LeaseError> {
-        let Shared { settings, line, .. } = &*self.shared;
-        self.repeat(lost, || line.query(&*settings.connector, &settings.config, statement, params)).await
-    }
-
-    /// Runs statements again that conflicted with concurrent ones, or whose connection was closed.
-    async fn repeat<T, F>(&self, lost: Lost, run: impl Fn() -> F) -> Result<T, LeaseError>
-    where
-        F: Future<Output = Result<T, tokio_postgres::Error>>,
-    {
-        let mut may_reconnect = lost == Lost::RunAgain;
-        let mut runs = 1;
-        loop {
-            let error = match run().await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            if is_conflict(&error) && runs < MAX_RUNS {
-                sleep(Duration::from_millis(fastrand::u64(..10 * u64::from(runs)))).await;
-                runs += 1;
-            } else if is_connection_lost(&error) && may_reconnect {
-                // The server may have closed the connection long ago.
-                may_reconnect = false;
-            } else {
-                return Err(lease_error(error, &self.shared.settings.schema));
-            }
-        }
+        let Settings { config, connector, schema, .. } = &self.shared.settings;
+        repeat(schema, lost, || line.query(&**connector, config, statement, params)).await
     }
 
     fn changes(&self, session: SessionId) -> i64 {
@@ -253,12 +218,13 @@ impl PostgresStore {
 
     async fn call(
         &self,
+        line: &Line,
         lost: Lost,
         function: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Option<Row>, LeaseError> {
         let statement = format!("SELECT * FROM {}.{function}", self.shared.settings.schema);
-        Ok(self.query(lost, &statement, params).await?.pop())
+        Ok(self.query(line, lost, &statement, params).await?.pop())
     }
 }
 
@@ -282,6 +248,7 @@ impl LeaseStore for PostgresStore {
         let ttl = i64::try_from(spec.ttl.as_micros()).unwrap_or(i64::MAX);
         let label = spec.label.replace('\0', "");
         self.call(
+            &self.shared.calls,
             Lost::RunAgain,
             "open_1($1::uuid, $2, $3, $4 * interval '1 microsecond')",
             &[
@@ -298,7 +265,7 @@ impl LeaseStore for PostgresStore {
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
         let params: [(&(dyn ToSql + Sync), _); 2] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
-        let row = self.call(Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
+        let row = self.call(&self.shared.renewals, Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
         micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }
@@ -307,8 +274,10 @@ impl LeaseStore for PostgresStore {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
-        let row =
-            self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?.ok_or(LeaseError::Expired)?;
+        let row = self
+            .call(&self.shared.calls, Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params)
+            .await?
+            .ok_or(LeaseError::Expired)?;
         let now = store_time(column(&row, 0)?);
         self.learn(session, column(&row, 1)?);
         let tokens: Vec<Option<i64>> = column(&row, 2)?;
@@ -334,7 +303,7 @@ impl LeaseStore for PostgresStore {
             (&keys, Type::TEXT_ARRAY),
             (&tokens, Type::INT8_ARRAY),
         ];
-        let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
+        let row = self.call(&self.shared.calls, Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
         let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
         self.learn(session, changes);
         Ok(())
@@ -355,12 +324,14 @@ impl LeaseStore for PostgresStore {
             (&tick.to_string(), Type::TEXT),
         ];
         // If the tick was stored and the answer was lost, another run would return that it was not stored.
-        let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
+        let row =
+            self.call(&self.shared.calls, Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
         row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        self.call(Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
+        self.call(&self.shared.calls, Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)])
+            .await?;
         lock(&self.shared.changes).remove(&session);
         Ok(())
     }

@@ -86,6 +86,7 @@ async fn a_stalled_connection_is_left() {
     let Some(url) = server() else { return };
     let (proxy, store, direct) = proxied(&url, "stalled").await;
     let session = open(&store, "a", TTL).await;
+    store.renew(session).await.unwrap();
     for link in [Link::Stalled, Link::RequestsHeld, Link::RequestsDropped, Link::RepliesDropped] {
         let before = proxy.accepted();
         proxy.set(link);
@@ -169,6 +170,47 @@ fn a_store_moves_to_another_runtime() {
         let _ = timeout(A_WHILE, store.changed()).await;
         store.renew(session).await.unwrap();
     });
+}
+
+/// Renewals do not wait behind another call, such as a mark that waits for a transaction which has called `check`.
+#[tokio::test]
+async fn a_renewal_waits_for_no_other_call() {
+    let Some(url) = server() else { return };
+    let (store, mut service, control) = (store(&url, "beside").await, client(&url).await, client(&url).await);
+    let session = open(&store, "a", TTL).await;
+    let token = acquire(&store, session, "x").await.unwrap();
+    let tx = service.transaction().await.unwrap();
+    store.fence("fleet").check(&tx, "x", token).await.unwrap();
+    let marking = tokio::spawn({
+        let store = store.clone();
+        // The server refuses a mark that has waited for 2 s, and the fleet asks again.
+        async move { while !matches!(store.mark(session, &key("x"), token, 7).await, Ok(true)) {} }
+    });
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%beside%mark_1%'";
+    until(&control, waits, &[]).await;
+    for _ in 0..3 {
+        store.renew(session).await.unwrap();
+    }
+    assert!(!control.query(waits, &[]).await.unwrap().is_empty(), "the renewals waited for the mark");
+    tx.rollback().await.unwrap();
+    marking.await.unwrap();
+}
+
+/// A renewal that finds its connection lost raises doubts about that of the other calls, which may be stalled as well.
+#[tokio::test]
+async fn a_lost_renewal_raises_doubts_about_the_other_connection() {
+    let Some(url) = server() else { return };
+    let (proxy, store, _) = proxied(&url, "doubted").await;
+    let session = open(&store, "a", TTL).await;
+    store.renew(session).await.unwrap();
+    proxy.set(Link::Stalled);
+    assert!(timeout(A_WHILE, store.renew(session)).await.is_err());
+    // Connections from before stay stalled.
+    proxy.set(Link::Open);
+    store.renew(session).await.unwrap();
+    let before = proxy.accepted();
+    acquire(&store, session, "x").await.unwrap();
+    assert_eq!(proxy.accepted() - before, 1);
 }
 
 /// Calls at the same time share one connection, from the first on.

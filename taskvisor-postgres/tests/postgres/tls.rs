@@ -35,13 +35,13 @@ async fn laws_hold_over_tls() {
     store.migrate().await.unwrap();
     lease_laws(store.clone()).await;
 
-    // Calls and hints alike.
+    // Calls, renewals and hints alike.
     open(&store, "a", TTL).await;
     let control = client(&server.url()).await;
     let asked = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
         WHERE application_name = 'taskvisor'";
     let row = control.query_one(asked, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 2));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (3, 3));
 
     // Whoever has another authority connects to nobody, and a server without TLS gets no words in clear.
     for store in [PostgresStore::new(config()).tls(connector(None)), PostgresStore::new(config())] {
