@@ -65,6 +65,8 @@ pub(crate) enum Say {
     Leaves,
     /// It wants to run the tick.
     Mark(u64),
+    /// It has run the tick.
+    Done(u64),
 }
 
 /// An order of the machine.
@@ -216,10 +218,12 @@ struct Held {
     hands_over: bool,
 }
 
-/// A tick that a unit wants to run.
+/// A tick that a unit wants to run, or has run.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     tick: u64,
+    /// `true` if it has run. Its key is kept until the store has answered, so that no other owner repeats it.
+    is_done: bool,
     /// `true` while the call is in flight.
     asking: bool,
     /// `true` if a call was not answered, so that this unit may have marked the tick already.
@@ -283,13 +287,9 @@ impl Machine {
         }
         let Some(entry) = self.entries.get_mut(key) else { return };
         match say {
-            Say::Leaves => {
-                entry.unit = Unit::Gone;
-                entry.mark = None;
-            }
+            Say::Leaves => entry.stop(Unit::Gone),
             Say::Lost(grants) if entry.unit == Unit::Working && grants == entry.grants => {
-                entry.unit = Unit::Stopping;
-                entry.mark = None;
+                entry.stop(Unit::Stopping);
                 self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
             // A grant that was made in the meantime stays.
@@ -300,15 +300,17 @@ impl Machine {
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
                     (held.resigned, held.hands_over) = (true, true);
-                    entry.unit = Unit::Stopping;
-                    entry.mark = None;
+                    entry.stop(Unit::Stopping);
                     self.orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
                 }
             }
             Say::Mark(tick) if entry.unit == Unit::Working => {
-                entry.mark = Some(Mark { tick, asking: false, unanswered: false, at: now });
+                entry.mark = Some(Mark { tick, is_done: false, asking: false, unanswered: false, at: now });
             }
-            Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
+            Say::Done(tick) if matches!(entry.unit, Unit::Working | Unit::Stopping) && entry.held.is_some() => {
+                entry.mark = Some(Mark { tick, is_done: true, asking: false, unanswered: false, at: now });
+            }
+            Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) | Say::Done(_) => {}
         }
     }
 
@@ -515,13 +517,19 @@ impl Machine {
         let Ok(is_new) = marked else {
             mark.unanswered = true;
             mark.at = now + retry;
+            // The release waits for one answer alone.
+            if matches!(entry.unit, Unit::Gone | Unit::Parked) {
+                entry.mark = None;
+            }
             return;
         };
         // Only this unit can have marked the tick since it has the key: by the call without an answer.
         let won = is_new || (mark.unanswered && held.last_tick.is_none_or(|last| last < mark.tick));
         held.last_tick = held.last_tick.max(Some(tick));
+        if !mark.is_done {
+            self.orders.push(Order::Marked { key: key.clone(), tick, won });
+        }
         entry.mark = None;
-        self.orders.push(Order::Marked { key: key.clone(), tick, won });
     }
 
     fn answered(&mut self, failed: Option<Failed>) {
@@ -570,7 +578,9 @@ impl Machine {
         let id = if let State::Open(session) = &self.state { Some(session.id) } else { None };
         for (key, entry) in &mut self.entries {
             match (entry.unit, &mut entry.held) {
-                (Unit::Parked, Some(held)) if is_valid && !held.resigned && !self.shutting_down => {
+                (Unit::Parked, Some(held))
+                    if is_valid && !held.resigned && !self.shutting_down && entry.mark.is_none() =>
+                {
                     entry.unit = Unit::Working;
                     held.granted = true;
                     entry.grants += 1;
@@ -578,8 +588,7 @@ impl Machine {
                     self.orders.push(Order::Grant { key: key.clone(), number, token, last_tick });
                 }
                 (Unit::Working, _) if !is_valid => {
-                    entry.unit = Unit::Stopping;
-                    entry.mark = None;
+                    entry.stop(Unit::Stopping);
                     self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
                 }
                 _ => {}
@@ -591,6 +600,7 @@ impl Machine {
             // The store may have renewed the session without an answer. So the key is released, for others.
             if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
                 (held.resigned, held.hands_over) = (true, true);
+                entry.mark = None;
             }
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
@@ -604,7 +614,9 @@ impl Machine {
             }
             if let (Some(mark), Some(held), Some(id)) = (&mut entry.mark, &entry.held, id) {
                 if held.last_tick >= Some(mark.tick) {
-                    self.orders.push(Order::Marked { key: key.clone(), tick: mark.tick, won: false });
+                    if !mark.is_done {
+                        self.orders.push(Order::Marked { key: key.clone(), tick: mark.tick, won: false });
+                    }
                     entry.mark = None;
                 } else if !mark.asking && mark.at <= now {
                     mark.asking = true;
@@ -644,7 +656,7 @@ impl Machine {
             return;
         }
         let released = self.entries.iter_mut().filter_map(|(key, entry)| {
-            let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
+            let is_over = entry.is_over();
             let held = entry.held.as_mut().filter(|held| is_over && (entry.unit == Unit::Gone || held.resigned))?;
             // Also if the key is wanted again before the answer: it is then acquired anew.
             held.resigned = true;
@@ -659,8 +671,7 @@ impl Machine {
 
     /// Closes the session of a shutdown when no unit works any more.
     fn close(&mut self) {
-        let works = |entry: &Entry| matches!(entry.unit, Unit::Working | Unit::Stopping);
-        if !self.shutting_down || self.entries.values().any(works) {
+        if !self.shutting_down || !self.entries.values().all(Entry::is_over) {
             return;
         }
         match &self.state {
@@ -708,8 +719,7 @@ impl Machine {
             if let Some(ask_at) = entry.asks_at(self.shutting_down).filter(|_| may_ask) {
                 at(ask_at);
             }
-            let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
-            if session.releasing.is_none() && is_over && entry.held.is_some_and(|held| held.resigned) {
+            if session.releasing.is_none() && entry.is_over() && entry.held.is_some_and(|held| held.resigned) {
                 at(session.release_at);
             }
             if let Some(mark) = entry.mark.filter(|mark| !mark.asking) {
@@ -751,6 +761,17 @@ impl Entry {
             owner: None,
             mark: None,
         }
+    }
+
+    /// Ends the work, or requests its end: no tick begins any more.
+    fn stop(&mut self, unit: Unit) {
+        self.unit = unit;
+        self.mark = self.mark.filter(|mark| mark.is_done);
+    }
+
+    /// Returns `true` if no work runs, and nothing is left to be said of it to the store before its key is free.
+    fn is_over(&self) -> bool {
+        matches!(self.unit, Unit::Gone | Unit::Parked) && self.mark.is_none()
     }
 
     fn park(&mut self) {

@@ -175,3 +175,91 @@ fn a_key_is_told_to_be_forgotten_however_its_lease_has_ended() {
         assert!(machine.entries.is_empty());
     }
 }
+
+/// Returns a machine whose unit has run tick 7, in the step in which `end` begins.
+fn done(end: &[Say]) -> (Machine, SessionId) {
+    let (mut machine, id) = working(&key(0));
+    machine.say(&key(0), Say::Done(7), Duration::ZERO);
+    for say in end {
+        machine.say(&key(0), *say, Duration::ZERO);
+    }
+    let orders = machine.settle(Duration::ZERO);
+    let call = Call::Mark(id, key(0), FencingToken::from_number(1), 7);
+    assert_eq!(calls(&orders), [&call], "{end:?}");
+    (machine, id)
+}
+
+/// So no other owner repeats the tick.
+#[test]
+fn a_tick_that_has_run_is_in_the_store_before_its_key_is_free() {
+    let key = key(0);
+    for end in [
+        &[Say::Leaves][..],
+        &[Say::Resigns, Say::Wants(1)],
+        &[Say::Resigns, Say::Leaves],
+        &[Say::Resigns, Say::Withdraws(1)],
+    ] {
+        for marked in [Ok(true), Ok(false), Err(Failed::Unanswered)] {
+            let (mut machine, id) = done(end);
+            assert_eq!(machine.settle(Duration::ZERO), [], "it waits for the answer");
+            assert!(machine.wakes_at(Duration::ZERO).is_some_and(|at| at > Duration::ZERO), "{end:?}");
+            machine.reply(Reply::Marked(id, key.clone(), 7, marked), Duration::ZERO);
+            let orders = machine.settle(Duration::ZERO);
+            assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{end:?}, {marked:?}: {orders:?}");
+            assert!(!orders.iter().any(|order| matches!(order, Order::Marked { .. })), "nobody has asked");
+        }
+    }
+    // In a shutdown, the session is closed after that too.
+    let (mut machine, id) = done(&[Say::Leaves]);
+    machine.shut_down();
+    assert_eq!(machine.settle(Duration::ZERO), []);
+    machine.reply(Reply::Marked(id, key.clone(), 7, Ok(true)), Duration::ZERO);
+    assert!(matches!(calls(&machine.settle(Duration::ZERO))[..], [Call::Release(..)]));
+}
+
+#[test]
+fn a_tick_that_has_run_is_marked_although_its_work_is_told_to_stop() {
+    let key = key(0);
+    let (mut machine, id) = working(&key);
+    machine.say(&key, Say::Resigns, Duration::ZERO);
+    assert!(calls(&machine.settle(Duration::ZERO)).is_empty());
+    machine.say(&key, Say::Mark(6), Duration::ZERO);
+    assert_eq!(machine.settle(Duration::ZERO), [], "no tick begins");
+    machine.say(&key, Say::Done(7), Duration::ZERO);
+    assert!(matches!(calls(&machine.settle(Duration::ZERO))[..], [Call::Mark(_, _, _, 7)]));
+    machine.reply(Reply::Marked(id, key.clone(), 7, Err(Failed::Unanswered)), Duration::ZERO);
+    let at = machine.wakes_at(Duration::ZERO).unwrap();
+    machine.settle(Duration::ZERO);
+    assert!(
+        matches!(calls(&machine.settle(at))[..], [Call::Mark(_, _, _, 7)]),
+        "its work has not ended, so there is time"
+    );
+}
+
+/// After the end of the lease, nothing is marked, and the key is not kept for it.
+#[test]
+fn a_tick_that_has_run_is_given_up_with_the_lease() {
+    let key = key(0);
+    let (mut machine, id) = done(&[Say::Leaves]);
+    let validity = machine.times.validity();
+    machine.settle(TTL / 2);
+    assert!(calls(&machine.settle(validity)).iter().any(|call| matches!(call, Call::Release(..))));
+    let (mut expired, _) = done(&[Say::Leaves]);
+    expired.settle(TTL / 2);
+    expired.reply(Reply::Renewed(id, Err(Failed::Expired)), TTL / 2);
+    let orders = expired.settle(TTL / 2);
+    assert_eq!(told(&orders), std::slice::from_ref(&key));
+    expired.say(&key, Say::Done(8), TTL / 2);
+    assert!(calls(&expired.settle(TTL)).is_empty(), "the unit is gone");
+}
+
+/// A unit that begins again under the same lease would take the tick for one that is due.
+#[test]
+fn the_next_grant_knows_of_the_tick_that_has_run() {
+    let key = key(0);
+    let (mut machine, id) = done(&[Say::Leaves, Say::Wants(1)]);
+    assert_eq!(machine.settle(Duration::ZERO), []);
+    machine.reply(Reply::Marked(id, key, 7, Ok(true)), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(orders[..], [Order::Grant { last_tick: Some(7), .. }]), "{orders:?}");
+}

@@ -340,7 +340,8 @@ impl Story {
                 self.processes[process].has_input = true;
             }
             50..120 if self.processes[process].work.contains_key(&key) && !self.is_stopped(process) => {
-                self.processes[process].say(&key, Say::Mark(tick), now);
+                let say = if self.random.bool() { Say::Mark(tick) } else { Say::Done(tick) };
+                self.processes[process].say(&key, say, now);
             }
             _ => {}
         }

@@ -31,7 +31,8 @@ pub enum Ticks {
     #[default]
     AtMostOnce,
     /// After an attempt has succeeded: each tick has at least one run, or is reported as missed. A run whose owner
-    /// dies, is requested to stop, or loses its lease, runs again in the next owner, so its work must be repeatable.
+    /// dies, is requested to stop, or loses its lease, runs again in the next owner, so its work must be repeatable. An
+    /// owner that ends after the success gives the key up only when the store has answered, or does not in time.
     AtLeastOnce,
 }
 

@@ -48,6 +48,8 @@ struct Line {
     is_cut: AtomicBool,
     /// Calls are carried out, and their answers are lost.
     is_mute: AtomicBool,
+    /// The time in milliseconds until a mark is carried out.
+    lag: AtomicU64,
     calls: Mutex<Vec<&'static str>>,
     renewals: AtomicUsize,
     /// The time in seconds by which the clock of the store is ahead.
@@ -65,6 +67,10 @@ impl Net {
 
     fn mute(&self, is_mute: bool) {
         self.line.is_mute.store(is_mute, Ordering::Relaxed);
+    }
+
+    fn delay_marks(&self, lag: Duration) {
+        self.line.lag.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Sets the clock of the store, as this replica sees it.
@@ -89,6 +95,9 @@ impl Net {
         }
         if self.line.is_cut.load(Ordering::Relaxed) {
             return std::future::pending().await;
+        }
+        if name == "mark" {
+            tokio::time::sleep(Duration::from_millis(self.line.lag.load(Ordering::Relaxed))).await;
         }
         let answer = call.await;
         if self.line.is_mute.load(Ordering::Relaxed) {

@@ -158,7 +158,7 @@ impl Seat {
     /// Reports that the run has succeeded.
     pub(in crate::runtime) fn has_run(self: &Arc<Self>, run: i64) {
         if let (Ticks::AtLeastOnce, Ok(tick)) = (self.ticks, u64::try_from(run)) {
-            self.engine.say(self, Say::Mark(tick));
+            self.engine.say(self, Say::Done(tick));
         }
     }
 

@@ -162,6 +162,36 @@ async fn t5_a_tick_whose_owner_loses_the_lease_is_not_repeated_or_is_as_it_was_a
     Ok(())
 }
 
+/// The owner ends just after a run has succeeded, while its mark is on the way to the store.
+#[tokio::test(start_paused = true)]
+async fn t5_a_run_that_has_succeeded_is_not_repeated_by_the_next_owner() -> Result {
+    for end in ["shutdown", "resign", "remove"] {
+        let runs = Runs::default();
+        let replicas = two(&runs, secs(1.0), |spec| every(600)(spec).with_ticks(Ticks::AtLeastOnce)).await?;
+        replicas[0].net.delay_marks(secs(0.3));
+        while runs.ticks().is_empty() {
+            sleep(secs(0.1)).await;
+        }
+        sleep(secs(1.1)).await;
+        assert_eq!(replicas[0].net.calls().last(), Some(&"mark"));
+        let (tree, report) = (&replicas[0].tree, replicas[0].tree.child("report"));
+        match end {
+            "shutdown" => tree.shutdown().await?,
+            "resign" => assert!(report.resign()),
+            _ => assert!(report.cancel().await?),
+        }
+        sleep(secs(60.0)).await;
+        assert_eq!(runs.seen().len(), 1, "{end}: {:?}", runs.seen());
+        sleep(secs(600.0)).await;
+        let seen = runs.seen();
+        assert!(seen.len() == 2 && seen[1] == (1, seen[0].1 + 600), "{end}: {seen:?}");
+        for it in &replicas {
+            it.tree.shutdown().await?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn t5_a_mark_whose_answer_is_lost_runs_the_tick_once() -> Result {
     let runs = Runs::default();
