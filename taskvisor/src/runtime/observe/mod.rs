@@ -38,20 +38,16 @@ pub(super) struct Observed {
 }
 
 impl Observed {
+    /// Records the begin of an attempt. Returns `true` if the attempt has a span.
     #[inline]
-    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) -> bool {
         self.stopwatch.begin(cell, attempt);
-        self.trace.begin(cell, attempt);
+        self.trace.begin(cell, attempt)
     }
 
     /// Records that the attempt did not end in its first poll.
     pub(super) fn waits(&mut self, now: Instant) {
         self.stopwatch.waits(now);
-    }
-
-    #[inline]
-    pub(super) fn has_span(&self) -> bool {
-        self.trace.has_span()
     }
 
     /// Returns the span of the attempt, for its helpers.

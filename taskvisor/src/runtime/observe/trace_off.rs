@@ -26,10 +26,6 @@ impl NoSpan {
         false
     }
 
-    pub(super) fn has_span(&self) -> bool {
-        false
-    }
-
     pub(super) fn span(&self) -> Self {
         Self
     }
@@ -48,7 +44,9 @@ impl NoSpan {
 
     pub(super) fn close(&mut self) {}
 
-    pub(super) fn begin(&mut self, _: &Cell, _: u32) {}
+    pub(super) fn begin(&mut self, _: &Cell, _: u32) -> bool {
+        false
+    }
 
     pub(super) fn stopped(&self, _: &Cell) {}
 

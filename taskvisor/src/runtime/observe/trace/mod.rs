@@ -167,11 +167,6 @@ impl Trace {
         is_heard() || self.span.0.is_some()
     }
 
-    #[inline]
-    pub(super) fn has_span(&self) -> bool {
-        self.span.0.is_some()
-    }
-
     pub(super) fn span(&self) -> SpanRef {
         self.span.downgrade()
     }
@@ -186,15 +181,14 @@ impl Trace {
         self.span.close();
     }
 
+    /// Opens the span of an attempt. Returns `true` if there is one.
     #[inline]
-    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
-        if is_heard() {
-            self.tell_begin(cell, attempt);
-        }
+    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) -> bool {
+        is_heard() && self.tell_begin(cell, attempt)
     }
 
     #[inline(never)]
-    fn tell_begin(&mut self, cell: &Cell, attempt: u32) {
+    fn tell_begin(&mut self, cell: &Cell, attempt: u32) -> bool {
         // The span is a root span, not a child of the span that is entered on this thread.
         let span = catch(|| {
             if cell.policy().span == SpanScope::None {
@@ -219,6 +213,7 @@ impl Trace {
             let _in_span = self.span.enter();
             tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
         }
+        self.span.0.is_some()
     }
 
     /// Records the reason of the stop request in the span of the attempt.
@@ -279,13 +274,15 @@ impl Trace {
     /// Logs a failure that is retried, unless it repeats many failures before it.
     fn failed(&mut self, cell: &Cell, error: &Arc<TaskError>, delay: Duration, streak: u32) {
         let (path, id) = (&**cell.name(), cell.id());
-        // Nothing is formatted if the subscriber does not accept errors.
-        if !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
+        let known = text_of(error);
+        // Nothing is formatted or counted if the subscriber does not accept errors. The rest of a series needs no look.
+        let is_rest = known.is_some() && self.failures.is_quiet();
+        if !is_rest && !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
             return;
         }
         let Self { span, failures } = self;
         let mut in_span = None;
-        let text = if let Some(text) = text_of(error) {
+        let text = if let Some(text) = known {
             Cow::Borrowed(text)
         } else {
             // Other errors are formatted by user code, inside the span.

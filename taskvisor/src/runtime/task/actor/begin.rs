@@ -117,8 +117,7 @@ impl Actor {
             let grid = self.grid.get_or_insert_with(first);
             grid.ticks.started = grid.first.elapsed();
         }
-        self.observed.begin(&self.cell, shown(attempt));
-        let built = if self.observed.has_span() {
+        let built = if self.observed.begin(&self.cell, shown(attempt)) {
             self.build_in_span(&task, attempt)
         } else {
             let context = TaskContext::new(Arc::clone(&self.cell), attempt, SpanRef::default());
