@@ -15,6 +15,7 @@ use super::{Event, EventKind, LogLevel, Often, Repeats, Subscribe, Tell};
 use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
+use crate::task::StopReason;
 
 /// A subscriber that writes one line for each event: time of day (UTC), level, kind, task (or slot, of an event without a
 /// task), and the other fields.
@@ -31,7 +32,10 @@ use crate::sync::lock;
 /// of the task are not written either, except for the first `TaskReady`, which can be a recovery. Another error is
 /// written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another error does
 /// not have the number of failures that were left out before it; its attempt number shows it. An attempt that was
-/// requested to stop is no success, and the failures before it still count. Each failure of a group is written. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure) writes them all.
+/// requested to stop is no success, and the failures before it still count. The failures of a group are written alike;
+/// in between, the begins and ends of what is in it are not written, and neither are those of siblings that restart with
+/// a task that keeps failing. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure)
+/// writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -66,7 +70,7 @@ pub struct LogWriter<W = io::Stderr> {
     colors: bool,
     /// `true` to write every failure.
     every: bool,
-    /// The failures of tasks by path. The lock is a leaf: nothing else is locked, and no user code runs, under it, so it
+    /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under it, so it
     /// cannot deadlock.
     repeats: Mutex<Option<Repeats<Arc<str>>>>,
     /// `true` after `eprint!` or `print!` failed to write.
@@ -126,47 +130,66 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 
     /// Returns the text to append to the line of an event, or `None` if the event is not written.
     fn addition(&self, event: &Event) -> Option<String> {
-        let nothing = Some(String::new());
-        let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return nothing };
+        if event.kind == EventKind::ShutdownRequested
+            && let Some(repeats) = &mut *lock(&self.repeats)
+        {
+            repeats.forget_groups();
+        }
+        let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return Some(String::new()) };
         let mut repeats = lock(&self.repeats);
         let repeats = repeats.get_or_insert_default();
-        match event.kind {
+        let reason = || event.reason.as_ref().map_or("", |reason| reason.as_str());
+        let told = |tell| match tell {
+            Tell::Whole => Some(String::new()),
+            Tell::Again(often) => Some(format!(" repeated=\"{often}\"")),
+            Tell::Nothing => None,
+        };
+        let by_group = matches!(event.stop, Some(StopReason::GroupFailed { .. }));
+        let is_written = match event.kind {
             EventKind::TaskFailed => {
-                let reason = event.reason.as_ref().map_or("", |reason| reason.as_str());
-                match repeats.failed(Arc::clone(path), reason, event.at) {
-                    Tell::Whole => nothing,
-                    Tell::Again(often) => Some(format!(" repeated=\"{often}\"")),
-                    Tell::Nothing => None,
-                }
+                repeats.follows_no_more(path);
+                return told(repeats.failed(Arc::clone(path), reason(), event.at));
             }
+            EventKind::GroupFailed => return told(repeats.group_failed(Arc::clone(path), reason(), event.at)),
             EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
-                if repeats.is_quiet(path) {
-                    None
-                } else {
-                    nothing
-                }
+                !repeats.is_quiet(path) && !repeats.is_follower(path) && !repeats.is_within_quiet(path, event.at)
             }
-            EventKind::TaskReady => repeats.becomes_ready(&**path).then(String::new),
+            EventKind::TaskReady => {
+                let is_first = repeats.becomes_ready(path);
+                !repeats.follows_no_more(path) && is_first && !repeats.is_within_quiet(path, event.at)
+            }
             // With a reason it was requested to stop, which is neither a success nor a failure of the task.
             EventKind::TaskStopped if event.reason.is_some() => {
-                repeats.stopped(&**path, event.at);
-                nothing
+                repeats.stopped(path, event.at);
+                match &event.stop {
+                    Some(StopReason::SiblingRestart { failed }) => !repeats.follows(Arc::clone(path), failed),
+                    _ => !by_group || !repeats.is_within_quiet(path, event.at),
+                }
             }
             EventKind::TaskStopped => {
                 let often = repeats.over(path).map(Often::recovered);
-                Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))
+                return Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")));
             }
             EventKind::TaskRemoved => {
-                repeats.over(path);
-                nothing
+                repeats.follows_no_more(path);
+                repeats.ended(path, event.at);
+                !repeats.is_within_quiet(path, event.at)
+            }
+            EventKind::TaskAddRequested | EventKind::TaskAdded => !repeats.is_within_quiet(path, event.at),
+            EventKind::GroupRestarted => !repeats.is_quiet_group(path, event.at),
+            EventKind::GroupEnded => {
+                let is_written = !by_group || !repeats.is_within_quiet(path, event.at);
+                repeats.group_ended(path, event.at);
+                is_written
             }
             // The lost events can include the ends of tasks.
             EventKind::SubscriberOverflow if **path == *self.name() => {
                 repeats.forget_late(event.at);
-                nothing
+                true
             }
-            _ => nothing,
-        }
+            _ => true,
+        };
+        is_written.then(String::new)
     }
 
     fn line(&self, event: &Event, addition: &str) -> String {

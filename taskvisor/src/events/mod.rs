@@ -39,10 +39,8 @@ pub(crate) use line::Words;
 pub use log_writer::LogWriter;
 #[cfg(feature = "tracing")]
 pub(crate) use repeats::Repeated;
-#[cfg(feature = "logging")]
-pub(crate) use repeats::Repeats;
 #[cfg(any(feature = "logging", feature = "tracing"))]
-pub(crate) use repeats::{Often, Tell};
+pub(crate) use repeats::{Often, Repeats, Tell};
 pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};
 #[cfg(feature = "test-util")]

@@ -1,11 +1,13 @@
 //! Decides which of many equal failures a log writes.
 
-#[cfg(any(feature = "logging", test))]
+#[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::borrow::Borrow;
-#[cfg(any(feature = "logging", test))]
+#[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::collections::HashMap;
+#[cfg(feature = "logging")]
+use std::collections::HashSet;
 use std::fmt;
-#[cfg(any(feature = "logging", test))]
+#[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::hash::Hash;
 use std::time::{Duration, SystemTime};
 
@@ -17,10 +19,26 @@ const FIRST: u64 = 8;
 const TIMES: u64 = 4;
 /// A failure later than this after the last one can begin a new series.
 const LATE: Duration = Duration::from_secs(60);
+/// At this number of ended tasks, or at twice of what was left the last time, those that have not failed for long are
+/// forgotten.
+#[cfg(any(feature = "logging", feature = "tracing", test))]
+const ENDED: usize = 256;
 
-/// The failures of tasks, by key.
-#[cfg(any(feature = "logging", test))]
-pub(crate) struct Repeats<K>(HashMap<K, Streak>);
+/// The failures of the tasks and groups of a tree, by path.
+///
+/// A group that fails again and again registers its children anew each time. So the failures of a task that ends are kept
+/// until it is known whether its group has failed.
+#[cfg(any(feature = "logging", feature = "tracing", test))]
+pub(crate) struct Repeats<K> {
+    tasks: HashMap<K, Streak>,
+    groups: HashMap<K, Streak>,
+    /// The tasks that restart with a sibling that keeps failing with the same text.
+    #[cfg(feature = "logging")]
+    followers: HashSet<K>,
+    /// The number of ended tasks and groups, at most, and the number at which they are looked at.
+    ended: usize,
+    look_at: usize,
+}
 
 /// The failures of one task.
 #[cfg(feature = "tracing")]
@@ -36,6 +54,8 @@ struct Streak {
     /// `true` if an attempt has become ready in this series.
     #[cfg(feature = "logging")]
     ready: bool,
+    /// `true` if the registration has ended. The next one begins a new series, unless its group has failed.
+    has_ended: bool,
 }
 
 /// The decision on one failure.
@@ -54,36 +74,93 @@ pub(crate) struct Often {
     within: Duration,
 }
 
-#[cfg(any(feature = "logging", test))]
+#[cfg(any(feature = "logging", feature = "tracing", test))]
 impl<K> Default for Repeats<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self {
+            tasks: HashMap::new(),
+            groups: HashMap::new(),
+            #[cfg(feature = "logging")]
+            followers: HashSet::new(),
+            ended: 0,
+            look_at: ENDED,
+        }
     }
 }
 
+#[cfg(any(feature = "logging", feature = "tracing", test))]
+impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
+    /// Decides on a failure of a group with this text. The children that ended with it go on with their series.
+    pub(crate) fn group_failed(&mut self, path: K, text: &str, now: SystemTime) -> Tell {
+        if self.ended > 0 {
+            let all = self.tasks.iter_mut().chain(&mut self.groups);
+            for (_, streak) in all.filter(|(child, _)| is_within((*child).borrow(), path.borrow())) {
+                streak.has_ended = false;
+            }
+        }
+        self.groups.entry(path).or_insert_with(|| Streak::new(text, now)).failed(text, now)
+    }
+
+    /// Notes that a group has ended.
+    pub(crate) fn group_ended(&mut self, path: &str, now: SystemTime) {
+        if let Some(streak) = self.groups.get_mut(path) {
+            streak.has_ended = true;
+            self.one_has_ended(now);
+        }
+    }
+
+    fn one_has_ended(&mut self, now: SystemTime) {
+        self.ended += 1;
+        if self.ended < self.look_at {
+            return;
+        }
+        self.ended = 0;
+        for streaks in [&mut self.tasks, &mut self.groups] {
+            streaks.retain(|_, streak| !streak.has_ended || !streak.is_late(now));
+            self.ended += streaks.values().filter(|streak| streak.has_ended).count();
+        }
+        self.look_at = ENDED.max(2 * self.ended);
+    }
+
+    /// Returns `true` if a task or group is in a group that keeps failing with the same text. Its children begin and end
+    /// with it each time, which is not written.
+    pub(crate) fn is_within_quiet(&self, path: &str, now: SystemTime) -> bool {
+        if self.groups.is_empty() {
+            return false;
+        }
+        let ends = path.rmatch_indices('/').map(|(end, _)| end);
+        ends.filter_map(|end| self.groups.get(&path[..end])).any(|streak| streak.is_still_quiet(now))
+    }
+}
+
+/// Returns `true` if the path is one in this group.
+#[cfg(any(feature = "logging", feature = "tracing", test))]
+fn is_within(path: &str, group: &str) -> bool {
+    path.strip_prefix(group).is_some_and(|rest| rest.starts_with('/'))
+}
+
 #[cfg(any(feature = "logging", test))]
-impl<K: Hash + Eq> Repeats<K> {
-    /// Decides on a failure with this text.
-    pub(crate) fn failed(&mut self, key: K, text: &str, now: SystemTime) -> Tell {
-        self.0.entry(key).or_insert_with(|| Streak::new(text, now)).failed(text, now)
+impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
+    /// Decides on a failure of a task with this text.
+    pub(crate) fn failed(&mut self, path: K, text: &str, now: SystemTime) -> Tell {
+        self.tasks.entry(path).or_insert_with(|| Streak::new(text, now)).failed(text, now)
     }
 
     /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
-    pub(crate) fn is_quiet<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.0.get(key).is_some_and(Streak::is_quiet)
+    pub(crate) fn is_quiet(&self, path: &str) -> bool {
+        self.tasks.get(path).is_some_and(Streak::is_quiet)
+    }
+
+    /// Returns `true` if a group keeps failing with the same text, or one that it is in.
+    pub(crate) fn is_quiet_group(&self, path: &str, now: SystemTime) -> bool {
+        self.groups.get(path).is_some_and(|streak| streak.is_still_quiet(now)) || self.is_within_quiet(path, now)
     }
 
     /// Notes that an attempt has become ready. Returns `true` if that is written: once in each series of equal
     /// failures, because it can be a recovery.
     #[cfg(feature = "logging")]
-    pub(crate) fn becomes_ready<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> bool
-    where
-        K: std::borrow::Borrow<Q>,
-    {
-        let Some(streak) = self.0.get_mut(key) else { return true };
+    pub(crate) fn becomes_ready(&mut self, path: &str) -> bool {
+        let Some(streak) = self.tasks.get_mut(path) else { return true };
         let was_ready = std::mem::replace(&mut streak.ready, true);
         !was_ready || streak.times < SINGLY
     }
@@ -91,35 +168,82 @@ impl<K: Hash + Eq> Repeats<K> {
     /// Notes that an attempt was requested to stop. That is no success, so the series goes on, unless the task had not
     /// failed for long.
     #[cfg(feature = "logging")]
-    pub(crate) fn stopped<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, now: SystemTime)
-    where
-        K: Borrow<Q>,
-    {
-        if self.0.get(key).is_some_and(|streak| streak.is_over(now)) {
-            self.0.remove(key);
+    pub(crate) fn stopped(&mut self, path: &str, now: SystemTime) {
+        if self.tasks.get(path).is_some_and(|streak| streak.is_over(now)) {
+            self.tasks.remove(path);
         }
     }
 
-    /// Forgets the tasks that have not failed for long. Called when events were lost: these tasks may have ended.
+    /// Notes that a task is stopped to restart with a sibling that has failed. Returns `true` if that is not written,
+    /// because the sibling keeps failing with the same text.
+    #[cfg(feature = "logging")]
+    pub(crate) fn follows(&mut self, path: K, failed: &str) -> bool {
+        let is_quiet = self.is_quiet(failed);
+        if is_quiet {
+            self.followers.insert(path);
+        }
+        is_quiet
+    }
+
+    #[cfg(feature = "logging")]
+    pub(crate) fn is_follower(&self, path: &str) -> bool {
+        self.followers.contains(path)
+    }
+
+    /// Notes that the restart with a sibling is over. Returns `true` if it was not written.
+    #[cfg(feature = "logging")]
+    pub(crate) fn follows_no_more(&mut self, path: &str) -> bool {
+        self.followers.remove(path)
+    }
+
+    /// Notes that a task has ended.
+    pub(crate) fn ended(&mut self, path: &str, now: SystemTime) {
+        if let Some(streak) = self.tasks.get_mut(path) {
+            streak.has_ended = true;
+            self.one_has_ended(now);
+        }
+    }
+
+    /// Forgets the tasks and groups that have not failed for long. Called when events were lost: these may have ended.
     #[cfg(feature = "logging")]
     pub(crate) fn forget_late(&mut self, now: SystemTime) {
-        self.0.retain(|_, streak| !streak.is_late(now));
+        for streaks in [&mut self.tasks, &mut self.groups] {
+            streaks.retain(|_, streak| !streak.is_late(now));
+        }
+        self.followers.clear();
+    }
+
+    /// Forgets the groups: what ends from now on does not begin again.
+    #[cfg(feature = "logging")]
+    pub(crate) fn forget_groups(&mut self) {
+        self.groups.clear();
+        self.followers.clear();
     }
 
     #[cfg(all(test, feature = "logging"))]
-    pub(crate) fn knows<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.0.contains_key(key)
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        self.tasks.contains_key(path)
     }
 
-    /// Ends the series: the task has succeeded or ended. Returns the number of failures, unless each was written.
-    pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
-    where
-        K: Borrow<Q>,
-    {
-        self.0.remove(key).and_then(|streak| streak.over())
+    /// Ends the series: the task has succeeded. Returns the number of failures, unless each was written.
+    pub(crate) fn over(&mut self, path: &str) -> Option<Often> {
+        self.tasks.remove(path).and_then(|streak| streak.over())
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Repeats<std::sync::Arc<str>> {
+    /// Keeps the failures of a task that its group ends as it fails.
+    pub(crate) fn keep(&mut self, path: &std::sync::Arc<str>, failures: Repeated, now: SystemTime) {
+        if let Some(streak) = failures.0 {
+            self.tasks.insert(std::sync::Arc::clone(path), Streak { has_ended: true, ..*streak });
+            self.one_has_ended(now);
+        }
+    }
+
+    /// Returns the failures of a task that its group has registered again.
+    pub(crate) fn take(&mut self, path: &str) -> Repeated {
+        Repeated(self.tasks.remove(path).filter(|streak| !streak.has_ended).map(Box::new))
     }
 }
 
@@ -134,6 +258,11 @@ impl Repeated {
     /// failed for long.
     pub(crate) fn stopped(&mut self, now: SystemTime) {
         self.0.take_if(|streak| streak.is_over(now));
+    }
+
+    /// Returns `true` if the task has not failed, or not since its last success.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
@@ -156,11 +285,12 @@ impl Streak {
             last: now,
             #[cfg(feature = "logging")]
             ready: false,
+            has_ended: false,
         }
     }
 
     fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
-        if &*self.text != text || self.is_over(now) {
+        if &*self.text != text || self.has_ended || self.is_over(now) {
             *self = Self::new(text, now);
         }
         self.times += 1;
@@ -172,7 +302,13 @@ impl Streak {
     }
 
     fn is_quiet(&self) -> bool {
-        self.times >= SINGLY
+        self.times >= SINGLY && !self.has_ended
+    }
+
+    /// Like `is_quiet`, where no later attempt tells that the failures are over.
+    #[cfg(any(feature = "logging", feature = "tracing", test))]
+    fn is_still_quiet(&self, now: SystemTime) -> bool {
+        self.is_quiet() && !self.is_over(now)
     }
 
     fn over(&self) -> Option<Often> {
@@ -239,150 +375,5 @@ impl fmt::Display for Time {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn at(time: Duration) -> SystemTime {
-        SystemTime::UNIX_EPOCH + time
-    }
-
-    fn again(times: u64, within: Duration) -> Tell {
-        Tell::Again(Often { times, within })
-    }
-
-    #[test]
-    fn o40_equal_failures_are_told_ever_more_rarely_and_new_ones_at_once() {
-        let mut repeats = Repeats::default();
-        let told: Vec<_> = (0..40_000_u32)
-            .filter_map(|n| match repeats.failed("a", "refused", at(SECOND * n / 10)) {
-                Tell::Nothing => None,
-                tell => Some((n + 1, tell)),
-            })
-            .collect();
-        let numbers: Vec<u32> = told.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, [1, 2, 3, 8, 32, 128, 512, 2_048, 8_192, 32_768]);
-        assert_eq!(told[2].1, Tell::Whole);
-        assert_eq!(told[6].1, again(512, SECOND * 511 / 10));
-        assert!(repeats.is_quiet("a") && !repeats.is_quiet("b"));
-        let now = at(SECOND * 4_000);
-        assert_eq!(repeats.failed("b", "refused", now), Tell::Whole, "each task has its own");
-        assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
-        assert!(!repeats.is_quiet("a"));
-        assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
-    }
-
-    #[cfg(feature = "logging")]
-    #[test]
-    fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
-        let mut repeats = Repeats::default();
-        assert!(repeats.becomes_ready("a"));
-        let mut told = |text: &str, becomes_ready: &[bool]| {
-            let mut after = |ready: &bool| {
-                repeats.failed("a", text, at(SECOND));
-                *ready && repeats.becomes_ready("a")
-            };
-            becomes_ready.iter().map(&mut after).collect::<Vec<_>>()
-        };
-        assert_eq!(told("refused", &[true; 5]), [true, true, false, false, false]);
-        // As long as it cannot connect, it is not ready.
-        let ready = [false, false, false, false, true, true];
-        assert_eq!(told("timed out", &ready), [false, false, false, false, true, false]);
-    }
-
-    #[test]
-    fn o40_a_recovery_says_after_what() {
-        let mut repeats = Repeats::default();
-        for n in 0..600 {
-            repeats.failed("a", "refused", at(SECOND * n / 2));
-        }
-        let often = repeats.over("a").unwrap();
-        assert_eq!(
-            (often.to_string(), often.recovered()),
-            ("same error, 600 times in 4 min".into(), "after 600 failures in 4 min".into())
-        );
-        assert_eq!(repeats.over("a"), None);
-        repeats.failed("a", "refused", at(SECOND));
-        assert_eq!(repeats.over("a"), None, "its one failure was told");
-    }
-
-    #[test]
-    fn o40_a_failure_after_a_long_quiet_time_is_told() {
-        let mut repeats = Repeats::default();
-        for n in 0..100 {
-            repeats.failed("a", "refused", at(SECOND * n));
-        }
-        assert_eq!(repeats.failed("a", "refused", at(SECOND * 4_000)), Tell::Whole);
-        // A task that fails each hour is not quiet for longer than usual.
-        let hourly: Vec<_> = (0..6).map(|n| repeats.failed("b", "refused", at(SECOND * 3_600 * n))).collect();
-        assert_eq!(hourly[3..], [Tell::Nothing, Tell::Nothing, Tell::Nothing]);
-    }
-
-    #[test]
-    fn o40_a_quiet_time_is_longer_than_four_usual_ones() {
-        let failed_each = |pause: Duration| {
-            let mut repeats = Repeats::default();
-            for n in 0..4 {
-                repeats.failed("a", "refused", at(pause * n));
-            }
-            repeats
-        };
-        let (pause, moment) = (SECOND * 20, Duration::from_millis(1));
-        for (after, expected) in [(pause * 4, Tell::Nothing), (pause * 4 + moment, Tell::Whole)] {
-            assert_eq!(failed_each(pause).failed("a", "refused", at(pause * 3 + after)), expected);
-        }
-        // A failure within a minute does not begin a new series.
-        for (after, expected) in [(LATE, Tell::Nothing), (LATE + moment, Tell::Whole)] {
-            assert_eq!(failed_each(SECOND).failed("a", "refused", at(SECOND * 3 + after)), expected);
-        }
-    }
-
-    #[cfg(all(feature = "logging", feature = "tracing"))]
-    #[test]
-    fn o40_a_stop_ends_only_a_series_that_is_over() {
-        let (mut repeats, mut repeated) = (Repeats::default(), Repeated::default());
-        for n in 0..5 {
-            repeats.failed("a", "refused", at(SECOND * n));
-            repeated.failed("refused", at(SECOND * n));
-        }
-        for (now, is_quiet) in [(SECOND * 5, true), (SECOND * 4 + LATE, true), (SECOND * 5 + LATE, false)] {
-            repeats.stopped("a", at(now));
-            repeated.stopped(at(now));
-            assert_eq!((repeats.is_quiet("a"), repeated.is_quiet()), (is_quiet, is_quiet));
-        }
-        repeats.stopped("b", at(SECOND));
-    }
-
-    #[test]
-    fn o40_what_was_told_one_by_one_is_not_counted_again() {
-        let mut repeats = Repeats::default();
-        for times in 1..=SINGLY + 1 {
-            for _ in 0..times {
-                repeats.failed("a", "refused", at(SECOND));
-            }
-            assert_eq!(repeats.over("a").is_some(), times > SINGLY);
-        }
-    }
-
-    #[cfg(feature = "tracing")]
-    #[test]
-    fn o40_the_failures_of_one_task_are_counted_alike() {
-        let mut repeated = Repeated::default();
-        let mut quiet = Vec::new();
-        for n in 0..5 {
-            assert_eq!(repeated.failed("refused", at(SECOND * n)) == Tell::Nothing, n >= 3);
-            quiet.push(repeated.is_quiet());
-        }
-        assert_eq!(quiet, [false, false, true, true, true]);
-        assert_eq!(repeated.over(), Some(Often { times: 5, within: SECOND * 4 }));
-        assert!(!repeated.is_quiet() && repeated.over().is_none());
-    }
-
-    #[test]
-    fn o40_times_are_short() {
-        let shown = |seconds| Time(SECOND * seconds).to_string();
-        let expected = "0 ms, 1 s, 119 s, 2 min, 119 min, 2 h, 47 h, 2 d";
-        assert_eq!([0, 1, 119, 120, 7_199, 7_200, 172_799, 172_800].map(shown).join(", "), expected);
-    }
-}
+#[path = "repeats_test.rs"]
+mod tests;

@@ -263,3 +263,24 @@ fn the_next_grant_knows_of_the_tick_that_has_run() {
     let orders = machine.settle(Duration::ZERO);
     assert!(matches!(orders[..], [Order::Grant { last_tick: Some(7), .. }]), "{orders:?}");
 }
+
+#[test]
+fn a_tick_counts_as_run_only_while_the_work_of_its_lease_has_not_ended() {
+    let key = key(0);
+    for end in [&[Say::Leaves][..], &[Say::Resigns, Say::Wants(1)]] {
+        let (mut machine, _) = working(&key);
+        for say in end.iter().chain(&[Say::Done(7)]) {
+            machine.say(&key, *say, Duration::ZERO);
+        }
+        let orders = machine.settle(Duration::ZERO);
+        assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{end:?}: {orders:?}");
+    }
+    // The session has expired, and its work has not ended yet.
+    let (mut machine, id) = working(&key);
+    machine.settle(TTL / 2);
+    machine.reply(Reply::Renewed(id, Err(Failed::Expired)), TTL / 2);
+    machine.say(&key, Say::Done(7), TTL / 2);
+    machine.say(&key, Say::Leaves, TTL / 2);
+    machine.shut_down();
+    assert_eq!(machine.settle(TTL / 2).last(), Some(&Order::Done), "it waits for nobody");
+}

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use taskvisor::{
-    BackoffPolicy, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
-    TaskContext, TaskError, TaskFn, TaskSpec,
+    BackoffPolicy, Group, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
 use tests::{constant, ms, secs};
 use tokio::time::sleep;
@@ -276,4 +276,64 @@ fn o41_a_context_gives_the_span_of_its_attempt_to_link_to() {
             assert!(ctx.span().is_none(), "the attempt has ended");
         });
     });
+}
+
+/// A failing group registers its children anew each time, and restarts what is well with what is not.
+#[tokio::test(start_paused = true)]
+async fn o40_a_group_that_goes_on_to_fail_logs_few_lines() -> Result<(), RuntimeError> {
+    let (_, written, traced, _guard) = logged();
+    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+    let peer = |n: u32| {
+        TaskSpec::inherit(TaskFn::arc(format!("peer-{n}"), |_: TaskContext| async { refused() }))
+            .with_backoff(constant(ms(100)))
+    };
+    let well = |n: u32| {
+        TaskSpec::inherit(TaskFn::arc(format!("peer-{n}"), |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            Ok(())
+        }))
+    };
+    let inner = Group::one_for_all("inner").with_limit(2, secs(10)).task(peer(1)).task(well(2));
+    let outer = Group::one_for_one("outer").with_limit(1, secs(60)).group(inner).task(well(3));
+    // Without a limit, the one that fails keeps its registration, and its sibling restarts with it.
+    let together = Group::one_for_all("together").task(peer(4)).task(well(5));
+    let tree =
+        Tree::builder(config).with_subscriber(LogWriter::new(written.clone())).group(outer).group(together).build();
+    tree.start().await?;
+    // The first failures of each group are told one by one, with all that begins and ends for them.
+    sleep(secs(10)).await;
+    let soon = [&written, &traced].map(Lines::text);
+    sleep(secs(3_600)).await;
+    let groups = [
+        ["GroupFailed              outer ", "GroupFailed              outer/inner "],
+        ["path=\"outer\" ", "path=\"outer/inner\" "],
+    ];
+    for ((lines, soon), groups) in [&written, &traced].into_iter().zip(soon).zip(groups) {
+        let text = lines.text();
+        let later = &text[soon.len()..];
+        for n in 1..=5 {
+            let name = format!("/peer-{n}");
+            assert!(soon.matches(&name).count() <= 60, "{soon}");
+            // A chain of failures names the task too.
+            let of_task: Vec<_> =
+                later.lines().filter(|line| line.contains(&name) && !line.contains("failed (")).collect();
+            assert!(of_task.len() <= 12, "{name}: {of_task:#?}");
+        }
+        for group in groups {
+            let of_group: Vec<_> = text.lines().filter(|line| line.contains(group)).collect();
+            assert!((4..=20).contains(&of_group.len()), "{group}: {of_group:#?}");
+        }
+        assert!(text.contains("same error, 512 times"), "{text}");
+        assert!(later.lines().count() < 80, "{later}");
+    }
+    let before = written.text().lines().count();
+    tree.shutdown().await?;
+    let text = written.text();
+    let rest: Vec<_> = text.lines().skip(before).collect();
+    // `outer` waited to begin again, so there was nothing in it.
+    for n in [4, 5] {
+        let name = format!("/peer-{n}");
+        assert!(rest.iter().any(|line| line.contains("TaskRemoved") && line.contains(&name)), "{n}: {rest:#?}");
+    }
+    Ok(())
 }

@@ -82,6 +82,8 @@ pub(crate) struct Core {
     pub(super) readiness: Readiness,
     pub(super) kept: Kept,
     pub(super) failures: Failures,
+    #[cfg(feature = "tracing")]
+    pub(super) told: super::observe::Told,
     #[cfg(feature = "cron")]
     pub(super) schedules: Schedules,
     #[cfg(feature = "fleet")]
@@ -138,6 +140,8 @@ impl Core {
             readiness: Readiness::default(),
             kept: Kept::default(),
             failures: Failures::default(),
+            #[cfg(feature = "tracing")]
+            told: super::observe::Told::default(),
             #[cfg(feature = "cron")]
             schedules: Schedules::default(),
             #[cfg(feature = "fleet")]

@@ -24,6 +24,8 @@ pub(crate) use meter::lost;
 #[cfg(feature = "fleet")]
 pub(super) use meter::{Counted, renewed};
 pub(super) use meter::{checked, describe, pauses};
+#[cfg(feature = "tracing")]
+pub(super) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};
 pub(super) use trace::{
     added, drain_ended, group_ended, group_failed, paused, resumed, shutdown_over, shutdown_requested, shutdown_waits,

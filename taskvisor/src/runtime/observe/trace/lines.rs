@@ -1,27 +1,36 @@
 //! The log events about registrations, groups, leases, pauses and the shutdown.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::Level;
 
 #[cfg(feature = "fleet")]
 use super::super::LeaseChange;
-use super::{TARGET, level_of_end, level_of_failure, shown, tell};
+use super::{TARGET, is_heard, level_of_end, level_of_failure, shown, tell};
+use crate::events::Tell;
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
-use crate::inspect::{TaskId, TaskOutcome, one_line};
+use crate::inspect::{TaskId, TaskOutcome, now, one_line};
 use crate::runtime::group::GroupCell;
 use crate::runtime::shutdown::Waiting;
 use crate::runtime::task::Cell;
 use crate::supervisor::RuntimeError;
+use crate::sync::lock;
 use crate::task::TaskError;
 
 pub(in crate::runtime) fn added(cell: &Cell) {
+    if !is_heard() || cell.core().told.is_within_quiet(cell.name()) {
+        return;
+    }
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
 }
 
 pub(in crate::runtime::observe) fn removed(cell: &Cell) {
+    if !is_heard() || cell.core().told.is_within_quiet(cell.name()) {
+        return;
+    }
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task removed"));
 }
 
@@ -39,23 +48,45 @@ pub(in crate::runtime::observe) fn not_run(cell: &Cell) {
 }
 
 pub(in crate::runtime) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
+    if !is_heard() {
+        return;
+    }
+    let (path, told) = (group.shown_path(), &group.core.told);
+    // The text of the user's error, inside `catch`.
+    let text = tell(|| one_line(&**error));
+    told.has_groups.store(true, Ordering::Relaxed);
+    let repeated = match lock(&told.repeats).group_failed(Arc::clone(path), &text, now()) {
+        Tell::Whole => None,
+        Tell::Again(often) => Some(often.to_string()),
+        Tell::Nothing => return,
+    };
     tell(|| {
         event_at!(
             level_of_failure(failures),
-            path = &**group.shown_path(),
-            error = shown(error),
+            path = &**path,
+            error = display(&text),
             failures,
             ?delay,
+            repeated,
             "group failed"
         );
     });
 }
 
 pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
+    if !is_heard() {
+        return;
+    }
+    let (path, told) = (group.shown_path(), &group.core.told);
+    let is_quiet = matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && told.is_within_quiet(path);
+    lock(&told.repeats).group_ended(path, now());
+    if is_quiet {
+        return;
+    }
     tell(|| {
         event_at!(
             level_of_end(outcome),
-            path = &**group.shown_path(),
+            path = &**path,
             outcome = outcome.as_label(),
             error = outcome.error().map(shown),
             "group ended"

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tracing::field::{DisplayValue, Empty, display};
@@ -14,10 +15,11 @@ use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::super::task::{Cell, Next};
-use crate::events::{Often, Repeated, Tell};
+use crate::events::{Often, Repeated, Repeats, Tell};
 use crate::inspect::{TaskOutcome, now, one_line, text_of};
 use crate::panics::{catch, drop_caught};
 use crate::policy::SpanScope;
+use crate::sync::lock;
 use crate::task::{StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
@@ -30,6 +32,24 @@ const WARNED: u32 = 3;
 pub(super) struct Trace {
     span: AttemptSpan,
     failures: Repeated,
+    /// The restarts with a sibling that has failed, as far as they are logged.
+    restarts: Repeated,
+}
+
+/// The failures in a tree that repeat, of its groups and of tasks that end with a group.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// `true` once a group has failed.
+    has_groups: AtomicBool,
+    /// The lock is a leaf: nothing else is locked, and no user code runs, under it.
+    repeats: Mutex<Repeats<Arc<str>>>,
+}
+
+impl Told {
+    /// Returns `true` if this is in a group that keeps failing with the same error: its begin and its end are not logged.
+    fn is_within_quiet(&self, path: &str) -> bool {
+        self.has_groups.load(Ordering::Relaxed) && lock(&self.repeats).is_within_quiet(path, now())
+    }
 }
 
 /// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper holds it.
@@ -209,7 +229,9 @@ impl Trace {
         if let Some(span) = span.ok().flatten().filter(|span| !span.is_disabled()) {
             self.span.open(span);
         }
-        if LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet() {
+        let is_debugged = LevelFilter::current() >= LevelFilter::DEBUG;
+        let is_quiet = self.failures.is_quiet() || self.restarts.is_quiet();
+        if is_debugged && !is_quiet && !cell.core().told.is_within_quiet(cell.name()) {
             let _in_span = self.span.enter();
             tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
         }
@@ -237,6 +259,9 @@ impl Trace {
 
     /// Logs the end of an attempt whose registration continues.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next) {
+        if !matches!(next, Next::Restart(_) | Next::Hold(_)) {
+            self.restarts.over();
+        }
         let (path, id) = (&**cell.name(), cell.id());
         match next {
             Next::Retry { error, delay, streak, .. } => self.failed(cell, error, *delay, *streak),
@@ -258,16 +283,36 @@ impl Trace {
                 });
             }
             Next::Restart(error) | Next::Hold(error) => {
+                self.failures.stopped(now());
+                let repeated = match self.restarts(cell, error.is_some()) {
+                    Tell::Whole => None,
+                    Tell::Again(often) => Some(often.to_string()),
+                    Tell::Nothing => return,
+                };
                 let _in_span = self.span.enter();
                 tell(|| {
                     let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
                     let error = error.as_ref().map(shown);
-                    event_at!(level, path, %id, error, "attempt stopped, to start again");
+                    event_at!(level, path, %id, error, repeated, "attempt stopped, to start again");
                 });
-                self.failures.stopped(now());
             }
             // `ended` logs this.
             Next::End(_) => {}
+        }
+    }
+
+    /// Decides on the line of a restart: one with a sibling that fails again and again is no news.
+    fn restarts(&mut self, cell: &Cell, has_failed: bool) -> Tell {
+        if has_failed || LevelFilter::current() < LevelFilter::DEBUG {
+            return Tell::Whole;
+        }
+        match cell.last_stop_reason() {
+            Some(StopReason::SiblingRestart { .. }) if cell.core().told.is_within_quiet(cell.name()) => Tell::Nothing,
+            Some(StopReason::SiblingRestart { failed }) => self.restarts.failed(&failed, now()),
+            _ => {
+                self.restarts.over();
+                Tell::Whole
+            }
         }
     }
 
@@ -280,7 +325,11 @@ impl Trace {
         if !is_rest && !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
             return;
         }
-        let Self { span, failures } = self;
+        let Self { span, failures, .. } = self;
+        let told = &cell.core().told;
+        if failures.is_empty() && told.has_groups.load(Ordering::Relaxed) {
+            *failures = lock(&told.repeats).take(cell.name());
+        }
         let mut in_span = None;
         let text = if let Some(text) = known {
             Cow::Borrowed(text)
@@ -313,7 +362,14 @@ impl Trace {
     }
 
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
-        self.failures.over();
+        let failures = mem::take(&mut self.failures);
+        let told = &cell.core().told;
+        if !failures.is_empty() && matches!(cell.last_stop_reason(), Some(StopReason::GroupFailed { .. })) {
+            lock(&told.repeats).keep(cell.name(), failures, now());
+        }
+        if matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && told.is_within_quiet(cell.name()) {
+            return;
+        }
         let (path, id) = (&**cell.name(), cell.id());
         let failures = if let TaskOutcome::Exhausted { failures, .. } = outcome { Some(*failures) } else { None };
         let _in_span = self.span.enter();

@@ -1,0 +1,248 @@
+//! Tests of what a log writes of failures that repeat.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(time: Duration) -> SystemTime {
+    SystemTime::UNIX_EPOCH + time
+}
+
+fn again(times: u64, within: Duration) -> Tell {
+    Tell::Again(Often { times, within })
+}
+
+#[test]
+fn o40_equal_failures_are_told_ever_more_rarely_and_new_ones_at_once() {
+    let mut repeats = Repeats::default();
+    let told: Vec<_> = (0..40_000_u32)
+        .filter_map(|n| match repeats.failed("a", "refused", at(SECOND * n / 10)) {
+            Tell::Nothing => None,
+            tell => Some((n + 1, tell)),
+        })
+        .collect();
+    let numbers: Vec<u32> = told.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 8, 32, 128, 512, 2_048, 8_192, 32_768]);
+    assert_eq!(told[2].1, Tell::Whole);
+    assert_eq!(told[6].1, again(512, SECOND * 511 / 10));
+    assert!(repeats.is_quiet("a") && !repeats.is_quiet("b"));
+    let now = at(SECOND * 4_000);
+    assert_eq!(repeats.failed("b", "refused", now), Tell::Whole, "each task has its own");
+    assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
+    assert!(!repeats.is_quiet("a"));
+    assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
+}
+
+#[cfg(feature = "logging")]
+#[test]
+fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
+    let mut repeats = Repeats::default();
+    assert!(repeats.becomes_ready("a"));
+    let mut told = |text: &str, becomes_ready: &[bool]| {
+        let mut after = |ready: &bool| {
+            repeats.failed("a", text, at(SECOND));
+            *ready && repeats.becomes_ready("a")
+        };
+        becomes_ready.iter().map(&mut after).collect::<Vec<_>>()
+    };
+    assert_eq!(told("refused", &[true; 5]), [true, true, false, false, false]);
+    // As long as it cannot connect, it is not ready.
+    let ready = [false, false, false, false, true, true];
+    assert_eq!(told("timed out", &ready), [false, false, false, false, true, false]);
+}
+
+#[test]
+fn o40_a_recovery_says_after_what() {
+    let mut repeats = Repeats::default();
+    for n in 0..600 {
+        repeats.failed("a", "refused", at(SECOND * n / 2));
+    }
+    let often = repeats.over("a").unwrap();
+    assert_eq!(
+        (often.to_string(), often.recovered()),
+        ("same error, 600 times in 4 min".into(), "after 600 failures in 4 min".into())
+    );
+    assert_eq!(repeats.over("a"), None);
+    repeats.failed("a", "refused", at(SECOND));
+    assert_eq!(repeats.over("a"), None, "its one failure was told");
+}
+
+#[test]
+fn o40_a_failure_after_a_long_quiet_time_is_told() {
+    let mut repeats = Repeats::default();
+    for n in 0..100 {
+        repeats.failed("a", "refused", at(SECOND * n));
+    }
+    assert_eq!(repeats.failed("a", "refused", at(SECOND * 4_000)), Tell::Whole);
+    // A task that fails each hour is not quiet for longer than usual.
+    let hourly: Vec<_> = (0..6).map(|n| repeats.failed("b", "refused", at(SECOND * 3_600 * n))).collect();
+    assert_eq!(hourly[3..], [Tell::Nothing, Tell::Nothing, Tell::Nothing]);
+}
+
+#[test]
+fn o40_a_quiet_time_is_longer_than_four_usual_ones() {
+    let failed_each = |pause: Duration| {
+        let mut repeats = Repeats::default();
+        for n in 0..4 {
+            repeats.failed("a", "refused", at(pause * n));
+        }
+        repeats
+    };
+    let (pause, moment) = (SECOND * 20, Duration::from_millis(1));
+    for (after, expected) in [(pause * 4, Tell::Nothing), (pause * 4 + moment, Tell::Whole)] {
+        assert_eq!(failed_each(pause).failed("a", "refused", at(pause * 3 + after)), expected);
+    }
+    // A failure within a minute does not begin a new series.
+    for (after, expected) in [(LATE, Tell::Nothing), (LATE + moment, Tell::Whole)] {
+        assert_eq!(failed_each(SECOND).failed("a", "refused", at(SECOND * 3 + after)), expected);
+    }
+}
+
+#[cfg(all(feature = "logging", feature = "tracing"))]
+#[test]
+fn o40_a_stop_ends_only_a_series_that_is_over() {
+    let (mut repeats, mut repeated) = (Repeats::default(), Repeated::default());
+    for n in 0..5 {
+        repeats.failed("a", "refused", at(SECOND * n));
+        repeated.failed("refused", at(SECOND * n));
+    }
+    for (now, is_quiet) in [(SECOND * 5, true), (SECOND * 4 + LATE, true), (SECOND * 5 + LATE, false)] {
+        repeats.stopped("a", at(now));
+        repeated.stopped(at(now));
+        assert_eq!((repeats.is_quiet("a"), repeated.is_quiet()), (is_quiet, is_quiet));
+    }
+    repeats.stopped("b", at(SECOND));
+}
+
+#[test]
+fn o40_what_was_told_one_by_one_is_not_counted_again() {
+    let mut repeats = Repeats::default();
+    for times in 1..=SINGLY + 1 {
+        for _ in 0..times {
+            repeats.failed("a", "refused", at(SECOND));
+        }
+        assert_eq!(repeats.over("a").is_some(), times > SINGLY);
+    }
+}
+
+#[test]
+fn o40_a_task_that_its_failed_group_registers_again_goes_on_with_its_series() {
+    let now = at(SECOND);
+    let failed = |repeats: &mut Repeats<&'static str>, path| repeats.failed(path, "refused", now);
+    for (group, goes_on) in [("store", true), ("store/inner", true), ("stor", false), ("store/inner/a", false)] {
+        let mut repeats = Repeats::default();
+        for _ in 0..4 {
+            failed(&mut repeats, "store/inner/a");
+        }
+        repeats.ended("store/inner/a", now);
+        assert!(!repeats.is_quiet("store/inner/a"), "it can be another task");
+        repeats.group_failed(group, "refused", now);
+        let expected = if goes_on { Tell::Nothing } else { Tell::Whole };
+        assert_eq!(failed(&mut repeats, "store/inner/a"), expected, "{group}");
+    }
+    let mut repeats = Repeats::default();
+    for _ in 0..4 {
+        repeats.group_failed("store/inner", "refused", now);
+    }
+    repeats.group_ended("store/inner", now);
+    repeats.group_failed("store", "refused", now);
+    assert_eq!(repeats.group_failed("store/inner", "refused", now), Tell::Nothing);
+    repeats.group_ended("store/inner", now);
+    assert_eq!(repeats.group_failed("store/inner", "refused", now), Tell::Whole, "it can be another group");
+}
+
+#[test]
+fn o40_what_is_in_a_group_is_quiet_as_long_as_the_group_keeps_failing() {
+    let mut repeats = Repeats::default();
+    for n in 0..SINGLY {
+        assert!(!repeats.is_within_quiet("store/a", at(SECOND)), "{n}");
+        repeats.group_failed("store", "refused", at(SECOND));
+    }
+    for (path, is_quiet) in
+        [("store/a", true), ("store/b/c", true), ("store", false), ("stores/a", false), ("a", false)]
+    {
+        assert_eq!(repeats.is_within_quiet(path, at(SECOND)), is_quiet, "{path}");
+        assert_eq!(repeats.is_quiet_group(path, at(SECOND)), is_quiet || path == "store", "{path}");
+    }
+    let late = at(SECOND + LATE);
+    assert!(repeats.is_within_quiet("store/a", late) && repeats.is_quiet_group("store", late));
+    let late = late + SECOND;
+    assert!(!repeats.is_within_quiet("store/a", late) && !repeats.is_quiet_group("store", late));
+    repeats.group_failed("store", "no such host", at(SECOND));
+    assert!(!repeats.is_within_quiet("store/a", at(SECOND)));
+}
+
+#[test]
+fn o40_ended_tasks_are_forgotten() {
+    let mut repeats = Repeats::default();
+    for n in 0..10_000_u32 {
+        let (path, now) = (format!("job-{n}"), at(SECOND * n));
+        repeats.failed(path.clone(), "refused", now);
+        repeats.ended(&path, now);
+        assert!(repeats.tasks.len() <= ENDED, "{n}");
+    }
+    repeats.failed("stays".to_owned(), "refused", at(SECOND));
+    for n in 0..1_000_u32 {
+        repeats.group_failed(format!("group-{n}"), "refused", at(SECOND));
+        repeats.group_ended(&format!("group-{n}"), at(SECOND));
+    }
+    assert_eq!(repeats.groups.len(), 1_000, "they have failed just now");
+    for n in 0..2_000_u32 {
+        repeats.failed(format!("job-{n}"), "refused", at(SECOND * 100));
+        repeats.ended(&format!("job-{n}"), at(SECOND * 100));
+    }
+    assert!(repeats.groups.is_empty() && repeats.tasks.contains_key("stays"));
+}
+
+#[cfg(feature = "logging")]
+#[test]
+fn o40_a_task_that_restarts_with_a_failing_sibling_is_as_quiet() {
+    let mut repeats = Repeats::default();
+    for n in 0..5 {
+        assert_eq!(repeats.follows("b", "a"), n >= SINGLY, "{n}");
+        assert_eq!(repeats.is_follower("b"), n >= SINGLY);
+        assert_eq!(repeats.follows_no_more("b"), n >= SINGLY);
+        assert!(!repeats.is_follower("b"));
+        repeats.failed("a", "refused", at(SECOND));
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn o40_the_failures_of_one_task_are_kept_for_its_failed_group() {
+    let (path, now) = (std::sync::Arc::<str>::from("store/a"), at(SECOND));
+    for fails in [true, false] {
+        let (mut repeats, mut repeated) = (Repeats::default(), Repeated::default());
+        for _ in 0..4 {
+            repeated.failed("refused", now);
+        }
+        repeats.keep(&path, repeated, now);
+        if fails {
+            repeats.group_failed("store".into(), "refused", now);
+        }
+        let mut again = repeats.take(&path);
+        assert_eq!(again.is_empty(), !fails);
+        assert_eq!(again.failed("refused", now), if fails { Tell::Nothing } else { Tell::Whole });
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn o40_the_failures_of_one_task_are_counted_alike() {
+    let mut repeated = Repeated::default();
+    let mut quiet = Vec::new();
+    for n in 0..5 {
+        assert_eq!(repeated.failed("refused", at(SECOND * n)) == Tell::Nothing, n >= 3);
+        quiet.push(repeated.is_quiet());
+    }
+    assert_eq!(quiet, [false, false, true, true, true]);
+    assert_eq!(repeated.over(), Some(Often { times: 5, within: SECOND * 4 }));
+    assert!(!repeated.is_quiet() && repeated.over().is_none());
+}
+
+#[test]
+fn o40_times_are_short() {
+    let shown = |seconds| Time(SECOND * seconds).to_string();
+    let expected = "0 ms, 1 s, 119 s, 2 min, 119 min, 2 h, 47 h, 2 d";
+    assert_eq!([0, 1, 119, 120, 7_199, 7_200, 172_799, 172_800].map(shown).join(", "), expected);
+}
