@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use taskvisor::{NodeKind, OutcomeKind, RuntimeError, SlotSnapshot, SupervisorHandle, TaskState, WaitingFor};
+use taskvisor::{NodeKind, RuntimeError, SlotSnapshot, SupervisorHandle, TaskOutcome, TaskState, WaitingFor};
 use tokio::time::timeout;
 
 use crate::console::Console;
@@ -128,10 +128,9 @@ impl Action {
             _ => {
                 let Some(current) = supervisor.task(path) else { return refused("it has ended, or has not started") };
                 let canceled = timeout(PATIENCE, current.cancel()).await;
-                let outcome = supervisor.node(path).and_then(|node| node.outcome);
-                let ended = match outcome {
-                    Some(OutcomeKind::Aborted) => "aborted",
-                    Some(OutcomeKind::Completed) => "completed",
+                let ended = match current.try_outcome() {
+                    Some(TaskOutcome::Aborted { .. }) => "aborted",
+                    Some(TaskOutcome::Completed) => "completed",
                     _ => "canceled",
                 };
                 canceled_as(canceled.as_ref().ok(), ended)

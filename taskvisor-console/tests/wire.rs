@@ -136,8 +136,15 @@ async fn an_action_answers_what_has_really_happened() {
             .group(Group::one_for_one("jobs").task(runs("a"))),
     )
     .await;
+    let hangs = TaskFn::arc("hangs", |_: TaskContext| std::future::pending());
+    let hangs = TaskSpec::inherit(hangs).with_stop_timeout(std::time::Duration::from_secs(1));
+    tree.supervisor().add_task(hangs.clone()).await.expect("it runs");
+    tree.group("jobs").add_task(hangs).await.expect("it runs");
+    tokio::task::yield_now().await;
     let console = console(&tree).allow_actions();
     let answers = [
+        ("?cancel=hangs", "aborted"),
+        ("?cancel=jobs/hangs", "aborted"),
         ("?pause=web", "paused"),
         ("?pause=web", "already paused"),
         ("?resume=web", "resumed"),

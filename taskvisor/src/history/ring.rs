@@ -11,6 +11,8 @@ use crate::inspect::TaskId;
 pub(super) struct Ring {
     kept: VecDeque<Kept>,
     pub(super) dropped: u64,
+    /// The attempts that were dropped while they ran, and whose end is not kept either.
+    dropped_running: Vec<(TaskId, u32)>,
 }
 
 /// A kept attempt.
@@ -39,9 +41,22 @@ impl Ring {
     pub(super) fn trim(&mut self, most: usize) {
         while self.kept.len() > most {
             let oldest = self.kept.iter().position(|kept| !kept.is_running()).unwrap_or_default();
-            self.kept.remove(oldest);
+            if let Some(Kept { record, .. }) = self.kept.remove(oldest).filter(Kept::is_running) {
+                self.dropped_running.push((record.id, record.attempt));
+            }
             self.dropped += 1;
         }
+    }
+
+    /// Returns `true` if the attempt was dropped while it ran. It ends now.
+    pub(super) fn ends_dropped(&mut self, id: TaskId, attempt: u32) -> bool {
+        let place = self.dropped_running.iter().position(|dropped| *dropped == (id, attempt));
+        place.map(|place| self.dropped_running.swap_remove(place)).is_some()
+    }
+
+    /// Forgets the attempts that were dropped while they ran, of a registration that ends, or all: their ends can be lost.
+    pub(super) fn forget_dropped(&mut self, of: Option<TaskId>) {
+        self.dropped_running.retain(|(id, _)| of.is_some_and(|of| of != *id));
     }
 
     pub(super) fn kept(&self) -> impl Iterator<Item = &Kept> {

@@ -120,6 +120,9 @@ impl Store {
             if let Some(record) = ring.open(attempt.id, attempt.number) {
                 return set(record);
             }
+            if ring.ends_dropped(attempt.id, attempt.number) {
+                return;
+            }
             // The attempt did not begin, or the event of its beginning was lost.
             let mut record = AttemptRecord::of(attempt, slot);
             set(&mut record);
@@ -131,6 +134,7 @@ impl Store {
     pub(super) fn removed(&mut self, path: &Arc<str>, id: TaskId, at: SystemTime) {
         let key = self.slots.remove(&id).unwrap_or_else(|| Arc::clone(path));
         let Some(seen) = self.rings.get_mut(&key) else { return };
+        seen.ring.forget_dropped(Some(id));
         for kept in seen.ring.kept_mut().filter(|kept| kept.record.id == id && kept.is_running()) {
             let record = &mut kept.record;
             (record.ended, record.outcome) = (Some(at), AttemptOutcome::Aborted);
@@ -144,6 +148,7 @@ impl Store {
         let mut changed = Vec::new();
         for (path, seen) in &mut self.rings {
             let mut ran = false;
+            seen.ring.forget_dropped(None);
             for kept in seen.ring.kept_mut().filter(|kept| kept.feed == feed && kept.is_running()) {
                 kept.record.outcome = AttemptOutcome::Unknown;
                 ran = true;

@@ -71,10 +71,47 @@ fn a_ring_drops_the_oldest_and_running_ones_last() {
         fed.begins("a", TaskId::next(), 9);
     }
     assert_eq!(fed.shown("a"), "9 running, 9 running, 9 running", "if all run, the oldest");
+    let dropped = fed.store.of("a").dropped;
     fed.fails("a", job, 1);
-    assert_eq!(fed.shown("a"), "9 running, 9 running, 1 failed", "its begin is not kept");
+    assert_eq!(fed.shown("a"), "9 running, 9 running, 9 running", "its begin is not kept, and neither is its end");
+    assert_eq!(fed.store.of("a").dropped, dropped);
     fed.store.set_attempts(0);
     assert_eq!(fed.shown("a"), "9 running", "at least one");
+}
+
+#[test]
+fn each_attempt_is_kept_or_dropped_once_though_it_ends_after_it_was_dropped() {
+    let mut fed = Fed::with(2, 9);
+    let jobs: [_; 5] = std::array::from_fn(|_| TaskId::next());
+    for job in jobs {
+        fed.begins("a", job, 1);
+    }
+    assert_eq!(fed.store.of("a").dropped, 3);
+    for job in jobs {
+        fed.fails("a", job, 1);
+    }
+    assert_eq!((fed.shown("a").as_str(), fed.store.of("a").dropped), ("1 failed, 1 failed", 3));
+    let kept = fed.store.of("a");
+    let ids = kept
+        .entries
+        .iter()
+        .map(|entry| if let HistoryEntry::Attempt(it) = entry { Some((it.id, it.began.is_some())) } else { None });
+    assert_eq!(ids.collect::<Vec<_>>(), [Some((jobs[3], true)), Some((jobs[4], true))]);
+    // A number comes again in another registration only, and a loss of events can be one of an end.
+    fed.fails("a", jobs[0], 1);
+    assert_eq!(fed.store.of("a").dropped, 4, "its begin was lost");
+    for ends in [false, true] {
+        let mut fed = Fed::with(1, 9);
+        fed.begins("a", jobs[0], 1);
+        fed.begins("a", jobs[1], 1);
+        if ends {
+            fed.store.removed(&"a".into(), jobs[0], at(9));
+        } else {
+            fed.store.lost(fed.feed, gap(1, 1));
+        }
+        fed.fails("a", jobs[0], 1);
+        assert_eq!(fed.store.of("a").dropped, 2, "it is seen for the first time");
+    }
 }
 
 #[test]

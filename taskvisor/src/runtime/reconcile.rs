@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::by_id::sort_by_id;
-use super::core::{Admitted, Core, announce};
+use super::core::{Admitted, Core, announce, is_alive};
 use super::group::GroupRef;
 use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};
@@ -152,6 +152,10 @@ impl Core {
         extent: Extent,
     ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
         let runtime = self.prepare()?;
+        // A future that is polled as its runtime ends can call this.
+        if !is_alive(&runtime) {
+            return Err(RuntimeError::NoRuntime);
+        }
         let (wanted, order) = self.admit_list(group, specs)?;
         let mut home = None;
         // Dropped after the lock is released.
@@ -249,10 +253,28 @@ impl Core {
             Actor::spawn(Arc::clone(cell), &runtime);
         }
         if fresh.iter().any(|cell| cell.was_refused()) {
+            self.disinherit(&leaving);
             return Err(RuntimeError::NoRuntime);
         }
         outcome.added = fresh;
         Ok((outcome, leaving))
+    }
+
+    /// Takes back the replacements of a call whose runtime ended in the middle of it.
+    #[cold]
+    fn disinherit(&self, leaving: &[Leaving]) {
+        // Dropped after the lock is released.
+        let mut spare: Vec<Heir> = Vec::new();
+        let mut registry = self.registry();
+        for Leaving { cell, heir, .. } in leaving {
+            let Some((registered, false)) = heir else { continue };
+            let is_ours = |heir: &&Heir| Arc::ptr_eq(&heir.registered, registered);
+            if registry.heirs.get(&cell.id()).filter(is_ours).is_some() {
+                spare.extend(registry.heirs.remove(&cell.id()));
+                let _ = registered.set(None);
+            }
+        }
+        drop(registry);
     }
 
     /// Decides about each spec. Changes nothing.

@@ -42,14 +42,16 @@ impl Reconciled {
     pub(crate) async fn one(
         core: &Arc<Core>,
         group: Option<GroupRef>,
-        spec: TaskSpec,
+        mut spec: TaskSpec,
     ) -> Result<TaskHandle, RuntimeError> {
-        let name = spec.name().to_owned();
+        // `Task::name` is user code, and is called once.
+        let name = spec.take_name();
+        let spec = spec.with_name(Arc::clone(&name));
         let Changes { mut added, mut replaced, .. } = core.reconcile(group, vec![spec], Extent::One).await?;
         match replaced.pop().or_else(|| added.pop()) {
             Some(cell) => Ok(TaskHandle::new(cell)),
             None if core.is_stopping() => Err(RuntimeError::ShuttingDown),
-            None => Err(RuntimeError::TaskNotFound { name }),
+            None => Err(RuntimeError::TaskNotFound { name: name.to_string() }),
         }
     }
 }

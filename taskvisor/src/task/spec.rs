@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::definition::{Task, TaskRef};
 #[cfg(feature = "fleet")]
 use crate::fleet::{Overrun, Singleton, Standby, Ticks};
-use crate::panics::Fenced;
+use crate::panics::{Fenced, catch};
 use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy, Row, Rows};
 use crate::runtime::Driven;
 use crate::supervisor::SupervisorConfig;
@@ -222,9 +222,10 @@ impl TaskSpec {
         }
     }
 
-    /// Takes the name under which the task is registered.
+    /// Takes the name under which the task is registered. `Task::name` is user code: a task whose name panics has no
+    /// name, which is refused.
     pub(crate) fn take_name(&mut self) -> Arc<str> {
-        self.name.take().unwrap_or_else(|| self.task.shared_name())
+        self.name.take().unwrap_or_else(|| catch(|| self.task.shared_name()).unwrap_or_else(|_| "".into()))
     }
 
     #[inline]

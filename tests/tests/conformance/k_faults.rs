@@ -3,6 +3,7 @@
 mod answers;
 mod bus;
 mod claims;
+mod elsewhere;
 mod events;
 mod groups;
 mod last_turn;

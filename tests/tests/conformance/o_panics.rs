@@ -165,3 +165,34 @@ async fn o18_panics_on_two_threads_keep_their_own_locations() -> Result {
     }
     Ok(())
 }
+
+struct PanicsByName;
+
+#[async_trait::async_trait]
+impl taskvisor::Task for PanicsByName {
+    fn name(&self) -> &str {
+        panic!("its name")
+    }
+
+    fn spawn(&self, _: tokio_util::sync::CancellationToken) -> taskvisor::BoxTaskFuture {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// `Task::name` is user code as well.
+#[tokio::test]
+async fn k1_a_task_whose_name_panics_is_refused() -> Result {
+    let (supervisor, _) = recorded();
+    let spec = || TaskSpec::inherit(Arc::new(PanicsByName) as TaskRef);
+    let refused = [
+        supervisor.add_task(spec()).await.map(|_| ()),
+        supervisor.replace(spec()).await.map(|_| ()),
+        supervisor.reconcile([spec()]).await.map(|_| ()),
+    ];
+    for refused in refused {
+        let error = refused.expect_err("it has no name").to_string();
+        assert_eq!(error, "a task: `name` is \"\", expected a name that is not empty");
+    }
+    supervisor.add_task(spec().with_name("named")).await?.outcome().await;
+    Ok(())
+}

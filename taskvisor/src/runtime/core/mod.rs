@@ -209,18 +209,18 @@ impl Core {
     pub(super) async fn timeout<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
         let Some(deadline) = deadline(time) else { return Some(future.await) };
         let mut future = pin!(future);
-        // The caller can be on a runtime without timers.
+        // The caller can be on a runtime without timers, or on none. The runtime of the tasks can end during the wait.
         let here = Handle::try_current().ok().filter(|here| self.has_timers(here));
-        let runtime = here.or_else(|| self.home().filter(is_alive));
         let mut watch = None;
-        if runtime.as_ref().is_some_and(has_workers) {
+        if here.as_ref().is_none_or(has_workers) {
             if let Some(output) = within(TURNS, future.as_mut()).await {
                 return Some(output);
             }
             watch = Watch::get();
         }
+        let Some(runtime) = watch.as_ref().map(Watch::runtime).or(here.as_ref()) else { return Some(future.await) };
         let timed = {
-            let _entered = watch.as_ref().map(Watch::runtime).or(runtime.as_ref()).map(Handle::enter);
+            let _entered = runtime.enter();
             timeout_at(deadline, future)
         };
         timed.await.ok()

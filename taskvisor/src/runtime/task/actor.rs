@@ -220,6 +220,7 @@ impl Future for Actor {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let actor = &mut *self;
         let _current = ReentrancyGuard::enter(&actor.cell);
+        let mut has_ended = false;
         loop {
             match actor.step {
                 Step::New => {
@@ -245,14 +246,25 @@ impl Future for Actor {
                     return Poll::Pending;
                 }
                 Step::Due { .. } if actor.cell.has_news() => actor.take_turn(Duration::ZERO),
+                // The next attempt was requested by code that ran at the end of this one: others run in between.
+                Step::Due { .. } if has_ended => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Step::Due { gave_way } => {
                     if actor.poll_due(cx, gave_way).is_pending() {
                         actor.cell.waits();
                         return Poll::Pending;
                     }
                 }
-                Step::Attempt(_) => ready!(actor.poll_attempt(cx)),
-                Step::Join(_) => ready!(actor.poll_join(cx)),
+                Step::Attempt(_) => {
+                    ready!(actor.poll_attempt(cx));
+                    has_ended = true;
+                }
+                Step::Join(_) => {
+                    ready!(actor.poll_join(cx));
+                    has_ended = true;
+                }
                 Step::Over => return Poll::Ready(()),
             }
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::super::group::ChildSpec;
 use super::Declared;
 use super::order::short;
-use crate::panics::catch;
 use crate::policy::{Critical, Overrides, Ready};
 use crate::runtime::Driven;
 use crate::supervisor::InvalidOption;
@@ -60,8 +59,7 @@ impl DeclaredChild {
     pub(super) fn new(spec: ChildSpec) -> (Self, Option<TaskSpec>) {
         match spec {
             ChildSpec::Task(mut spec) => {
-                // `Task::name` is user code. A task whose name panics has no name.
-                let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
+                let name = spec.take_name();
                 let driven = spec.driven();
                 let child = Self::of(&name, spec.after(), spec.overrides(), None, driven);
                 (child, Some(spec.with_name(name)))
