@@ -129,7 +129,10 @@ impl Calendar {
     /// registration.
     #[cfg(feature = "fleet")]
     pub(in crate::runtime) fn take_over(&mut self, last: Option<i64>, ahead: i64, now: i64) {
-        let last = last.unwrap_or_else(|| self.settled.saturating_sub(ahead));
+        // A run that this owner has begun and that was not marked as done is due again.
+        let begun = self.again.or(if let Run::Of(run) = self.run { Some(run) } else { None });
+        let unmarked = || begun.map_or(self.settled.saturating_sub(ahead), |run| run.saturating_sub(1));
+        let last = last.unwrap_or_else(unmarked);
         (self.seen, self.last, self.begun) = (now, now, now);
         self.settle(if last < now.saturating_add(SET_BACK) { last } else { now });
         (self.run, self.again, self.busy) = (Run::Over, None, i64::MIN);

@@ -71,7 +71,7 @@ impl Schedule {
             (self.is_due, self.until) = (true, None);
             return Look::Come;
         }
-        self.until = self.until.or_else(|| deadline(delay));
+        self.until = self.until.filter(|_| delay != Duration::MAX).or_else(|| deadline(delay));
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             self.until = None;

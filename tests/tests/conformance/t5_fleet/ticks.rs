@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use taskvisor::fleet::{LocalStore, Ticks};
 use taskvisor::test::{set_wall_clock, shift_wall_clock};
-use taskvisor::{EventKind, Missed, RestartPolicy, Schedule, TaskContext, TaskError, TaskFn, TaskSpec, TaskState};
+use taskvisor::{
+    BackoffPolicy, EventKind, Missed, RestartPolicy, Schedule, TaskContext, TaskError, TaskFn, TaskSpec, TaskState,
+};
 use tokio::time::sleep;
 
 use super::{Log, Replica, Result, TTL, replica, secs};
@@ -31,10 +33,13 @@ pub(super) fn tick(runs: &Runs, n: usize, takes: Duration, fails: &Arc<AtomicU64
     let task = TaskFn::arc("report", move |ctx: TaskContext| {
         let (runs, fails) = (runs.clone(), Arc::clone(&fails));
         async move {
-            let at = ctx.scheduled_for().expect("it is for a tick");
+            // A run for no tick is noted as one of 1970.
+            let at = ctx.scheduled_for().unwrap_or(SystemTime::UNIX_EPOCH);
             let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
             runs.0.lock().unwrap().push((n, at));
-            sleep(takes).await;
+            if ctx.run_until_cancelled(sleep(takes)).await.is_none() {
+                return Ok(());
+            }
             if fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                 return Err(TaskError::Fail { reason: "no".into() });
             }
@@ -157,6 +162,43 @@ async fn t5_a_tick_whose_owner_loses_the_lease_is_not_repeated_or_is_as_it_was_a
         assert_eq!(runs.seen().len(), expected.len() + 1, "{:?}", runs.seen());
         for it in &replicas {
             it.tree.shutdown().await?;
+        }
+    }
+    Ok(())
+}
+
+/// The lease is lost during a run, or during the backoff of one that has failed, and is back before the next tick.
+#[tokio::test(start_paused = true)]
+async fn t5_an_owner_that_gets_its_lease_back_runs_what_the_store_says() -> Result {
+    for ticks in [Ticks::AtMostOnce, Ticks::AtLeastOnce] {
+        for (takes, fails) in [(20.0, 0), (1.0, 1)] {
+            for resigns in [false, true] {
+                let (runs, store) = (Runs::default(), LocalStore::new());
+                let backoff = BackoffPolicy { first: secs(60.0), max: secs(60.0), ..BackoffPolicy::default() };
+                let spec = tick(&runs, 0, secs(takes), &Arc::new(AtomicU64::new(fails))).with_ticks(ticks);
+                let spec = spec.with_every(Duration::from_secs(600)).with_backoff(backoff);
+                let a = replica(&store, 0, |tree| tree.task(spec)).await?;
+                while runs.ticks().is_empty() {
+                    sleep(secs(1.0)).await;
+                }
+                sleep(secs(5.0)).await;
+                if resigns {
+                    assert!(a.tree.child("report").resign());
+                } else {
+                    a.net.cut(true);
+                    sleep(secs(40.0)).await;
+                    a.net.cut(false);
+                }
+                sleep(secs(300.0)).await;
+                let first = runs.ticks()[0];
+                let again = ticks == Ticks::AtLeastOnce;
+                let expected = if again { vec![first, first] } else { vec![first] };
+                assert_eq!(runs.ticks(), expected, "{ticks:?}, {takes} s, {fails} failures, resigns: {resigns}");
+                sleep(secs(300.0)).await;
+                assert_eq!(runs.ticks().last(), Some(&(first + 600)));
+                assert_eq!(runs.ticks().len(), expected.len() + 1);
+                a.tree.shutdown().await?;
+            }
         }
     }
     Ok(())

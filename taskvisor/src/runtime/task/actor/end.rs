@@ -120,13 +120,14 @@ impl Actor {
                 // The error is a user value, and its drop is user code.
                 let _ = drop_caught(error);
                 self.run_is_interrupted();
+                // The run can have been over before the request, and the next one waits for its time. If the lease was
+                // lost, the store decides which run is due when it is held again.
+                if self.schedule().is_some() {
+                    return self.take_turn(Duration::MAX);
+                }
                 #[cfg(feature = "fleet")]
                 if self.cell.stands_by() {
                     return self.take_turn(Duration::ZERO);
-                }
-                // The run can have been over before the request, and the next one waits for its time.
-                if self.schedule().is_some() {
-                    return self.take_turn(Duration::MAX);
                 }
                 Duration::ZERO
             }

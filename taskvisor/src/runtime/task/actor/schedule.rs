@@ -17,6 +17,8 @@ impl Actor {
 
     /// Waits for the next run, and at most for `delay`: the backoff, or [`Duration::MAX`].
     pub(in crate::runtime) fn await_schedule(&mut self, delay: Duration) {
+        // A backoff ends with the lease: the store decides which run is due when it is held again.
+        let delay = if self.cell.awaits_schedule() { Duration::MAX } else { delay };
         let Some(schedule) = self.schedule() else { return };
         match schedule.look(delay) {
             Look::Come => self.cell.come(),

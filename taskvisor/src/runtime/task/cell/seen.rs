@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::decision::Request;
 use super::super::helpers::Beat;
-use super::super::machine::{Cut, Machine, Stage};
+use super::super::machine::{Cut, Machine, Stage, Wait};
 use super::{Cell, State};
 use crate::inspect::{OutcomeKind, Problem, TaskOutcome, TaskState, TaskStatus};
 use crate::runtime::clock::Ticks;
@@ -121,6 +121,11 @@ impl Cell {
     /// Returns `true` if an attempt is running.
     pub(crate) fn is_alive(&self) -> bool {
         self.lock().machine.is_alive()
+    }
+
+    /// Returns `true` if the task waits for the next run of its schedule, and not for the end of a backoff.
+    pub(in crate::runtime) fn awaits_schedule(&self) -> bool {
+        self.lock().machine.stage == Stage::Waiting(Wait::Scheduled)
     }
 }
 
