@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
+use tokio_postgres::config::LoadBalanceHosts;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Socket};
@@ -88,6 +89,8 @@ pub(crate) struct Line {
     link: Mutex<Option<Arc<Link>>>,
     /// `true` once a connection was begun, whatever became of it.
     was_begun: AtomicBool,
+    /// `true` while a connection is made, and after a call was dropped that made one.
+    is_connecting: AtomicBool,
     /// Notified when a connection has replaced another, or could not be made at first.
     pub(crate) replaced: Arc<Notify>,
     /// `true` if another connection to the server was lost: this one may be lost unnoticed as well.
@@ -134,7 +137,7 @@ impl Line {
         }
         *current = None;
         let is_another = self.was_begun.swap(true, Ordering::Relaxed);
-        let (client, mut messages) = connector.connect(config).await?;
+        let (client, mut messages) = self.connect(connector, config).await?;
         let task = tokio::spawn(async move { while messages.next().await.is_some() {} });
         let link = Arc::new(Link { client, task, is_suspect: AtomicBool::new(false) });
         *current = Some(Arc::clone(&link));
@@ -145,6 +148,20 @@ impl Line {
             }
         }
         Ok(link)
+    }
+
+    /// Connects to the first host that answers. If this is dropped, as a host does not, the next call tries the hosts in a
+    /// random order: in their own, it would wait for the same one.
+    async fn connect(&self, connector: &dyn Connect, config: &Config) -> Result<(Client, Messages), Error> {
+        if !self.is_connecting.swap(true, Ordering::Relaxed) {
+            let connected = connector.connect(config).await;
+            self.is_connecting.store(false, Ordering::Relaxed);
+            return connected;
+        }
+        let mut shuffled = config.clone();
+        let connected = connector.connect(shuffled.load_balance_hosts(LoadBalanceHosts::Random)).await;
+        self.is_connecting.store(false, Ordering::Relaxed);
+        connected
     }
 
     /// Runs one statement without a named prepared statement, so that it works with PgBouncer.

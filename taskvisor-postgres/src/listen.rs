@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tokio_postgres::config::LoadBalanceHosts;
 use tokio_postgres::{AsyncMessage, Config};
 
 use crate::connect::Connect;
@@ -82,7 +83,7 @@ impl Drop for Listener {
 }
 
 /// Keeps a connection for notifications.
-async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, heard: Arc<Heard>) {
+async fn listen(connector: Arc<dyn Connect>, mut config: Config, schema: Schema, heard: Arc<Heard>) {
     let mut pause = FIRST_PAUSE;
     let mut has_listened = false;
     loop {
@@ -98,6 +99,8 @@ async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, hea
             () = turn => false,
             () = heard.doubted.notified() => true,
         };
+        // In their own order, a host that does not answer would be waited for again and again.
+        config.load_balance_hosts(LoadBalanceHosts::Random);
         if is_doubted {
             // The next connection is made at once, and gives a hint.
             (has_listened, pause) = (true, FIRST_PAUSE);

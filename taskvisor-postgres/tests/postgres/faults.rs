@@ -104,6 +104,25 @@ async fn a_stalled_connection_is_left() {
     direct.renew(session).await.unwrap();
 }
 
+/// The first of several hosts takes connections, and does not answer: another one is tried.
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_left() {
+    let Some(url) = server() else { return };
+    let (proxy, _, direct) = proxied(&url, "hosts").await;
+    let session = open(&direct, "a", TTL).await;
+    let server = address(&url);
+    let mut config: tokio_postgres::Config = url_by(&url, proxy.address().port()).parse().unwrap();
+    config.host(server.ip().to_string()).port(server.port());
+    let store = PostgresStore::new(config).schema("hosts").without_hints();
+    proxy.set(Link::Stalled);
+    for call in 0.. {
+        assert!(call < 60, "it stays with the first host");
+        if timeout(A_WHILE, store.renew(session)).await.is_ok_and(|renewed| renewed.is_ok()) {
+            break;
+        }
+    }
+}
+
 /// A renewal whose answer is lost is sent again; a mark is not, because the second would say `false`.
 #[tokio::test]
 async fn a_mark_is_not_sent_twice() {

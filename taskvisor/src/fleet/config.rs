@@ -83,9 +83,10 @@ impl Fleet {
 
     /// Sets the time to live of the session of this process. Default: 15 s. At least 500 ms, at most 1 day.
     ///
-    /// After a crash, another replica takes over within this time and two fifths of it. The session is renewed three times in it. Work is
-    /// requested to stop three fifths of it after the last successful renewal was sent, and is dropped after four
-    /// fifths.
+    /// After a crash, another replica takes over within this time and two fifths of its own. The session is renewed three
+    /// times in it. Work is requested to stop three fifths of it after the last successful renewal was sent, and is dropped
+    /// after four fifths. A shutdown waits for the store until the grace ends, or half a second more, and at most for two
+    /// fifths of this time; without an answer, the leases expire.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

@@ -151,7 +151,6 @@ struct Session {
 #[derive(Debug)]
 struct Asking {
     keys: Vec<LeaseKey>,
-    sent: Duration,
     /// The time to ask again for the keys that are refused: a hint has come since, and may be newer than the answer.
     hinted: Option<Duration>,
 }
@@ -391,7 +390,8 @@ impl Machine {
             Ok(time) => {
                 session.valid_until = sent + validity;
                 (session.renew_at, session.failures) = (sent + next, 0);
-                self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
+                // Not earlier, so that no tick begins before its time, however long the answer took.
+                self.store_time = Some((time, now));
             }
             Err(Failed::Unanswered) => {
                 (session.renew_at, session.failures) = (now + retry, session.failures.saturating_add(1));
@@ -427,7 +427,7 @@ impl Machine {
     fn acquired(&mut self, id: SessionId, acquired: Result<Vec<Claim>, Failed>, now: Duration) {
         let (period, retry, ttl) = (self.period(), self.retry(), self.times.ttl);
         let Some(session) = self.session(id) else { return };
-        let Some(Asking { keys, sent, hinted }) = session.asking.take() else { return };
+        let Some(Asking { keys, hinted }) = session.asking.take() else { return };
         let failed = acquired.as_ref().err().copied();
         match acquired {
             Ok(claims) => {
@@ -439,7 +439,7 @@ impl Machine {
                             entry.held =
                                 Some(Held { token, last_tick, granted: false, resigned: false, hands_over: false });
                             entry.owner = None;
-                            self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
+                            self.store_time = Some((time, now));
                         }
                         Claim::Busy { owner } if entry.owner.as_ref() == Some(&owner) => {}
                         Claim::Busy { owner } => {
@@ -645,7 +645,7 @@ impl Machine {
         }
         if !keys.is_empty() {
             self.orders.push(Order::Call(Call::Acquire(session.id, keys.clone())));
-            session.asking = Some(Asking { keys, sent: now, hinted: None });
+            session.asking = Some(Asking { keys, hinted: None });
         }
     }
 

@@ -53,15 +53,15 @@ fn nothing_is_done_for_nobody() {
 }
 
 #[test]
-fn the_time_of_the_store_is_that_of_the_middle_of_its_call() {
+fn the_time_of_the_store_is_that_of_its_answer() {
     let (mut machine, id) = asking(1, &key(0));
     assert_eq!(machine.store_time(), None);
     machine.reply(Reply::Acquired(id, Ok(vec![held(1)])), 2 * SECOND);
-    assert_eq!(machine.store_time(), Some((StoreTime::from_unix(TTL), SECOND)));
+    assert_eq!(machine.store_time(), Some((StoreTime::from_unix(TTL), 2 * SECOND)));
     let sent = 6 * SECOND;
     machine.settle(sent);
     machine.reply(Reply::Renewed(id, Ok(StoreTime::from_unix(SECOND))), sent + 2 * SECOND);
-    assert_eq!(machine.store_time(), Some((StoreTime::from_unix(SECOND), sent + SECOND)));
+    assert_eq!(machine.store_time(), Some((StoreTime::from_unix(SECOND), sent + 2 * SECOND)));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod failures;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod group;
+mod heirs;
 mod inspect;
 mod limits;
 mod nodes;

@@ -5,7 +5,7 @@
 //! is never free.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -14,35 +14,13 @@ use tokio::time::Instant;
 use super::by_id::sort_by_id;
 use super::core::{Admitted, Core, announce, is_alive};
 use super::group::GroupRef;
+use super::heirs::{Heir, Registered};
 use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Origin};
-use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::{StopKind, TaskSpec};
 use crate::tree::{join, last_segment};
-
-/// A task that is registered when its predecessor has ended.
-pub(super) struct Heir {
-    admitted: Admitted,
-    group: Option<GroupRef>,
-    runtime: Handle,
-    registered: Registered,
-    /// The function that registers the heir. It is a pointer, so that a program that replaces no task is linked without
-    /// the code.
-    succeed: Succeed,
-}
-
-type Succeed = fn(&Arc<Core>, &mut Registry, Heir) -> Succession;
-
-impl Heir {
-    fn new(admitted: Admitted, group: Option<GroupRef>, runtime: &Handle, registered: Registered) -> Self {
-        Self { admitted, group, runtime: runtime.clone(), registered, succeed: Core::let_heir_succeed }
-    }
-}
-
-/// The registration of an heir, once its predecessor has ended. `None` if it was withdrawn, or not accepted.
-type Registered = Arc<OnceLock<Option<Arc<Cell>>>>;
 
 /// The extent of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +69,12 @@ impl Core {
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<Changes, RuntimeError> {
-        let (mut outcome, mut leaving) = self.request_changes(group.as_ref(), specs, extent)?;
+        let runtime = self.prepare()?;
+        // A future that is polled as its runtime ends can call this.
+        if !is_alive(&runtime) {
+            return Err(RuntimeError::NoRuntime);
+        }
+        let (mut outcome, mut leaving) = self.request_changes(&runtime, group.as_ref(), specs, extent)?;
         let began = Instant::now();
         for Leaving { cell, why, .. } in &mut leaving {
             if let Some(why) = why {
@@ -147,15 +130,11 @@ impl Core {
 
     fn request_changes(
         self: &Arc<Self>,
+        runtime: &Handle,
         group: Option<&GroupRef>,
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
-        let runtime = self.prepare()?;
-        // A future that is polled as its runtime ends can call this.
-        if !is_alive(&runtime) {
-            return Err(RuntimeError::NoRuntime);
-        }
         let (wanted, order) = self.admit_list(group, specs)?;
         let mut home = None;
         // Dropped after the lock is released.
@@ -172,8 +151,8 @@ impl Core {
             Extent::All => gone(&registry, group, &order),
             Extent::One => Vec::new(),
         };
-        registry.settle(&runtime, |before| home = Some(before));
-        self.bus.start(&runtime);
+        registry.settle(runtime, |before| home = Some(before));
+        self.bus.start(runtime);
         for decision in decisions {
             match decision {
                 Decision::Keep(cell) => outcome.kept.push(cell),
@@ -188,14 +167,14 @@ impl Core {
                         Some(group) => match group.adopt(last_segment(&Arc::clone(&admitted.name))) {
                             Ok(adoption) => {
                                 let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
-                                adoption.enter(&cell, &runtime);
+                                adoption.enter(&cell, runtime);
                                 cell
                             }
                             // The group was stopped for good in the meantime, with all tasks in it.
                             Err(refused) => {
                                 drop(registry);
                                 for cell in &fresh {
-                                    Actor::spawn(Arc::clone(cell), &runtime);
+                                    Actor::spawn(Arc::clone(cell), runtime);
                                 }
                                 return Err(refused);
                             }
@@ -218,7 +197,7 @@ impl Core {
                         heir: Some((Arc::clone(&registered), false)),
                         why: Some(StopKind::Replaced),
                     });
-                    registry.heirs.insert(id, Heir::new(admitted, group, &runtime, registered));
+                    registry.heirs.insert(id, Heir::new(admitted, group, runtime, registered));
                 }
             }
         }
@@ -250,31 +229,14 @@ impl Core {
             cell.drop_kept_task();
         }
         for cell in &fresh {
-            Actor::spawn(Arc::clone(cell), &runtime);
+            Actor::spawn(Arc::clone(cell), runtime);
         }
         if fresh.iter().any(|cell| cell.was_refused()) {
-            self.disinherit(&leaving);
+            self.disinherit(leaving.iter().map(|leaving| (&*leaving.cell, leaving.heir.as_ref())));
             return Err(RuntimeError::NoRuntime);
         }
         outcome.added = fresh;
         Ok((outcome, leaving))
-    }
-
-    /// Takes back the replacements of a call whose runtime ended in the middle of it.
-    #[cold]
-    fn disinherit(&self, leaving: &[Leaving]) {
-        // Dropped after the lock is released.
-        let mut spare: Vec<Heir> = Vec::new();
-        let mut registry = self.registry();
-        for Leaving { cell, heir, .. } in leaving {
-            let Some((registered, false)) = heir else { continue };
-            let is_ours = |heir: &&Heir| Arc::ptr_eq(&heir.registered, registered);
-            if registry.heirs.get(&cell.id()).filter(is_ours).is_some() {
-                spare.extend(registry.heirs.remove(&cell.id()));
-                let _ = registered.set(None);
-            }
-        }
-        drop(registry);
     }
 
     /// Decides about each spec. Changes nothing.
@@ -319,70 +281,6 @@ impl Core {
             group.check_runs()?;
         }
         Ok(decisions)
-    }
-
-    /// Registers the heir of a task whose name was just removed. Returns the new registration, to be announced after
-    /// the end of its predecessor and spawned after the lock is released. If the heir is not accepted, returns it, to
-    /// be dropped after the lock is released.
-    #[inline]
-    pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
-        if registry.heirs.is_empty() { None } else { self.succeed_heir(registry, before) }
-    }
-
-    #[cold]
-    fn succeed_heir(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
-        let heir = registry.heirs.remove(&before.id())?;
-        Some(Box::new((heir.succeed)(self, registry, heir)))
-    }
-
-    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, heir: Heir) -> Succession {
-        if registry.admission != Admission::Open {
-            let _ = heir.registered.set(None);
-            return Succession::Refused(heir);
-        }
-        let cell = match &heir.group {
-            None => self.cell(heir.admitted, Origin::Added, None),
-            Some(group) => {
-                let name = Arc::clone(&heir.admitted.name);
-                let Ok(adoption) = group.adopt(last_segment(&name)) else {
-                    let _ = heir.registered.set(None);
-                    return Succession::Refused(heir);
-                };
-                let cell = self.cell(heir.admitted, Origin::Added, Some(added(group, &adoption)));
-                adoption.enter(&cell, &heir.runtime);
-                cell
-            }
-        };
-        registry.insert(&cell);
-        let _ = heir.registered.set(Some(Arc::clone(&cell)));
-        let place = registry.take_place(&cell).map(Fenced::new);
-        Succession::Accepted { cell, runtime: heir.runtime, place }
-    }
-}
-
-/// The heir of a task that has ended.
-pub(super) enum Succession {
-    Accepted { cell: Arc<Cell>, runtime: Handle, place: Option<Fenced<Arc<Cell>>> },
-    Refused(Heir),
-}
-
-impl Succession {
-    /// Announces the registration. Called under the lock of the registry.
-    pub(super) fn announce(&self) {
-        if let Self::Accepted { cell, .. } = self {
-            announce(cell);
-        }
-    }
-
-    /// Spawns the heir, or drops it. Called with no lock held.
-    pub(super) fn carry_out(self) {
-        match self {
-            Self::Accepted { cell, runtime, place } => {
-                Actor::spawn(cell, &runtime);
-                drop(place);
-            }
-            Self::Refused(heir) => drop(drop_caught(heir)),
-        }
     }
 }
 

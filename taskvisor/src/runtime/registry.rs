@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 
 use super::by_name::Names;
 use super::group::GroupRef;
+use super::heirs::Heir;
 use super::pause::Pauses;
-use super::reconcile::Heir;
 use super::shutdown::Stuck;
 use super::task::Cell;
 use crate::inspect::TaskId;

@@ -160,14 +160,17 @@ impl Stopper {
         core.close_with(judge, result);
     }
 
-    /// Waits until the leases are released, so that other replicas can take them at once. The wait is limited, in case
-    /// the store does not answer.
+    /// Waits until the leases are released, so that other replicas can take them at once. If the store does not answer,
+    /// the wait ends with the grace, or a moment later.
     #[cfg(feature = "fleet")]
     async fn close_leases(&mut self) {
+        const LEAST: Duration = Duration::from_millis(500);
         let core = Arc::clone(&self.core);
         let Some(engine) = &core.fleet else { return };
         self.leave().await;
-        let by = deadline(engine.time_to_close());
+        let ends = core.stop.stopping.get().and_then(|stopping| stopping.deadline);
+        let left = ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(Instant::now()));
+        let by = deadline(engine.time_to_close().min(left.max(LEAST)));
         until(pin!(engine.closed()), pin!(core.stop.verdict.forced_again()), by).await;
     }
 
