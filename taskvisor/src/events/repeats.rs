@@ -250,6 +250,7 @@ impl Repeats<std::sync::Arc<str>> {
 #[cfg(feature = "tracing")]
 impl Repeated {
     /// Decides on a failure with this text.
+    #[inline]
     pub(crate) fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         self.0.get_or_insert_with(|| Box::new(Streak::new(text, now))).failed(text, now)
     }
@@ -289,6 +290,8 @@ impl Streak {
         }
     }
 
+    #[allow(clippy::inline_always, reason = "a call takes 45 of the instructions that `tracing` adds to a restart")]
+    #[inline(always)]
     fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         if &*self.text != text || self.has_ended || self.is_over(now) {
             *self = Self::new(text, now);

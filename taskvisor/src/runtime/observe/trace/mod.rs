@@ -20,7 +20,7 @@ use crate::inspect::{TaskOutcome, now, one_line, text_of};
 use crate::panics::{catch, drop_caught};
 use crate::policy::SpanScope;
 use crate::sync::lock;
-use crate::task::{StopReason, TaskError};
+use crate::task::{StopKind, StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
 
@@ -32,8 +32,6 @@ const WARNED: u32 = 3;
 pub(super) struct Trace {
     span: AttemptSpan,
     failures: Repeated,
-    /// The restarts with a sibling that has failed, as far as they are logged.
-    restarts: Repeated,
 }
 
 /// The failures in a tree that repeat, of its groups and of tasks that end with a group.
@@ -229,9 +227,8 @@ impl Trace {
         if let Some(span) = span.ok().flatten().filter(|span| !span.is_disabled()) {
             self.span.open(span);
         }
-        let is_debugged = LevelFilter::current() >= LevelFilter::DEBUG;
-        let is_quiet = self.failures.is_quiet() || self.restarts.is_quiet();
-        if is_debugged && !is_quiet && !cell.core().told.is_within_quiet(cell.name()) {
+        let is_shown = LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet();
+        if is_shown && !cell.core().told.is_within_quiet(cell.name()) {
             let _in_span = self.span.enter();
             tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
         }
@@ -259,9 +256,6 @@ impl Trace {
 
     /// Logs the end of an attempt whose registration continues.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next) {
-        if !matches!(next, Next::Restart(_) | Next::Hold(_)) {
-            self.restarts.over();
-        }
         let (path, id) = (&**cell.name(), cell.id());
         match next {
             Next::Retry { error, delay, streak, .. } => self.failed(cell, error, *delay, *streak),
@@ -284,35 +278,18 @@ impl Trace {
             }
             Next::Restart(error) | Next::Hold(error) => {
                 self.failures.stopped(now());
-                let repeated = match self.restarts(cell, error.is_some()) {
-                    Tell::Whole => None,
-                    Tell::Again(often) => Some(often.to_string()),
-                    Tell::Nothing => return,
-                };
+                if error.is_none() && cell.core().told.is_within_quiet(cell.name()) {
+                    return;
+                }
                 let _in_span = self.span.enter();
                 tell(|| {
                     let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
                     let error = error.as_ref().map(shown);
-                    event_at!(level, path, %id, error, repeated, "attempt stopped, to start again");
+                    event_at!(level, path, %id, error, "attempt stopped, to start again");
                 });
             }
             // `ended` logs this.
             Next::End(_) => {}
-        }
-    }
-
-    /// Decides on the line of a restart: one with a sibling that fails again and again is no news.
-    fn restarts(&mut self, cell: &Cell, has_failed: bool) -> Tell {
-        if has_failed || LevelFilter::current() < LevelFilter::DEBUG {
-            return Tell::Whole;
-        }
-        match cell.last_stop_reason() {
-            Some(StopReason::SiblingRestart { .. }) if cell.core().told.is_within_quiet(cell.name()) => Tell::Nothing,
-            Some(StopReason::SiblingRestart { failed }) => self.restarts.failed(&failed, now()),
-            _ => {
-                self.restarts.over();
-                Tell::Whole
-            }
         }
     }
 
@@ -325,7 +302,7 @@ impl Trace {
         if !is_rest && !matches!(catch(|| tracing::enabled!(target: TARGET, Level::ERROR)), Ok(true)) {
             return;
         }
-        let Self { span, failures, .. } = self;
+        let Self { span, failures } = self;
         let told = &cell.core().told;
         if failures.is_empty() && told.has_groups.load(Ordering::Relaxed) {
             *failures = lock(&told.repeats).take(cell.name());
@@ -364,7 +341,7 @@ impl Trace {
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         let failures = mem::take(&mut self.failures);
         let told = &cell.core().told;
-        if !failures.is_empty() && matches!(cell.last_stop_reason(), Some(StopReason::GroupFailed { .. })) {
+        if !failures.is_empty() && cell.why_stopped() == Some(StopKind::GroupFailed) {
             lock(&told.repeats).keep(cell.name(), failures, now());
         }
         if matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && told.is_within_quiet(cell.name()) {
