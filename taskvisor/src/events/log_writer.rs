@@ -70,8 +70,8 @@ pub struct LogWriter<W = io::Stderr> {
     colors: bool,
     /// `true` to write every failure.
     every: bool,
-    /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under it, so it
-    /// cannot deadlock.
+    /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under
+    /// it, so it cannot deadlock.
     repeats: Mutex<Option<Repeats<Arc<str>>>>,
     /// `true` after `eprint!` or `print!` failed to write.
     cannot_print: AtomicBool,

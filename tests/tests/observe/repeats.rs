@@ -331,8 +331,13 @@ async fn o40_a_group_that_goes_on_to_fail_logs_few_lines() -> Result<(), Runtime
         let news = later.lines().filter(|line| !line.contains("together/peer-5"));
         assert!(news.count() < 80, "{later}");
     }
-    let before = written.text().lines().count();
+    let (before, traced_before) = (written.text().lines().count(), traced.text().len());
     tree.shutdown().await?;
+    let ends = traced.text()[traced_before..].to_owned();
+    assert!(
+        ends.contains("task ended path=\"together/peer-4\"") && ends.contains("group ended path=\"outer\""),
+        "{ends}"
+    );
     let text = written.text();
     let rest: Vec<_> = text.lines().skip(before).collect();
     // `outer` waited to begin again, so there was nothing in it.

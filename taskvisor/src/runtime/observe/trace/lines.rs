@@ -8,7 +8,7 @@ use tracing::Level;
 
 #[cfg(feature = "fleet")]
 use super::super::LeaseChange;
-use super::{TARGET, is_heard, level_of_end, level_of_failure, shown, tell};
+use super::{TARGET, is_heard, is_within_quiet, level_of_end, level_of_failure, shown, tell};
 use crate::events::Tell;
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
@@ -21,14 +21,14 @@ use crate::sync::lock;
 use crate::task::TaskError;
 
 pub(in crate::runtime) fn added(cell: &Cell) {
-    if !is_heard() || cell.core().told.is_within_quiet(cell.name()) {
+    if !is_heard() || is_within_quiet(cell.core(), cell.name()) {
         return;
     }
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
 }
 
 pub(in crate::runtime::observe) fn removed(cell: &Cell) {
-    if !is_heard() || cell.core().told.is_within_quiet(cell.name()) {
+    if !is_heard() || is_within_quiet(cell.core(), cell.name()) {
         return;
     }
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task removed"));
@@ -78,7 +78,7 @@ pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) 
         return;
     }
     let (path, told) = (group.shown_path(), &group.core.told);
-    let is_quiet = matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && told.is_within_quiet(path);
+    let is_quiet = matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && is_within_quiet(&group.core, path);
     lock(&told.repeats).group_ended(path, now());
     if is_quiet {
         return;

@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::Entered;
 use tracing::{Level, Span};
 
+use super::super::core::Core;
 use super::super::task::{Cell, Next};
 use crate::events::{Often, Repeated, Repeats, Tell};
 use crate::inspect::{TaskOutcome, now, one_line, text_of};
@@ -43,11 +44,11 @@ pub(crate) struct Told {
     repeats: Mutex<Repeats<Arc<str>>>,
 }
 
-impl Told {
-    /// Returns `true` if this is in a group that keeps failing with the same error: its begin and its end are not logged.
-    fn is_within_quiet(&self, path: &str) -> bool {
-        self.has_groups.load(Ordering::Relaxed) && lock(&self.repeats).is_within_quiet(path, now())
-    }
+/// Returns `true` if this is in a group that keeps failing with the same error: its begin and its end are not logged. What
+/// a shutdown ends does not begin again.
+fn is_within_quiet(core: &Core, path: &str) -> bool {
+    let told = &core.told;
+    told.has_groups.load(Ordering::Relaxed) && !core.is_stopping() && lock(&told.repeats).is_within_quiet(path, now())
 }
 
 /// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper holds it.
@@ -228,7 +229,7 @@ impl Trace {
             self.span.open(span);
         }
         let is_shown = LevelFilter::current() >= LevelFilter::DEBUG && !self.failures.is_quiet();
-        if is_shown && !cell.core().told.is_within_quiet(cell.name()) {
+        if is_shown && !is_within_quiet(cell.core(), cell.name()) {
             let _in_span = self.span.enter();
             tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
         }
@@ -278,7 +279,7 @@ impl Trace {
             }
             Next::Restart(error) | Next::Hold(error) => {
                 self.failures.stopped(now());
-                if error.is_none() && cell.core().told.is_within_quiet(cell.name()) {
+                if error.is_none() && is_within_quiet(cell.core(), cell.name()) {
                     return;
                 }
                 let _in_span = self.span.enter();
@@ -340,11 +341,10 @@ impl Trace {
 
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         let failures = mem::take(&mut self.failures);
-        let told = &cell.core().told;
         if !failures.is_empty() && cell.why_stopped() == Some(StopKind::GroupFailed) {
-            lock(&told.repeats).keep(cell.name(), failures, now());
+            lock(&cell.core().told.repeats).keep(cell.name(), failures, now());
         }
-        if matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && told.is_within_quiet(cell.name()) {
+        if matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && is_within_quiet(cell.core(), cell.name()) {
             return;
         }
         let (path, id) = (&**cell.name(), cell.id());
