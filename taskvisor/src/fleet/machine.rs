@@ -593,9 +593,9 @@ impl Machine {
                 }
                 _ => {}
             }
-            // A key that is wanted or held needs no probe. But an `acquire` that was in flight can take a key again
-            // during its release.
-            let is_looked_at = entry.held.map_or(entry.unit == Unit::Parked, |held| !held.resigned);
+            // A key that is held needs no probe. But an `acquire` that was in flight can take a key again during its
+            // release. One that is wanted is asked for anyway, unless its unit leaves before that.
+            let is_looked_at = entry.held.is_some_and(|held| !held.resigned);
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
             // The store may have renewed the session without an answer. So the key is released, for others.
             if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
