@@ -127,10 +127,10 @@ impl Line {
 
     async fn link(&self, connector: &dyn Connect, config: &Config) -> Result<Arc<Link>, Error> {
         let mut current = self.link.lock().await;
-        if self.is_doubted.swap(false, Ordering::Relaxed)
-            && let Some(link) = current.as_ref()
-        {
-            link.is_suspect.store(true, Ordering::Relaxed);
+        if self.is_doubted.swap(false, Ordering::Relaxed) {
+            if let Some(link) = current.as_ref() {
+                link.is_suspect.store(true, Ordering::Relaxed);
+            }
         }
         if let Some(link) = current.as_ref().filter(|link| link.is_usable()) {
             return Ok(Arc::clone(link));

@@ -130,10 +130,10 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 
     /// Returns the text to append to the line of an event, or `None` if the event is not written.
     fn addition(&self, event: &Event) -> Option<String> {
-        if event.kind == EventKind::ShutdownRequested
-            && let Some(repeats) = &mut *lock(&self.repeats)
-        {
-            repeats.forget_groups();
+        if event.kind == EventKind::ShutdownRequested {
+            if let Some(repeats) = &mut *lock(&self.repeats) {
+                repeats.forget_groups();
+            }
         }
         let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return Some(String::new()) };
         let mut repeats = lock(&self.repeats);
