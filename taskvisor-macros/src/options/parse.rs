@@ -5,7 +5,7 @@ use syn::{Expr, Ident, Lit, Path};
 use super::limit::IN_LIMIT;
 use super::table::{ROWS, Row, Use};
 use super::{Backoff, Jitter, Options, Place};
-use crate::argument::{as_ident, peel};
+use crate::argument::{as_ident, attributes, peel};
 use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader};
 use crate::table::{self, Key, Misplaced, Read, Table};
@@ -274,6 +274,10 @@ impl AsMut<Self> for Options {
 fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
     let mut names = Vec::new();
     for element in reader.elements(key, value) {
+        if let Some(attribute) = attributes(&element).first() {
+            let message = "an attribute stands before an entry: a name is left out with the entry that has it";
+            reader.errors.push(attribute, message);
+        }
         match as_ident(&element) {
             Some(name) => names.push(name),
             None if reader.is_unreadable(&element) => {}

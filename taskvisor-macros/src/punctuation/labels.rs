@@ -199,9 +199,16 @@ fn word_before_label(element: &[TokenTree]) -> Option<Mended> {
     Some(Mended { trees: rest.to_vec(), found: Some((word.span(), message)) })
 }
 
-/// `move ping {}`, also after a label.
+/// `move ping {}`, also after a label, whose punctuation may be wrong as well.
 fn word_before_entry(element: &[TokenTree]) -> Option<Mended> {
-    let (label, rest) = after_label(element);
+    let is_equals = |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == '=');
+    let (label, rest) = match element {
+        [TokenTree::Ident(_), first, second, ..] if is_equals(first) && is_equals(second) => element.split_at(3),
+        [TokenTree::Ident(_), rest @ ..] => {
+            separator(rest).map_or_else(|| after_label(element), |length| element.split_at(1 + length))
+        }
+        _ => after_label(element),
+    };
     let [TokenTree::Ident(word), rest @ ..] = rest else { return None };
     let entry = entry(rest).filter(|_| BEFORE_ENTRY.iter().any(|known| word == known))?;
     let message = format!("leave out `{word}`: an entry is `{}`", entry.text);

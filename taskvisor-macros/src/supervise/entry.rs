@@ -31,6 +31,8 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         _ => (None, expr),
     };
     let expr = without_let(without_label(expr, reader), reader);
+    let bare = label.and_then(|_| without_attributes(expr, "the label", reader));
+    let expr = bare.as_ref().unwrap_or(expr);
     if let Expr::Range(range) = peel(expr) {
         if range.start.is_none() {
             if let Some(label) = label {
@@ -102,6 +104,19 @@ fn without_label<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
         }
         _ => expr,
     }
+}
+
+/// Returns `ping {}` of `#[cfg(..)] ping {}` after a label or in `task(..)`, and reports the attribute, if there is one.
+fn without_attributes(expr: &Expr, place: &str, reader: &mut Reader) -> Option<Expr> {
+    let first = argument::attributes(expr).first()?;
+    reader.errors.push(first, format!("an attribute of an entry stands before {place}"));
+    bare(expr)
+}
+
+/// Returns the expression without the attributes before it.
+fn bare(expr: &Expr) -> Option<Expr> {
+    let attributes = argument::attributes(expr).len();
+    syn::parse2(expr.to_token_stream().into_iter().skip(attributes * 2).collect()).ok()
 }
 
 /// Returns `ping {}` of `let label = ping {}`, and reports the `let`.
@@ -194,6 +209,8 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
+    let bare = options.as_ref().and(task).and_then(|task| without_attributes(task, "`task(..)`", reader));
+    let task = bare.as_ref().or(task);
     let written = task;
     let task = task.filter(|task| !no_task::refuse(task, &label, reader));
     // What was refused has the field of the entry in it.
@@ -333,7 +350,6 @@ impl Before {
         for other in &others {
             reader.errors.push(other, "only `#[cfg(..)]` and doc comments can stand before an entry");
         }
-        let bare = expr.to_token_stream().into_iter().skip(attributes.len() * 2).collect();
-        Self { expr: syn::parse2(bare).unwrap_or_else(|_| expr.clone()), cfgs, docs }
+        Self { expr: bare(expr).unwrap_or_else(|| expr.clone()), cfgs, docs }
     }
 }

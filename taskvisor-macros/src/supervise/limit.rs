@@ -86,6 +86,9 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Limit> {
         reader.errors.push(&expr, format!("a limit is declared without `=`: write `limit({name}, {number})`"));
         return refused(name);
     };
+    if let Some(attribute) = argument::attributes(first).first().or(argument::attributes(number).first()) {
+        reader.errors.push(attribute, "an attribute of a limit stands before `limit(..)`");
+    }
     let Some(name) = as_ident(first).filter(is_name) else {
         if !reader.is_unread(first) {
             reader.errors.push(first, "the name of a limit is a bare name, as in `limit(db, 4)`");

@@ -55,6 +55,13 @@ impl<'m> Rows<'m> {
             reader.errors.push(attribute, message);
             return None;
         }
+        if let Expr::Assign(assign) = peel(argument) {
+            if let Some(attribute) = argument::attributes(&assign.right).first() {
+                let message = format!("no attribute can stand before the value of {} {}", self.article(), self.noun);
+                reader.errors.push(attribute, message);
+                return None;
+            }
+        }
         let Some((key, form)) = argument::form(argument) else {
             let message = match peel(argument) {
                 // `key == value`, `key += value`
@@ -109,10 +116,14 @@ impl<'m> Rows<'m> {
         let row = self.all.iter().position(|row| key.unraw() == row.name);
         reader.echo.push(self.list, &key, row.is_some());
         let Some(row) = row else {
-            let is_entry = unlisted::is_entry(&form) && self.noun == KEY && self.instead_of(&key).is_none();
+            let has_entries = self.row("tasks").is_some();
+            let is_entry = has_entries && unlisted::is_entry(&form) && self.instead_of(&key).is_none();
             let written = key.unraw().to_string();
             let message = match self.unknown(&written, &form) {
-                _ if is_entry => format!("`{key}` is no key: an entry stands in a list, as in `tasks = [{key} = ..]`"),
+                _ if is_entry => {
+                    let noun = self.noun;
+                    format!("`{key}` is no {noun}: an entry stands in a list, as in `tasks = [{key} = ..]`")
+                }
                 message => message,
             };
             reader.errors.push(&key, meant::with_value(message, &written, &form));
@@ -151,9 +162,8 @@ impl<'m> Rows<'m> {
             Some(key) => match (self.list_of(&key), peel(argument)) {
                 (Some(name), _) => (name, key.span()),
                 (None, Expr::Assign(assign)) if self.instead_of(&key).is_none() => {
-                    let is_entry = unlisted::is_entry(&Form::Value(&assign.right)) && self.noun == KEY;
-                    let list = unlisted::array(vec![argument.clone()]);
-                    return is_entry.then(|| Some((self.row("tasks")?, key, list))).flatten();
+                    let row = self.row("tasks").filter(|_| unlisted::is_entry(&Form::Value(&assign.right)));
+                    return row.map(|row| (row, key, unlisted::array(vec![argument.clone()])));
                 }
                 _ => return None,
             },

@@ -318,6 +318,17 @@ fn m20_a_group_can_be_a_value() {
     }
 }
 
+/// So that its handle is there.
+#[test]
+fn an_entry_among_the_options_of_a_group_is_in_the_expansion() {
+    let tree = quote!(tasks = [store = group(inner = group(deep = ping {}), a = pong {})]);
+    let (expanded, errors) = expand_tree(tree);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    for field in ["inner", "deep", "a"] {
+        assert!(expanded.contains(&format!("pub {field} :")), "{field}: {expanded}");
+    }
+}
+
 #[test]
 fn order_goes_backwards_only() {
     let (_, errors) = expand_tree(quote!(

@@ -38,6 +38,71 @@ fn m10_an_option_beside_an_entry_is_told_as_one() {
     );
 }
 
+/// A `#[cfg(..)]` that is not heeded would be one that the user believes in.
+#[test]
+fn m10_an_attribute_in_another_place_is_told() {
+    const OF_LABEL: &str = "an attribute of an entry stands before the label";
+    assert_told(
+        "supervise!(tasks = [@]);",
+        &[
+            ("task(^#[cfg(a)] ping {}, critical)", &["an attribute of an entry stands before `task(..)`"]),
+            ("alpha = ^#[cfg(a)] ping {}", &[OF_LABEL]),
+            ("alpha = ^#[cfg(a)] (ping::spec())", &[OF_LABEL]),
+            ("alpha = ^#[cfg(a)] task(ping {})", &[OF_LABEL]),
+            ("alpha = ^#[inline] #[cfg(a)] group(tasks = [#[cfg(b)] ping {}])", &[OF_LABEL]),
+            (
+                "ping {}, task(pong {}, after = [^#[cfg(a)] ping])",
+                &["an attribute stands before an entry: a name is left out with the entry that has it"],
+            ),
+            ("task(ping {}, timeout = ^#[cfg(a)] \"5s\")", &["no attribute can stand before the value of an option"]),
+        ],
+    );
+    assert_told(
+        "supervise!(@, tasks = []);",
+        &[("grace = ^#[cfg(a)] \"5s\"", &["no attribute can stand before the value of a key"])],
+    );
+    assert_told(
+        "supervise!(limits = [@], tasks = []);",
+        &[
+            ("limit(^#[cfg(a)] db, 3)", &["an attribute of a limit stands before `limit(..)`"]),
+            ("limit(db, ^#[cfg(a)] 3)", &["an attribute of a limit stands before `limit(..)`"]),
+        ],
+    );
+}
+
+#[test]
+fn m08_a_word_before_an_entry_and_its_label_are_two_mistakes() {
+    const OF_MOVE: &str = "leave out `move`: an entry is `ping { .. }`";
+    let told =
+        |entry: &str| Program::told(&format!("supervise!(tasks = [{entry}]);")).into_iter().map(|(.., said)| said);
+    for (entry, of_label) in [
+        ("alpha == move ping {}", "a label has one `=` behind it: write `alpha = ping { .. }`"),
+        ("alpha: move ping {}", "write `=` after `alpha`: `alpha = ..`"),
+        ("alpha => move ping {}", "write `=` after `alpha`: `alpha = ..`"),
+    ] {
+        let mut said: Vec<_> = told(entry).collect();
+        let mut expected = [of_label, OF_MOVE];
+        said.sort();
+        expected.sort_unstable();
+        assert_eq!(said, expected, "{entry}");
+    }
+}
+
+#[test]
+fn m10_an_entry_among_the_options_of_a_group_is_told_as_one() {
+    const OF_INNER: &str = "`inner` is no option: an entry stands in a list, as in `tasks = [inner = ..]`";
+    assert_told(
+        "supervise!(tasks = [store = group(@)]);",
+        &[
+            ("^inner = group(tasks = [ping {}])", &[OF_INNER]),
+            ("^inner = ping {}, tasks = [pong {}]", &[OF_INNER]),
+            ("^inner = task(ping {}, critical), strategy = one_for_all", &[OF_INNER]),
+            ("^bakoff = ping {}", &["unknown option `bakoff`, did you mean `backoff`?"]),
+            ("^inner = made()", &["unknown option `inner`, expected .."]),
+        ],
+    );
+}
+
 #[test]
 fn m08_a_label_in_another_place_is_told_as_one() {
     const BEHIND: &str = "a label stands before its entry: write `alpha = ping { .. }`";

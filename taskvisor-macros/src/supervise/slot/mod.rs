@@ -205,6 +205,9 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     OPTIONS.read(list.iter().skip(1), &mut options, reader);
     reader.cfgs.truncate(outer);
     let cfgs = [&*reader.key_cfgs, &cfgs].concat();
+    if let Some(attribute) = list.first().and_then(|name| argument::attributes(name).first()) {
+        reader.errors.push(attribute, "an attribute of a slot stands before `slot(..)`");
+    }
     let name = list.first().and_then(as_ident).filter(is_name);
     if name.is_none() {
         match list.first() {
