@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::panic::Panic;
 use crate::inspect::one_line;
+#[cfg(feature = "controller")]
+use crate::slots::ControllerError;
+use crate::supervisor::RuntimeError;
 
 /// A boxed error that is `Send` and `Sync`.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -148,6 +151,16 @@ impl TaskError {
     /// ```
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::Permanent(error.into())
+    }
+
+    /// Returns `true` if the error is the refusal of a supervisor or a slot that shuts down.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let (Self::Error(error) | Self::Permanent(error)) = self else { return false };
+        #[cfg(feature = "controller")]
+        if let Some(ControllerError::ShuttingDown) = error.downcast_ref() {
+            return true;
+        }
+        matches!(error.downcast_ref(), Some(RuntimeError::ShuttingDown))
     }
 
     /// Sets when the task is retried: after exactly `delay`, instead of its [backoff](crate::BackoffPolicy). For a

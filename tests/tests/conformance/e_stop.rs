@@ -2,6 +2,7 @@
 
 mod blocked;
 mod panics;
+mod refused;
 #[cfg(unix)]
 pub(crate) mod signals;
 mod trees;

@@ -107,6 +107,23 @@ impl Next {
             Self::End(_) | Self::Restart(_) | Self::Hold(_) | Self::Scheduled | Self::GiveUp { .. } => Duration::ZERO,
         }
     }
+
+    /// Returns `true` if the task ends for good because its supervisor, which `is_stopping`, has refused something. The
+    /// refusal was the first that the task heard of the shutdown. So its end becomes that of a stopped task.
+    pub(in crate::runtime) fn excuse(&mut self, is_stopping: impl FnOnce() -> bool) -> bool {
+        let Self::End(outcome) = self else { return false };
+        let (TaskOutcome::Failed { error } | TaskOutcome::Exhausted { error, .. } | TaskOutcome::Fatal { error }) =
+            outcome
+        else {
+            return false;
+        };
+        if !error.is_refusal() || !is_stopping() {
+            return false;
+        }
+        let error = Some(Arc::clone(error));
+        *outcome = TaskOutcome::Canceled { error, reason: StopReason::Shutdown, finished: false };
+        true
+    }
 }
 
 impl Facts<'_> {

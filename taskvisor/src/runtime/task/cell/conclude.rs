@@ -53,13 +53,16 @@ impl Cell {
             }
         }
         let aborted = matches!(ending, Ending::Aborted);
-        let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
+        let mut stopped = state.machine.why.map(|why| self.stop_reason_of(why));
         // With subscribers, the last error is usually shared, so its allocation cannot be reused.
         let shares = matches!(ending, Ending::Result(Err(_))) && !self.core.bus.is_active();
         let before = if shares { ending.share(&mut state.last_error) } else { None };
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         if let Some(guards) = &mut guards {
             next = guards.judge(next, &self.policy.backoff);
+        }
+        if next.excuse(|| self.core.is_stopping()) {
+            stopped = Some(StopReason::Shutdown);
         }
         #[cfg(feature = "test-util")]
         {
