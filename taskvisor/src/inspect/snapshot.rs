@@ -15,7 +15,7 @@ use crate::tree::Strategy;
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
 /// current attempt of a task, how long it has been in its state, and what it waits for. The last error is cut off at the
-/// 80th column, but not below 12 characters; [`last_error`](NodeSnapshot::last_error) has all of it.
+/// 80th column, but not below 12 characters; `{:#}` has all of it, as [`last_error`](NodeSnapshot::last_error) does.
 /// [`to_mermaid`](Self::to_mermaid) formats the tree as a chart.
 ///
 /// ```text
@@ -132,8 +132,8 @@ impl NodeSnapshot {
         }
     }
 
-    /// Formats the line of the node, after the branches of the tree and its label.
-    fn line(&self, label: &str) -> String {
+    /// Formats the line of the node, after the branches of the tree and its label; `whole` for all of its last error.
+    fn line(&self, label: &str, whole: bool) -> String {
         let mut parts = vec![format!("{label:<28}"), format!("{:<9}", self.state)];
         match self.kind {
             NodeKind::Group(strategy) => parts.push(strategy.to_string()),
@@ -177,7 +177,7 @@ impl NodeSnapshot {
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
-            let room = COLUMNS.saturating_sub(taken + 2).max(LEAST);
+            let room = if whole { error.len() * LONGEST } else { COLUMNS.saturating_sub(taken + 2).max(LEAST) };
             parts.push(format!("\"{}\"", shortened(error, room)));
         }
         parts.join(" ")
@@ -185,7 +185,7 @@ impl NodeSnapshot {
 
     fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str, branch: &str) -> fmt::Result {
         let label = format!("{prefix}{branch}{}", self.name.escape_debug());
-        writeln!(f, "{}", self.line(&label).trim_end())?;
+        writeln!(f, "{}", self.line(&label, f.alternate()).trim_end())?;
         let below = match branch {
             "" => String::new(),
             "└─ " => format!("{prefix}   "),
@@ -280,3 +280,5 @@ const AWAITED: usize = 60;
 /// The width of a terminal, and the smallest width of an error.
 const COLUMNS: usize = 80;
 const LEAST: usize = 12;
+/// The largest number of characters that stand for a byte, such as `\u{7f}`.
+const LONGEST: usize = 6;

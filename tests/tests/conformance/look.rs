@@ -198,6 +198,7 @@ async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeEr
     let mut long = snapshot.clone();
     long.root.children[0].last_error = Some("a \n long story ".repeat(20));
     assert!(long.to_string().lines().all(|line| line.chars().count() <= 80), "{long}");
+    assert!(format!("{long:#}").contains(&"a \\n long story ".repeat(20)), "the alternate form has all of it");
     let cache = &snapshot.root.children[0].children[1];
     assert_eq!(
         (cache.path.as_str(), cache.attempt, cache.last_error.as_deref()),
