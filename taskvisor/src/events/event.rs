@@ -32,9 +32,9 @@ pub struct Event {
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
-    /// `true` for a further run of a periodic task (with an interval or a schedule) whose last attempt did not fail.
-    /// Set when the run begins, unless a restart of siblings begins it, and when it succeeds. `LogLevel` puts these
-    /// events at `DEBUG`.
+    /// `true` for a further run of a periodic task (with an interval or a schedule) whose last attempt did not fail, and
+    /// for a run of any other task that has succeeded ten times in a row. Set when the run begins, unless a restart of
+    /// siblings begins it, and when it succeeds. `LogLevel` puts these events at `DEBUG`.
     pub routine: bool,
     /// The reason. For a lease, its key; for a slot, its change of state.
     pub reason: Option<Reason>,

@@ -25,7 +25,7 @@ pub struct RecordedEvent {
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1.
     pub attempt: Option<u32>,
-    /// `true` for a further run of a periodic task, as in [`Event::routine`].
+    /// `true` for a further run of a periodic task and the like, as in [`Event::routine`].
     pub routine: bool,
     /// The reason.
     pub reason: Option<Reason>,

@@ -109,6 +109,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) limit: StopLimit,
     /// `true` if the task was triggered, so that the next attempt begins without a wait.
     owed: bool,
+    /// The number of consecutive successes, up to 255, of a task without a schedule.
+    successes: u8,
     /// The number of consecutive failures.
     pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
@@ -125,6 +127,9 @@ pub(in crate::runtime) struct Effects {
     /// A note to the group.
     pub(in crate::runtime) note: Option<Note>,
 }
+
+/// The number of successes in a row after which the runs of a task without an interval are routine.
+const ROUTINE: u8 = 10;
 
 /// The facts about an attempt that only its actor has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,9 +177,16 @@ impl Machine {
             why: None,
             limit: StopLimit::Grace,
             owed: false,
+            successes: 0,
             streak: 0,
             attempt: 0,
         }
+    }
+
+    /// Returns `true` if the current attempt, or the one that ends, is a run as the ones before it: the task is periodic
+    /// or has succeeded ten times in a row, and the last run did not fail.
+    pub(in crate::runtime) fn is_routine(&self, policy: &ResolvedPolicy) -> bool {
+        self.attempt > 1 && self.streak == 0 && (self.successes >= ROUTINE || policy.is_periodic())
     }
 
     /// Returns `true` if the task only waits for a time, and for no other task.
@@ -823,12 +835,12 @@ impl Machine {
                 return None;
             }
             Next::Retry { streak, .. } if managed => {
-                self.streak = streak;
+                (self.successes, self.streak) = (0, streak);
                 self.gate = Gate::Shut;
                 self.stage = Stage::Waiting(Wait::Backoff);
             }
             Next::Retry { streak, delay, .. } => {
-                self.streak = streak;
+                (self.successes, self.streak) = (0, streak);
                 self.stage = timed(Wait::Backoff, delay);
             }
             Next::Repeat(delay) => {
@@ -855,7 +867,7 @@ impl Machine {
                 let rests = self.bars.has(Bars::PAUSED | Bars::STANDBY) && !self.owed;
                 self.stage = Stage::Waiting(if waits && rests { Wait::Scheduled } else { Wait::Due });
                 self.request = Request::Nothing;
-                self.streak = 0;
+                (self.successes, self.streak) = (0, 0);
             }
         }
         self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
@@ -865,7 +877,7 @@ impl Machine {
     /// Records the success of an attempt that another follows.
     #[inline]
     fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
-        self.streak = 0;
+        (self.successes, self.streak) = (self.successes.saturating_add(1), 0);
         if policy.ready != Ready::FirstSuccess {
             return None;
         }

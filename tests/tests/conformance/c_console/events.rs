@@ -229,3 +229,29 @@ async fn c03_a_periodic_task_that_starts_again_with_its_siblings_is_told() -> Re
     assert_eq!(routine("g/runs"), [(0, false), (11, true), (22, true), (26, false), (37, true)]);
     tree.shutdown().await
 }
+
+/// A loop whose body is an attempt.
+#[tokio::test(start_paused = true)]
+async fn c03_runs_without_an_interval_are_routine_after_ten_successes_in_a_row() -> Result {
+    let handles = TaskFn::arc("handles", |ctx: TaskContext| async move {
+        ctx.run_until_cancelled(sleep(secs(1))).await.ok_or(taskvisor::TaskError::Canceled)?;
+        if ctx.attempt() == 13 { Err(taskvisor::TaskError::Fail { reason: "lost".into() }) } else { Ok(()) }
+    });
+    let handles = TaskSpec::inherit(handles).with_restart(RestartPolicy::Always { interval: None });
+    let tree =
+        Tree::builder(taskvisor::SupervisorConfig::default()).task(handles.with_backoff(constant(secs(1)))).build();
+    let recorder = taskvisor::test::Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(tests::ms(25_500)).await;
+    assert!(tree.child("handles").restart_and_wait().await);
+    let routine = |kind: EventKind| {
+        let mut seen = recorder.events();
+        seen.retain(|seen| seen.task.as_deref() == Some("handles") && seen.kind == kind && seen.routine);
+        seen.into_iter().filter_map(|seen| seen.attempt).collect::<Vec<_>>()
+    };
+    // The 13th fails, and the 25th is restarted.
+    assert_eq!(routine(EventKind::TaskStarting), [11, 12, 13, 24, 25]);
+    assert_eq!(routine(EventKind::TaskStopped), [11, 12, 24]);
+    assert_eq!(recorder.events().last().map(|seen| (seen.kind, seen.routine)), Some((EventKind::TaskStarting, false)));
+    tree.shutdown().await
+}

@@ -178,7 +178,7 @@ impl Cell {
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| {
-            let routine = kind == EventKind::TaskStopped && self.is_routine(state);
+            let routine = kind == EventKind::TaskStopped && state.machine.is_routine(&self.policy);
             bus.publish(Event { reason: why, routine, ..event(kind) });
         };
         let ready = || {

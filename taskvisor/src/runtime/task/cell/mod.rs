@@ -246,11 +246,6 @@ impl Cell {
         Event { attempt: Some(shown(state.machine.attempt)), ..self.event(kind) }
     }
 
-    /// Returns `true` if the attempt is a further run of a periodic task, and the one before it did not fail.
-    fn is_routine(&self, state: &State) -> bool {
-        state.machine.attempt > 1 && state.machine.streak == 0 && self.policy.is_periodic()
-    }
-
     /// Publishes an event about the registration as a whole.
     #[inline]
     pub(in crate::runtime) fn announce(&self, kind: EventKind) {

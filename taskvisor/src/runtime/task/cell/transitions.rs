@@ -193,7 +193,7 @@ impl Cell {
         self.note_fault(&state);
         if self.core.bus.is_active() {
             let event = self.event_of_attempt(&state, EventKind::TaskStarting);
-            self.core.bus.publish(Event { routine: !by_sibling && self.is_routine(&state), ..event });
+            self.core.bus.publish(Event { routine: !by_sibling && state.machine.is_routine(&self.policy), ..event });
         }
         drop(state);
         self.tell_readiness(epoch, unready, note);
