@@ -13,11 +13,20 @@ use crate::script::Script;
 /// The largest number of redirects of a call to other nodes of a cluster.
 const REDIRECTS: usize = 3;
 
-/// Whether a call that may have been carried out is sent once more when the connection turns out to be closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    Yes,
-    No,
+/// A message to the server.
+#[derive(Clone, Copy)]
+pub(crate) enum Request<'a> {
+    Command(&'a Cmd),
+    Script(&'a Script, &'a Names, &'a [String]),
+}
+
+impl Request<'_> {
+    async fn send<T: FromRedisValue>(self, connection: &mut MultiplexedConnection) -> Result<T, RedisError> {
+        match self {
+            Self::Command(command) => command.query_async(connection).await,
+            Self::Script(script, names, args) => script.run(connection, names, args).await,
+        }
+    }
 }
 
 /// One connection, opened when a call needs it. A connection with an error, or on which a call was dropped, is never
@@ -45,45 +54,45 @@ impl Link {
         Self { nodes, turn: Turn::default(), replaced, state: Mutex::default() }
     }
 
-    /// Runs a script.
-    pub(crate) async fn run<T: FromRedisValue>(
+    /// Sends a request, and once more if its connection was open before and turns out to be closed, as a server or a
+    /// proxy closes idle ones.
+    ///
+    /// The first may have been carried out. So the call fails if the answer to the second is not `certain`: it may be
+    /// due to the first.
+    pub(crate) async fn call<T: FromRedisValue>(
         &self,
-        script: &Script,
-        names: &Names,
-        args: &[String],
-        repeat: Repeat,
+        request: Request<'_>,
+        certain: fn(&T) -> bool,
     ) -> Result<T, RedisError> {
-        let mut may_repeat = repeat == Repeat::Yes;
-        let mut redirects = 0;
+        let (mut closed, mut reopens, mut redirects) = (None, false, 0);
         loop {
-            let mut in_use = self.take().await?;
-            let error = match script.run(&mut in_use.connection, names, args).await {
+            let mut in_use = match self.take().await {
+                Ok(in_use) => in_use,
+                // Not only the connection is gone, but the node. The next one may answer.
+                Err(_) if reopens => self.take().await?,
+                Err(error) => return Err(error),
+            };
+            let error = match request.send(&mut in_use.connection).await {
                 Ok(reply) => {
                     in_use.keep();
-                    return Ok(reply);
+                    return closed.filter(|_| !certain(&reply)).map_or(Ok(reply), Err);
                 }
                 Err(error) => error,
             };
-            let was_idle = in_use.was_idle;
+            reopens = in_use.was_idle && closed.is_none() && error.is_connection_dropped();
+            if reopens {
+                in_use.reopen();
+                closed = Some(error);
+                continue;
+            }
             let client = in_use.client.clone();
             drop(in_use);
-            if let Some((address, _)) = moved(&error).filter(|_| redirects < REDIRECTS) {
-                self.state().moved = Some(moved_to(address, &client)?);
-                redirects += 1;
-            } else if may_repeat && was_idle && error.is_connection_dropped() {
-                may_repeat = false;
-            } else {
-                return Err(error);
+            match moved(&error).filter(|_| redirects < REDIRECTS) {
+                Some((address, _)) => self.state().moved = Some(moved_to(address, &client)?),
+                None => return Err(error),
             }
+            redirects += 1;
         }
-    }
-
-    /// Sends a command without a key.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        let mut in_use = self.take().await?;
-        let reply = command.query_async(&mut in_use.connection).await?;
-        in_use.keep();
-        Ok(reply)
     }
 
     async fn take(&self) -> Result<InUse<'_>, RedisError> {
@@ -156,6 +165,12 @@ struct InUse<'a> {
 impl InUse<'_> {
     fn keep(mut self) {
         self.is_kept = true;
+    }
+
+    /// Forgets the connection, and not the node: the next call connects to it.
+    fn reopen(mut self) {
+        self.is_kept = true;
+        self.link.state().current.take_if(|(id, _)| *id == self.id);
     }
 }
 

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo, RedisError};
+use redis::{Client, FromRedisValue, IntoConnectionInfo, RedisError};
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 
 use crate::error::{is_denied, lease_error};
 use crate::hints::Hints;
-use crate::link::{Link, Repeat};
+use crate::link::{Link, Request};
 use crate::memory;
 use crate::names::Names;
 use crate::nodes::Nodes;
-use crate::script::Scripts;
+use crate::script::{Script, Scripts};
 
 /// The largest number of keys that one script takes or frees, so that no script blocks the server for long.
 const BATCH: usize = 128;
@@ -26,8 +26,8 @@ const LONGEST: u64 = 1_000_000_000_000_000;
 ///
 /// A store makes its connections in the calls of the fleet, on the runtime of the fleet: one for the calls of each
 /// fleet, and one for the hints that a key is free. Clones share them. A connection that has failed, or on which a call
-/// was dropped, is replaced by the next call. A call that finds its connection closed is sent once more on another one,
-/// except [`mark`](LeaseStore::mark), which might have been carried out.
+/// was dropped, is replaced by the next call. A call that finds its connection closed is sent once more on another one:
+/// so `timeout` of the server, or a proxy that closes idle connections, fails no call.
 ///
 /// See the [crate](crate) for the guarantees, and for the settings of Redis.
 ///
@@ -63,6 +63,12 @@ struct Known {
 struct Fleet {
     names: Names,
     link: Link,
+}
+
+impl Fleet {
+    async fn run<T: FromRedisValue>(&self, script: &Script, args: &[String]) -> Result<T, RedisError> {
+        self.link.call(Request::Script(script, &self.names, args), |_| true).await
+    }
 }
 
 #[derive(Clone)]
@@ -164,14 +170,14 @@ impl Session {
 impl LeaseStore for RedisStore {
     async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
         let (id, fleet) = (SessionId::random()?, self.fleet(&spec.fleet));
-        match fleet.link.query::<String>(redis::cmd("INFO").arg("memory")).await {
+        match fleet.link.call::<String>(Request::Command(redis::cmd("INFO").arg("memory")), |_| true).await {
             Ok(info) => memory::check(&info)?,
             Err(error) if is_denied(&error) => {}
             Err(error) => return Err(lease_error(error)),
         }
         let ttl = u64::try_from(spec.ttl.as_micros()).unwrap_or(LONGEST).min(LONGEST);
         let args = [id.to_string(), ttl.to_string(), spec.label.to_string()];
-        let opened = fleet.link.run::<String>(&self.shared.scripts.open, &fleet.names, &args, Repeat::Yes).await;
+        let opened = fleet.run::<String>(&self.shared.scripts.open, &args).await;
         opened.map_err(lease_error)?;
         self.known().sessions.insert(id, Session { fleet, changes: 0 });
         Ok(id)
@@ -179,8 +185,7 @@ impl LeaseStore for RedisStore {
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
         let known = self.session(session)?;
-        let (fleet, args) = (&known.fleet, known.args(session));
-        let renewed = fleet.link.run(&self.shared.scripts.renew, &fleet.names, &args, Repeat::Yes).await;
+        let renewed = known.fleet.run(&self.shared.scripts.renew, &known.args(session)).await;
         time(&self.live::<String>(session, renewed)?)
     }
 
@@ -194,8 +199,7 @@ impl LeaseStore for RedisStore {
             let mut args = known.args(session);
             args.extend(batch.iter().map(ToString::to_string));
             let Session { fleet, .. } = &known;
-            let acquired: Result<Acquired, _> =
-                fleet.link.run(&self.shared.scripts.acquire, &fleet.names, &args, Repeat::Yes).await;
+            let acquired: Result<Acquired, _> = fleet.run(&self.shared.scripts.acquire, &args).await;
             let (now, changes, rows) = self.live(session, acquired)?;
             self.changed_to(session, number(&changes)?);
             let now = time(&now)?;
@@ -218,7 +222,7 @@ impl LeaseStore for RedisStore {
             let mut args = known.args(session);
             args.push(fleet.names.freed.clone());
             args.extend(batch.iter().flat_map(|(key, token)| [key.to_string(), token.to_string()]));
-            let released = fleet.link.run(&self.shared.scripts.release, &fleet.names, &args, Repeat::Yes).await;
+            let released = fleet.run(&self.shared.scripts.release, &args).await;
             let changes: String = self.live(session, released)?;
             self.changed_to(session, number(&changes)?);
             match batches.next() {
@@ -240,14 +244,16 @@ impl LeaseStore for RedisStore {
         let mut args = known.args(session);
         // Padded, so that the order of the texts is that of the ticks: numbers in Lua are not exact for all ticks.
         args.extend([key.to_string(), token.to_string(), format!("{tick:020}")]);
-        let marked = fleet.link.run(&self.shared.scripts.mark, &fleet.names, &args, Repeat::No).await;
+        let request = Request::Script(&self.shared.scripts.mark, &fleet.names, &args);
+        // A second call that stores nothing may have found the tick of the first.
+        let marked = fleet.link.call(request, |stored| *stored != Some(0)).await;
         Ok(self.live::<u8>(session, marked)? == 1)
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
         let Ok(Session { fleet, .. }) = self.session(session) else { return Ok(()) };
         let args = [session.to_string(), fleet.names.freed.clone()];
-        let closed = fleet.link.run::<u8>(&self.shared.scripts.close, &fleet.names, &args, Repeat::Yes).await;
+        let closed = fleet.run::<u8>(&self.shared.scripts.close, &args).await;
         closed.map_err(lease_error)?;
         self.known().sessions.remove(&session);
         Ok(())

@@ -40,6 +40,45 @@ async fn a_killed_connection_is_replaced_within_the_call() {
     assert_eq!(take(&store, a, "x").await, token);
 }
 
+/// As `timeout` of the server closes a connection, or a proxy before it.
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_fails_no_call() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = server.store();
+    let a = open(&store, "a").await;
+    let kill = async || server.say::<i64>("CLIENT KILL TYPE normal SKIPME yes").await;
+    let token = take(&store, a, "x").await;
+    for tick in 1..20 {
+        kill().await;
+        assert!(store.mark(a, &key("x"), token, tick).await.unwrap());
+        kill().await;
+        open(&store, "b").await;
+        kill().await;
+        store.release(a, &[(key("y"), token)]).await.unwrap();
+    }
+    kill().await;
+    store.close(a).await.unwrap();
+}
+
+/// Of several nodes, the one that has closed an idle connection is asked again, and the next one if it is gone.
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_no_reason_to_leave_a_node() {
+    let Some(mut primary) = Server::start(&[]).await else { return };
+    let Some(replica) = Server::start(&[]).await else { return };
+    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
+    replica.until("INFO replication", "master_link_status:up").await;
+    let store = primary.store().with_node(replica.url()).unwrap();
+    let a = open(&store, "a").await;
+    for _ in 0..5 {
+        let _: i64 = primary.say("CLIENT KILL TYPE normal SKIPME yes").await;
+        store.renew(a).await.unwrap();
+    }
+    replica.until(&format!("HEXISTS taskvisor:{{billing}}:sessions {a}"), "1").await;
+    primary.kill();
+    let _: () = replica.say("REPLICAOF NO ONE").await;
+    store.renew(a).await.unwrap();
+}
+
 /// A tick may have been marked by the call that failed, and is marked once.
 #[tokio::test]
 async fn a_mark_without_an_answer_is_not_sent_again() {
