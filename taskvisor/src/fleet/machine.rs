@@ -50,6 +50,16 @@ pub(crate) enum Failed {
     Unanswered,
 }
 
+/// A kind of call, which a store can refuse alone: a right is missing, for example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Open,
+    Renew,
+    Acquire,
+    Release,
+    Mark,
+}
+
 /// A message of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Say {
@@ -238,7 +248,9 @@ pub(crate) struct Machine {
     state: State,
     entries: BTreeMap<LeaseKey, Entry>,
     shutting_down: bool,
-    reachable: bool,
+    /// The kinds of calls whose last one had no answer, and the time of that failure. The store is in reach if there are
+    /// none.
+    failing: BTreeMap<Kind, Duration>,
     /// The time of the store, and the local time at about the same instant.
     store_time: Option<(StoreTime, Duration)>,
     orders: Vec<Order>,
@@ -252,7 +264,7 @@ impl Machine {
             state: State::Closed(Duration::ZERO),
             entries: BTreeMap::new(),
             shutting_down: false,
-            reachable: true,
+            failing: BTreeMap::new(),
             store_time: None,
             orders: Vec::new(),
         }
@@ -355,7 +367,7 @@ impl Machine {
 
     fn opened(&mut self, opened: Result<SessionId, Failed>, now: Duration) {
         let State::Opening(sent) = self.state else { return };
-        self.answered(opened.as_ref().err().copied());
+        self.answered(Kind::Open, opened.as_ref().err().copied(), now);
         let Ok(id) = opened else {
             self.state = State::Closed(now + self.retry());
             return;
@@ -398,7 +410,7 @@ impl Machine {
             }
             Err(Failed::Expired) => self.expired(now),
         }
-        self.answered(renewed.err());
+        self.answered(Kind::Renew, renewed.err(), now);
     }
 
     /// Handles the answer of the store that the session is over.
@@ -461,7 +473,7 @@ impl Machine {
             }
             Err(Failed::Expired) => self.expired(now),
         }
-        self.answered(failed);
+        self.answered(Kind::Acquire, failed, now);
     }
 
     fn released(&mut self, id: SessionId, released: Result<(), Failed>, now: Duration) {
@@ -483,7 +495,7 @@ impl Machine {
             Err(Failed::Unanswered) => session.release_at = now + retry,
             Err(Failed::Expired) => self.expired(now),
         }
-        self.answered(released.err());
+        self.answered(Kind::Release, released.err(), now);
     }
 
     /// Handles the end of the session. It frees the keys, unless the session may have expired before.
@@ -504,10 +516,10 @@ impl Machine {
         if self.session(id).is_none() {
             return;
         }
+        self.answered_mark(key, marked.err(), now);
         if marked == Err(Failed::Expired) {
             return self.expired(now);
         }
-        self.answered(marked.err());
         let Some(entry) = self.entries.get_mut(key) else { return };
         let (Some(mark), Some(held)) = (&mut entry.mark, &mut entry.held) else { return };
         if mark.tick != tick || !mark.asking {
@@ -532,9 +544,29 @@ impl Machine {
         entry.mark = None;
     }
 
-    fn answered(&mut self, failed: Option<Failed>) {
-        let reachable = failed != Some(Failed::Unanswered);
-        if mem::replace(&mut self.reachable, reachable) != reachable {
+    /// Takes the answer to a mark. The mark of another key may still wait for its answer, for example behind a lock.
+    fn answered_mark(&mut self, key: &LeaseKey, failed: Option<Failed>, now: Duration) {
+        let waits =
+            |(other, entry): (&LeaseKey, &Entry)| other != key && entry.mark.is_some_and(|mark| mark.unanswered);
+        let is_failing = failed.is_none() && self.failing.contains_key(&Kind::Mark) && self.entries.iter().any(waits);
+        if !is_failing {
+            self.answered(Kind::Mark, failed, now);
+        }
+    }
+
+    /// Notes whether a call was answered. The store is out of reach until each kind of call that has failed succeeds.
+    fn answered(&mut self, kind: Kind, failed: Option<Failed>, now: Duration) {
+        let was_reachable = self.failing.is_empty();
+        if failed == Some(Failed::Unanswered) {
+            self.failing.insert(kind, now);
+        } else {
+            self.failing.remove(&kind);
+        }
+        // A call that fails is repeated, and has failed again, sooner than this: nothing asks for that kind any more.
+        let since = now.saturating_sub(self.times.ttl);
+        self.failing.retain(|_, at| *at >= since);
+        let reachable = self.failing.is_empty();
+        if reachable != was_reachable {
             self.orders.push(Order::Reachable(reachable));
         }
     }
