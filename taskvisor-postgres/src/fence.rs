@@ -61,9 +61,9 @@ impl Fence {
     /// The row of the lease is locked `FOR SHARE`. So a take-over comes before the check, which then fails, or after
     /// the end of the transaction: until then others find the key busy, even if the session has expired. Keep such
     /// transactions short. A process that is paused in such a transaction blocks the key for all others: set
-    /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say. Calls of the owner for
-    /// the key, such as the mark of the next tick, wait for such a transaction too, up to 2 s, and the calls of its other
-    /// keys wait behind them. Renewals do not, so the process keeps its leases.
+    /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say. The owner waits
+    /// for such a transaction too: a mark of the next tick until it ends, while other calls go on, and a release up to
+    /// 2 s, with the calls of its other keys behind it. Renewals do not wait, so the process keeps its leases.
     ///
     /// # Errors
     /// [`FenceError::Stale`] if the key was released or taken over. [`FenceError::Postgres`] for an error of the

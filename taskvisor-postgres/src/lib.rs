@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # What lives here
-//! `store` has the calls, `schema.sql` the functions in the database that they call, `repeat` runs them again, `connect`
-//! and `listen` have the connections, `error` the meaning of errors, and `fence` the check of tokens.
+//! `store` has the calls, `schema.sql` the functions in the database that they call, `repeat` runs them again, `marks`
+//! collects those of ticks, `connect` and `listen` have the connections, `error` the meaning of errors, and `fence` the check of tokens.
 
 mod connect;
 mod error;
 mod fence;
 mod listen;
+mod marks;
 mod repeat;
 mod schema;
 mod store;

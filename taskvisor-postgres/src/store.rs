@@ -12,9 +12,11 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row, Socket};
 
 use crate::connect::{Connect, Connector, Line};
+use crate::error::lease_error;
 use crate::fence::Fence;
 use crate::listen::Listener;
-use crate::repeat::{Lost, repeat};
+use crate::marks::{self, Mark, Marked, Marks};
+use crate::repeat::repeat;
 use crate::schema::{Schema, VERSION};
 
 /// A store of leases in PostgreSQL.
@@ -52,6 +54,7 @@ struct Shared {
     ///
     /// A leaf: nothing is awaited or called under it.
     changes: Mutex<HashMap<SessionId, i64>>,
+    marks: Marks,
 }
 
 #[derive(Clone)]
@@ -90,7 +93,8 @@ impl PostgresStore {
     fn from_settings(settings: Settings) -> Self {
         let calls = Arc::new(Line::default());
         let (listener, renewals) = (Listener::new(&calls.replaced), Line::beside(&calls));
-        Self { shared: Arc::new(Shared { settings, calls, renewals, listener, changes: Mutex::default() }) }
+        let (changes, marks) = (Mutex::default(), Marks::default());
+        Self { shared: Arc::new(Shared { settings, calls, renewals, listener, changes, marks }) }
     }
 
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -170,17 +174,18 @@ impl PostgresStore {
         let Shared { settings, calls, .. } = &*self.shared;
         let schema = &settings.schema;
         let is_current = format!("SELECT 1 FROM {schema}.migration WHERE version = {VERSION}");
-        match self.query(calls, Lost::RunAgain, &is_current, &[]).await {
+        match self.query(calls, &is_current, &[]).await {
             Ok(rows) if !rows.is_empty() => return Ok(()),
             Err(LeaseError::Unreachable(error)) => return Err(LeaseError::Unreachable(error)),
             _ => {}
         }
         let exists = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
-        let rows = self.query(calls, Lost::RunAgain, exists, &[(&schema.name(), Type::TEXT)]).await?;
+        let rows = self.query(calls, exists, &[(&schema.name(), Type::TEXT)]).await?;
         // `CREATE SCHEMA IF NOT EXISTS` needs the right to create it even if it exists.
         let create = if rows.is_empty() { schema.create() } else { String::new() };
         let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
-        repeat(schema, Lost::RunAgain, || calls.batch(&*settings.connector, &settings.config, &statements)).await
+        repeat(schema, || calls.batch(&*settings.connector, &settings.config, &statements)).await?;
+        Ok(())
     }
 
     /// Returns the tables and functions as a script for `psql`, to be run by an administrator. It can be run again, and
@@ -194,15 +199,38 @@ impl PostgresStore {
         Fence::new(fleet.into(), &self.shared.settings.schema)
     }
 
+    /// Stores ticks, in one statement. Returns the answers, and the error of a connection that was lost meanwhile: the
+    /// statement may have been carried out twice.
+    pub(crate) async fn mark_all(
+        &self,
+        session: SessionId,
+        marks: &[Mark],
+    ) -> Result<(Vec<Marked>, Option<LeaseError>), LeaseError> {
+        let Shared { settings: Settings { config, connector, schema, .. }, calls, .. } = &*self.shared;
+        let statement = marks::statement(schema);
+        let keys: Vec<_> = marks.iter().map(|mark| mark.key.as_str()).collect();
+        let tokens: Vec<_> = marks.iter().map(|mark| number(mark.token)).collect();
+        let ticks: Vec<_> = marks.iter().map(|mark| mark.tick.to_string()).collect();
+        let params: [(&(dyn ToSql + Sync), _); 5] = [
+            (&session.to_string(), Type::TEXT),
+            (&self.changes(session), Type::INT8),
+            (&keys, Type::TEXT_ARRAY),
+            (&tokens, Type::INT8_ARRAY),
+            (&ticks, Type::TEXT_ARRAY),
+        ];
+        let (rows, lost) = repeat(schema, || calls.query(&**connector, config, &statement, &params)).await?;
+        let marked = rows.iter().map(|row| Ok(Marked::read(column(row, 0)?, column(row, 1)?)));
+        Ok((marked.collect::<Result<_, _>>()?, lost.map(|error| lease_error(error, schema))))
+    }
+
     async fn query(
         &self,
         line: &Line,
-        lost: Lost,
         statement: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, LeaseError> {
         let Settings { config, connector, schema, .. } = &self.shared.settings;
-        repeat(schema, lost, || line.query(&**connector, config, statement, params)).await
+        Ok(repeat(schema, || line.query(&**connector, config, statement, params)).await?.0)
     }
 
     fn changes(&self, session: SessionId) -> i64 {
@@ -219,12 +247,11 @@ impl PostgresStore {
     async fn call(
         &self,
         line: &Line,
-        lost: Lost,
         function: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Option<Row>, LeaseError> {
         let statement = format!("SELECT * FROM {}.{function}", self.shared.settings.schema);
-        Ok(self.query(line, lost, &statement, params).await?.pop())
+        Ok(self.query(line, &statement, params).await?.pop())
     }
 }
 
@@ -249,7 +276,6 @@ impl LeaseStore for PostgresStore {
         let label = spec.label.replace('\0', "");
         self.call(
             &self.shared.calls,
-            Lost::RunAgain,
             "open_1($1::uuid, $2, $3, $4 * interval '1 microsecond')",
             &[
                 (&session.to_string(), Type::TEXT),
@@ -265,7 +291,7 @@ impl LeaseStore for PostgresStore {
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
         let params: [(&(dyn ToSql + Sync), _); 2] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
-        let row = self.call(&self.shared.renewals, Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
+        let row = self.call(&self.shared.renewals, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
         micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }
@@ -274,10 +300,8 @@ impl LeaseStore for PostgresStore {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
-        let row = self
-            .call(&self.shared.calls, Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params)
-            .await?
-            .ok_or(LeaseError::Expired)?;
+        let row =
+            self.call(&self.shared.calls, "acquire_1($1::uuid, $2, $3)", &params).await?.ok_or(LeaseError::Expired)?;
         let now = store_time(column(&row, 0)?);
         self.learn(session, column(&row, 1)?);
         let tokens: Vec<Option<i64>> = column(&row, 2)?;
@@ -303,7 +327,7 @@ impl LeaseStore for PostgresStore {
             (&keys, Type::TEXT_ARRAY),
             (&tokens, Type::INT8_ARRAY),
         ];
-        let row = self.call(&self.shared.calls, Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
+        let row = self.call(&self.shared.calls, "release_1($1::uuid, $2, $3, $4)", &params).await?;
         let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
         self.learn(session, changes);
         Ok(())
@@ -316,22 +340,11 @@ impl LeaseStore for PostgresStore {
         token: FencingToken,
         tick: u64,
     ) -> Result<bool, LeaseError> {
-        let params: [(&(dyn ToSql + Sync), _); 5] = [
-            (&session.to_string(), Type::TEXT),
-            (&self.changes(session), Type::INT8),
-            (&key.as_str(), Type::TEXT),
-            (&number(token), Type::INT8),
-            (&tick.to_string(), Type::TEXT),
-        ];
-        // If the tick was stored and the answer was lost, another run would return that it was not stored.
-        let row =
-            self.call(&self.shared.calls, Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
-        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
+        self.shared.marks.mark(self, session, (key, token, tick)).await
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        self.call(&self.shared.calls, Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)])
-            .await?;
+        self.call(&self.shared.calls, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
         lock(&self.shared.changes).remove(&session);
         Ok(())
     }
@@ -358,7 +371,7 @@ fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, LeaseErro
     row.try_get(index).map_err(LeaseError::misconfigured)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -123,7 +123,7 @@ async fn a_host_that_does_not_answer_is_left() {
     }
 }
 
-/// A renewal whose answer is lost is sent again; a mark is not, because the second would say `false`.
+/// A renewal whose answer is lost is sent again, and answered; a mark is not answered, because the second says `false`.
 #[tokio::test]
 async fn a_mark_is_not_sent_twice() {
     let Some(url) = server() else { return };
@@ -191,7 +191,7 @@ fn a_store_moves_to_another_runtime() {
     });
 }
 
-/// Renewals do not wait behind another call, such as a mark that waits for a transaction which has called `check`.
+/// Renewals do not wait behind another call, such as a release that waits for a transaction which has called `check`.
 #[tokio::test]
 async fn a_renewal_waits_for_no_other_call() {
     let Some(url) = server() else { return };
@@ -200,19 +200,19 @@ async fn a_renewal_waits_for_no_other_call() {
     let token = acquire(&store, session, "x").await.unwrap();
     let tx = service.transaction().await.unwrap();
     store.fence("fleet").check(&tx, "x", token).await.unwrap();
-    let marking = tokio::spawn({
+    let releasing = tokio::spawn({
         let store = store.clone();
-        // The server refuses a mark that has waited for 2 s, and the fleet asks again.
-        async move { while !matches!(store.mark(session, &key("x"), token, 7).await, Ok(true)) {} }
+        // The server refuses a release that has waited for 2 s, and the fleet asks again.
+        async move { while store.release(session, &[(key("x"), token)]).await.is_err() {} }
     });
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%beside%mark_1%'";
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%beside%release_1%'";
     until(&control, waits, &[]).await;
     for _ in 0..3 {
         store.renew(session).await.unwrap();
     }
-    assert!(!control.query(waits, &[]).await.unwrap().is_empty(), "the renewals waited for the mark");
+    assert!(!control.query(waits, &[]).await.unwrap().is_empty(), "the renewals waited for the release");
     tx.rollback().await.unwrap();
-    marking.await.unwrap();
+    releasing.await.unwrap();
 }
 
 /// A renewal that finds its connection lost raises doubts about that of the other calls, which may be stalled as well.

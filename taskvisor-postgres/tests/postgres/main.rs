@@ -8,6 +8,7 @@ mod faults;
 mod fence;
 mod hints;
 mod laws;
+mod marks;
 mod random;
 mod read_committed;
 mod replicas;
