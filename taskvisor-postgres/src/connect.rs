@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify};
@@ -14,6 +15,28 @@ use tokio_postgres::config::LoadBalanceHosts;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Socket};
+
+/// The time after which the driver sends the first keepalive, unless it is set.
+const DRIVER_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Adds the defaults of the store to a configuration.
+pub(crate) fn with_defaults(mut config: Config) -> Config {
+    if config.get_application_name().is_none() {
+        config.application_name("taskvisor");
+    }
+    // An owner makes no call but renewals for hours. Firewalls and load balancers forget a connection that is silent for
+    // some minutes, and tell neither end. The first call after that would wait for an answer until it is given up.
+    if config.get_keepalives_idle() == DRIVER_KEEPALIVES_IDLE {
+        config.keepalives_idle(Duration::from_secs(60));
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(Duration::from_secs(10));
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(3);
+    }
+    config
+}
 
 /// Makes connections, with the TLS implementation of the user.
 #[async_trait]
@@ -191,4 +214,52 @@ impl Line {
 fn gives_up(error: &Error) -> bool {
     // A refused statement leaves the connection usable.
     error.code().is_none_or(|code| !["22", "23", "40", "42", "55"].contains(&&code.code()[..2]))
+}
+
+/// A connector whose hosts take connections and do not answer.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Silent {
+    /// The orders in which hosts were to be tried.
+    pub(crate) orders: std::sync::Mutex<Vec<LoadBalanceHosts>>,
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Connect for Silent {
+    async fn connect(&self, config: &Config) -> Result<(Client, Messages), Error> {
+        self.orders.lock().unwrap().push(config.get_load_balance_hosts());
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_connection_is_kept_alive() {
+        let config = with_defaults("host=db".parse().unwrap());
+        let seconds = Duration::from_secs;
+        assert_eq!(config.get_keepalives_idle(), seconds(60));
+        assert_eq!((config.get_keepalives_interval(), config.get_keepalives_retries()), (Some(seconds(10)), Some(3)));
+        let set = "host=db keepalives_idle=9 keepalives_interval=8 keepalives_retries=7 application_name=billing";
+        let config = with_defaults(set.parse().unwrap());
+        assert_eq!(config.get_keepalives_idle(), seconds(9));
+        assert_eq!((config.get_keepalives_interval(), config.get_keepalives_retries()), (Some(seconds(8)), Some(7)));
+        assert_eq!(config.get_application_name(), Some("billing"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_are_tried_in_a_random_order_after_a_call_that_was_dropped_as_one_did_not_answer() {
+        let (line, silent, config) = (Line::default(), Silent::default(), Config::new());
+        for _ in 0..3 {
+            let call = line.query(&silent, &config, "SELECT 1", &[]);
+            assert!(timeout(Duration::from_secs(3), call).await.is_err());
+        }
+        let orders = silent.orders.into_inner().unwrap();
+        assert_eq!(orders, [LoadBalanceHosts::Disable, LoadBalanceHosts::Random, LoadBalanceHosts::Random]);
+    }
 }

@@ -140,3 +140,32 @@ async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: 
     }
     has_listened
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::Silent;
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_are_tried_in_a_random_order_after_one_that_does_not_answer() {
+        for doubts in [false, true] {
+            let (silent, heard) = (Arc::new(Silent::default()), Arc::new(Heard::default()));
+            let connector: Arc<dyn Connect> = Arc::clone(&silent) as _;
+            let listening = listen(connector, Config::new(), Schema::new("hosts"), Arc::clone(&heard));
+            let listening = tokio::spawn(listening);
+            // A connection that has no answer is given up after a time, or as calls have lost theirs.
+            for _ in 0..2 {
+                sleep(if doubts { Duration::from_millis(1) } else { PONG + LONGEST_PAUSE }).await;
+                if doubts {
+                    heard.doubted.notify_one();
+                }
+            }
+            sleep(Duration::from_millis(1)).await;
+            listening.abort();
+            let orders = silent.orders.lock().unwrap().clone();
+            assert!(orders.len() >= 3, "{orders:?}");
+            assert_eq!(orders[0], LoadBalanceHosts::Disable);
+            assert!(orders[1..].iter().all(|order| *order == LoadBalanceHosts::Random), "{orders:?}");
+        }
+    }
+}

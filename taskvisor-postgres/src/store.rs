@@ -11,7 +11,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row, Socket};
 
-use crate::connect::{Connect, Connector, Line};
+use crate::connect::{Connect, Connector, Line, with_defaults};
 use crate::error::lease_error;
 use crate::fence::Fence;
 use crate::listen::Listener;
@@ -76,14 +76,12 @@ enum Hints {
 impl PostgresStore {
     /// Creates a store, without connecting. A `Config` is parsed from a connection string: `"..".parse()?`.
     ///
-    /// Without an application name, it is `taskvisor`. With several hosts, set `target_session_attrs=read-write`, so
+    /// Without an application name, it is `taskvisor`. TCP keepalives are sent after a minute, and not after the 2 h that
+    /// are the default of the driver, as many networks forget a silent connection sooner. With several hosts, set `target_session_attrs=read-write`, so
     /// that the store follows a failover.
-    pub fn new(mut config: Config) -> Self {
-        if config.get_application_name().is_none() {
-            config.application_name("taskvisor");
-        }
+    pub fn new(config: Config) -> Self {
         Self::from_settings(Settings {
-            config,
+            config: with_defaults(config),
             hints: Hints::SameServer,
             schema: Schema::new("taskvisor"),
             connector: Arc::new(Connector(NoTls)),
@@ -151,11 +149,8 @@ impl PostgresStore {
     /// `LISTEN` needs a session of its own at the server. If the store connects through PgBouncer in transaction mode,
     /// give the address of the server here, or use [`without_hints`](Self::without_hints).
     #[must_use]
-    pub fn listen_on(self, mut config: Config) -> Self {
-        if config.get_application_name().is_none() {
-            config.application_name("taskvisor");
-        }
-        self.with(|settings| settings.hints = Hints::Server(Box::new(config)))
+    pub fn listen_on(self, config: Config) -> Self {
+        self.with(|settings| settings.hints = Hints::Server(Box::new(with_defaults(config))))
     }
 
     /// Opens no connection for hints. A refused key is then asked for every third of the time to live, and a hand-over
