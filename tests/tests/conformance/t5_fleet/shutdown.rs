@@ -1,10 +1,10 @@
 //! The events of leases in a shutdown.
 
-use taskvisor::fleet::LocalStore;
-use taskvisor::{EventKind, Group, SlotSpec};
-use tokio::time::sleep;
+use taskvisor::fleet::{Fleet, LocalStore};
+use taskvisor::{EventKind, Group, SlotSpec, SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree};
+use tokio::time::{Instant, sleep};
 
-use super::{Log, Net, Replica, replica, secs, serve};
+use super::{Log, Net, Replica, TTL, replica, secs, serve};
 
 const PATHS: [&str; 4] = ["import", "ledger", "feeds", "job"];
 
@@ -68,5 +68,39 @@ async fn t5_a_shutdown_tells_the_releases_of_the_close_if_that_of_the_keys_was_n
     };
     tokio::join!(shutdown, heal).0?;
     assert_eq!(count(&it, EventKind::LeaseReleased), [1; 4]);
+    Ok(())
+}
+
+/// A store that does not answer holds a shutdown up to the end of its grace, but at least for 500 ms after the work, and
+/// at most for two calls.
+#[tokio::test(start_paused = true)]
+async fn t5_a_shutdown_whose_store_does_not_answer_ends_with_its_grace()
+-> std::result::Result<(), Box<dyn std::error::Error>> {
+    for (grace, work, ends) in
+        [(0.1, 0.0, 0.5), (0.3, 0.2, 0.7), (2.0, 0.0, 2.0), (2.0, 1.0, 2.0), (2.0, 1.8, 2.3), (30.0, 0.0, 6.0)]
+    {
+        for sever in [Net::cut, Net::mute] {
+            let net = Net::new(&LocalStore::new());
+            let task = TaskFn::arc("ledger", move |ctx: TaskContext| async move {
+                ctx.cancelled().await;
+                sleep(secs(work)).await;
+                Ok(())
+            });
+            let config = SupervisorConfig { grace: secs(grace), ..SupervisorConfig::default() };
+            let tree = Tree::builder(config)
+                .with_fleet(Fleet::new(net.clone()).ttl(TTL))
+                .task(TaskSpec::inherit(task).with_singleton())
+                .build();
+            tree.start().await?;
+            sleep(secs(1.0)).await;
+            assert_eq!(tree.child("ledger").status().expect("it is registered").state, TaskState::Running);
+            sever(&net, true);
+            let began = Instant::now();
+            tree.shutdown().await?;
+            let took = began.elapsed();
+            let (least, most) = (secs(ends), secs(ends + 0.02));
+            assert!((least..most).contains(&took), "grace {grace}, work {work}: {took:?}");
+        }
+    }
     Ok(())
 }
