@@ -54,6 +54,8 @@ struct Line {
     renewals: AtomicUsize,
     /// The time in seconds by which the clock of the store is ahead.
     ahead: AtomicU64,
+    /// The kind of calls that the store refuses.
+    refused: Mutex<Option<&'static str>>,
 }
 
 impl Net {
@@ -78,6 +80,10 @@ impl Net {
         self.line.ahead.store(ahead.as_secs(), Ordering::Relaxed);
     }
 
+    fn refuse(&self, kind: Option<&'static str>) {
+        *self.line.refused.lock().unwrap() = kind;
+    }
+
     fn shown(&self, time: StoreTime) -> StoreTime {
         StoreTime::from_unix(time.since_unix() + Duration::from_secs(self.line.ahead.load(Ordering::Relaxed)))
     }
@@ -87,7 +93,11 @@ impl Net {
         self.line.calls.lock().unwrap().clone()
     }
 
-    async fn pass<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+    async fn pass<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = std::result::Result<T, LeaseError>>,
+    ) -> std::result::Result<T, LeaseError> {
         if name == "renew" {
             self.line.renewals.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -98,6 +108,9 @@ impl Net {
         }
         if name == "mark" {
             tokio::time::sleep(Duration::from_millis(self.line.lag.load(Ordering::Relaxed))).await;
+        }
+        if *self.line.refused.lock().unwrap() == Some(name) {
+            return Err(LeaseError::misconfigured(format!("no right to {name}")));
         }
         let answer = call.await;
         if self.line.is_mute.load(Ordering::Relaxed) {

@@ -157,6 +157,45 @@ async fn t5_a_shutdown_does_not_wait_for_a_store_that_is_gone() -> Result {
     Ok(())
 }
 
+/// A right is missing, for example. Renewals succeed all the time.
+#[tokio::test(start_paused = true)]
+async fn t5_a_store_that_refuses_one_kind_of_calls_is_out_of_reach_once() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = three(&log).await?;
+    let it = &replicas[1];
+    let told = || {
+        let kinds = [EventKind::FleetUnreachable, EventKind::FleetReachable];
+        let seen = it.recorder.seen().into_iter().filter(|event| kinds.contains(&event.kind));
+        seen.map(|event| (event.kind, event.reason.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let shown = || it.tree.supervisor().fleet().and_then(|fleet| fleet.unreachable).unwrap_or_default();
+    it.net.refuse(Some("acquire"));
+    sleep(10 * TTL).await;
+    let seen = told();
+    assert!(
+        matches!(&seen[..], [(EventKind::FleetUnreachable, why)] if why.contains("no right to acquire")),
+        "{seen:?}"
+    );
+    assert!(shown().contains("no right to acquire"), "{}", shown());
+    // Meanwhile the store is out of reach for all calls. The snapshot shows the last failure.
+    it.net.cut(true);
+    sleep(TTL).await;
+    assert!(shown().contains("has not answered"), "{}", shown());
+    it.net.cut(false);
+    sleep(2 * TTL).await;
+    assert!(shown().contains("no right to acquire"), "{}", shown());
+    assert_eq!(told(), seen);
+    it.net.refuse(None);
+    sleep(TTL).await;
+    assert!(matches!(told()[..], [_, (EventKind::FleetReachable, _)]), "{:?}", told());
+    assert_eq!(shown(), "");
+    for it in &replicas {
+        it.tree.shutdown().await?;
+    }
+    log.check();
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn t5_a_store_that_panics_is_a_store_that_does_not_answer() -> Result {
     use taskvisor::fleet::{

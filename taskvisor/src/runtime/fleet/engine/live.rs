@@ -297,6 +297,12 @@ impl Live {
         let took = error.is_none().then_some(took);
         if let Some(error) = error {
             self.failure = catch(|| one_line(&error)).unwrap_or_default();
+            if !error.is_expired() {
+                let mut shared = lock(&self.engine.shared);
+                if let Some(shown) = &mut shared.unreachable {
+                    shown.clone_from(&self.failure);
+                }
+            }
             let _ = drop_caught(error);
         }
         let (renewal, now) = (matches!(reply, Reply::Renewed(..)), self.clock.now());
