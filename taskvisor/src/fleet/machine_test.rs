@@ -56,6 +56,8 @@ struct Process {
     stopped_until: Duration,
     /// `true` if its machine got an input since the last orders.
     has_input: bool,
+    /// Whether its store is in reach, as it was told last.
+    reachable: bool,
 }
 
 impl Process {
@@ -124,6 +126,7 @@ impl Story {
             rate: 0.995 + 0.01 * random.f64(),
             stopped_until: Duration::ZERO,
             has_input: false,
+            reachable: true,
         });
         let processes = processes.collect();
         Self {
@@ -292,11 +295,11 @@ impl Story {
                 assert_ne!(taken, Some(token), "{key} was not released");
                 assert!(self.released.insert((key, token)), "a release was told twice");
             }
-            Order::Owned { .. }
-            | Order::Overrun { .. }
-            | Order::Reachable(_)
-            | Order::Forgotten { .. }
-            | Order::Done => {}
+            Order::Reachable(reachable) => {
+                let was = std::mem::replace(&mut self.processes[process].reachable, reachable);
+                assert_ne!(was, reachable, "the same was told twice");
+            }
+            Order::Owned { .. } | Order::Overrun { .. } | Order::Forgotten { .. } | Order::Done => {}
         }
     }
 
@@ -368,7 +371,7 @@ impl Story {
         let machine = Machine::new(Times { ttl: TTL }, self.random.fork());
         let now = self.local(process);
         let it = &mut self.processes[process];
-        (it.machine, it.has_input) = (machine, false);
+        (it.machine, it.has_input, it.reachable) = (machine, false, true);
         it.numbers.clear();
         it.work.clear();
         it.flying.clear();
@@ -434,6 +437,11 @@ impl Story {
             self.step();
         }
         assert_eq!((owners(&self), self.tokens.clone()), before, "seed {seed}: it flaps");
+        let is_open = |it: &&Process| matches!(it.machine.state, State::Open(_));
+        assert!(
+            self.processes.iter().filter(is_open).all(|it| it.reachable),
+            "seed {seed}: the store stays out of reach"
+        );
         let work = self.processes.iter().flat_map(|process| &process.work);
         let held: Vec<_> = work.map(|(key, work)| (key.clone(), work.token)).collect();
         for process in 0..self.processes.len() {
