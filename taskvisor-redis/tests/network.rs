@@ -79,7 +79,7 @@ async fn a_connection_that_was_closed_while_idle_is_no_reason_to_leave_a_node() 
     store.renew(a).await.unwrap();
 }
 
-/// A tick may have been marked by the call that failed, and is marked once.
+/// A tick may have been marked by the call that failed, and is marked once: the answer to another call does not count.
 #[tokio::test]
 async fn a_mark_without_an_answer_is_not_sent_again() {
     let Some(server) = Server::start(&[]).await else { return };

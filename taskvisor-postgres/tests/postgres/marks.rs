@@ -54,6 +54,34 @@ async fn a_thousand_marks_at_one_time_are_few_commits() {
     assert!(commits <= 10, "{commits} commits");
 }
 
+/// Where the default of a role is stricter, a statement that conflicts with a renewal is run again.
+#[tokio::test]
+async fn many_marks_are_stored_beside_renewals_in_each_isolation() {
+    let Some(url) = server() else { return };
+    for (n, isolation) in ["repeatable\\\\ read", "serializable"].into_iter().enumerate() {
+        let url = format!("{url} options='-c default_transaction_isolation={isolation}'");
+        let store = store(&url, &format!("marks_isolation_{n}")).await;
+        let session = open(&store, "a", TTL).await;
+        let held = acquire_all(&store, session, 300).await;
+        let marking = async {
+            for tick in 1..=5 {
+                let marks = held.iter().map(|(key, token)| (key.clone(), *token, tick));
+                let answers = mark_all(&store, session, marks).await;
+                assert!(answers.iter().all(|answer| matches!(answer, Ok(true))), "{isolation}: {answers:?}");
+            }
+        };
+        let renewing = async {
+            loop {
+                store.renew(session).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = marking => {}
+            () = renewing => {}
+        }
+    }
+}
+
 /// Each mark has the answer to it.
 #[tokio::test]
 async fn marks_of_one_statement_have_answers_of_their_own() {
