@@ -35,7 +35,8 @@ impl Request<'_> {
 pub(crate) struct Link {
     nodes: Nodes,
     turn: Turn,
-    /// Notified when a connection has replaced another.
+    /// Notified when a connection has replaced another that had failed: others may be lost unnoticed as well. One that
+    /// was closed while idle is no sign of that.
     replaced: Arc<Notify>,
     /// The lock is a leaf, and is not held across an await.
     state: Mutex<State>,
@@ -47,6 +48,8 @@ struct State {
     last_id: u64,
     /// The node that has the keys, if the cluster has redirected a call.
     moved: Option<Client>,
+    /// `true` if a connection has failed since the last one was made.
+    has_failed: bool,
 }
 
 impl Link {
@@ -108,7 +111,7 @@ impl Link {
         let mut state = self.state();
         state.last_id += 1;
         let id = state.last_id;
-        if id > 1 {
+        if std::mem::take(&mut state.has_failed) && id > 1 {
             self.replaced.notify_one();
         }
         state.current = Some((id, connection.clone()));
@@ -117,7 +120,9 @@ impl Link {
 
     /// Forgets the redirect, and continues with the next node.
     fn failed(&self) {
-        self.state().moved = None;
+        let mut state = self.state();
+        (state.moved, state.has_failed) = (None, true);
+        drop(state);
         self.turn.next();
     }
 

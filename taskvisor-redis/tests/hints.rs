@@ -195,6 +195,30 @@ async fn a_subscription_is_made_anew_when_calls_have_lost_their_connection() {
     timeout(Duration::from_secs(15), listening).await.expect("hints come back").unwrap();
 }
 
+/// As `timeout` of the server does: it closes no subscription.
+#[tokio::test]
+async fn a_subscription_is_kept_when_calls_find_their_connection_closed() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let token = take(&store, a, "x").await;
+    is_refused(&store, b, "x").await;
+    let mut listening = tokio::spawn({
+        let store = store.clone();
+        async move { hint(&store).await }
+    });
+    subscribed(&server, 1).await;
+    for _ in 0..5 {
+        let _: i64 = server.say("CLIENT KILL TYPE normal SKIPME yes").await;
+        store.renew(a).await.unwrap();
+        assert!(timeout(Duration::from_millis(50), &mut listening).await.is_err(), "nothing has changed");
+    }
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    listening.await.unwrap();
+    assert_eq!(proxy.accepted(), 2 + 5, "one connection for hints, and one for calls after another");
+}
+
 #[tokio::test]
 async fn a_quiet_subscription_is_kept() {
     let Some(server) = Server::start(&[]).await else { return };
