@@ -127,6 +127,20 @@ async fn o40_what_failed_long_ago_is_forgotten_when_events_were_lost() {
 }
 
 #[tokio::test]
+async fn o40_a_shutdown_writes_the_end_of_what_is_in_a_group_that_keeps_failing() {
+    let writer = LogWriter::new(Vec::new());
+    for _ in 0..3 {
+        writer.on_event(&event(EventKind::GroupFailed, "store").because("refused")).await;
+    }
+    writer.on_event(&event(EventKind::TaskRemoved, "store/before")).await;
+    writer.on_event(&Event { task: None, ..event(EventKind::ShutdownRequested, "") }).await;
+    writer.on_event(&event(EventKind::TaskRemoved, "store/pool")).await;
+    let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
+    let removed: Vec<_> = written.lines().filter(|line| line.contains("TaskRemoved")).collect();
+    assert!(matches!(removed[..], [line] if line.contains("store/pool")), "{written}");
+}
+
+#[tokio::test]
 async fn what_is_below_the_level_is_not_written() {
     let writer = LogWriter::new(Vec::new()).with_level(LogLevel::Warn);
     let exhausted = || event(EventKind::ActorExhausted, "x");

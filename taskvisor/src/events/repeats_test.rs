@@ -194,6 +194,28 @@ fn o40_ended_tasks_are_forgotten() {
     assert!(repeats.groups.is_empty() && repeats.tasks.contains_key("stays"));
 }
 
+#[test]
+fn o40_ended_tasks_are_looked_at_when_they_are_twice_as_many_as_were_left() {
+    let mut repeats = Repeats::default();
+    let mut known_after_end = |n: usize, now: Duration| {
+        let path = format!("job-{n}");
+        repeats.failed(path.clone(), "refused", at(now));
+        repeats.ended(&path, at(now));
+        repeats.tasks.len()
+    };
+    let (first, second, third) = (SECOND, SECOND * 100, SECOND * 200);
+    assert_eq!(known_after_end(1, first), 1);
+    for n in 2..ENDED {
+        assert_eq!(known_after_end(n, second), n, "the first one is late, but they are few");
+    }
+    let left = ENDED - 1;
+    assert_eq!(known_after_end(ENDED, second), left);
+    for n in 1..left {
+        assert_eq!(known_after_end(ENDED + n, third), left + n);
+    }
+    assert_eq!(known_after_end(ENDED + left, third), left, "those of the second time are late");
+}
+
 #[cfg(feature = "logging")]
 #[test]
 fn o40_a_task_that_restarts_with_a_failing_sibling_is_as_quiet() {

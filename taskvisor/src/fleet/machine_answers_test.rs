@@ -173,6 +173,23 @@ fn a_lease_that_is_handed_over_is_released_with_its_session() {
 }
 
 #[test]
+fn a_lease_whose_work_has_not_ended_is_not_released_with_its_session() {
+    let key = key(0);
+    for resigns in [false, true] {
+        let (mut machine, id) = working(&key);
+        if resigns {
+            machine.say(&key, Say::Resigns, ZERO);
+            machine.settle(ZERO);
+        }
+        machine.settle(TTL / 2);
+        machine.reply(Reply::Renewed(id, Err(Failed::Expired)), TTL / 2);
+        let orders = machine.settle(TTL / 2);
+        assert!(orders.contains(&Order::Drop { key: key.clone() }), "{orders:?}");
+        assert!(!orders.iter().any(|order| matches!(order, Order::Released { .. })), "{orders:?}");
+    }
+}
+
+#[test]
 fn a_session_is_renewed_each_third_of_its_time() {
     spreads(4.5, 5.5, |seed| {
         let (mut machine, id) = asking(seed, &key(0));

@@ -43,6 +43,30 @@ fn what_was_told_outranks_the_result() {
     }
 }
 
+#[cfg(feature = "cron")]
+#[test]
+fn a_run_is_over_with_a_success_and_with_the_last_retry() {
+    let policy = policy(RestartPolicy::Always { interval: None }, Some(1));
+    let canceled = || Ending::Result(Err(TaskError::Canceled));
+    let fatal = || Ending::Result(Err(TaskError::Permanent("x".into())));
+    let failed = || Ending::Failed(Arc::new(TaskError::Fail { reason: "x".into() }));
+    for (ending, streak, expected) in [
+        (Ending::Result(Ok(())), 0, true),
+        (fail(), 0, false),
+        (fail(), 1, true),
+        (failed(), 0, false),
+        (failed(), 1, true),
+        // These end the registration.
+        (fatal(), 0, false),
+        (fatal(), 1, false),
+        (canceled(), 1, false),
+        (Ending::Dropped, 1, false),
+        (Ending::Aborted, 1, false),
+    ] {
+        assert_eq!(ends_run(&facts(&policy, Request::Restart, streak), &ending), expected, "{streak} {ending:?}");
+    }
+}
+
 #[test]
 fn only_the_usual_end_after_a_stop_is_decided_the_short_way() {
     for (ending, returned_ok) in [(Ending::Result(Ok(())), true), (Ending::Result(Err(TaskError::Canceled)), false)] {

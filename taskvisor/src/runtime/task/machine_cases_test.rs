@@ -284,6 +284,13 @@ fn a_pause_changes_something_once() {
 }
 
 #[test]
+fn a_trigger_is_forgotten_once() {
+    let mut machine = barred(at(DUE), Bars::PAUSED | Bars::TRIGGERED);
+    assert!(machine.forget_trigger() && !machine.forget_trigger());
+    assert!(machine.bars.has(Bars::PAUSED) && !machine.bars.has(Bars::TRIGGERED));
+}
+
+#[test]
 fn only_an_attempt_that_runs_is_stopped_in_a_pause() {
     assert!(barred(at(RUNNING), Bars::PAUSED).stop_in_pause().is_some_and(|effects| effects.interrupts));
     assert!(at(RUNNING).stop_in_pause().is_none());
@@ -651,4 +658,40 @@ fn readiness_after_an_attempt() {
         assert_eq!((machine.gate, machine.streak, machine.stage), (gate, 3, Stage::Waiting(Wait::Backoff)));
     }
     assert_eq!(conclude(Ready::Start, &Next::Repeat(Duration::ZERO), false).0.stage, DUE);
+}
+
+#[cfg(feature = "cron")]
+#[test]
+fn a_run_was_over_if_it_ended_before_the_request() {
+    let policy = scheduled();
+    let was_over = |machine: Machine, result: Result<(), TaskError>| {
+        machine.was_run_over(&policy, &Ending::Result(result), Ran::default())
+    };
+    let failed = || Err(TaskError::Fail { reason: "x".into() });
+    let restarts = |stage| Machine { request: Request::Restart, ..at(stage) };
+    let asked = Stage::Joining { unasked: false, ends: false };
+    assert!(was_over(restarts(JOINING), Ok(())) && was_over(stopped(at(JOINING)), Ok(())));
+    assert!(!was_over(restarts(JOINING), failed()), "it is retried");
+    assert!(!was_over(at(JOINING), Ok(())), "nothing was requested");
+    assert!(!was_over(restarts(asked), Ok(())) && !was_over(restarts(RUNNING), Ok(())), "the request came before");
+}
+
+#[cfg(feature = "cron")]
+#[test]
+fn a_run_that_was_over_before_a_pause_or_a_hand_over_is_not_due_again() {
+    let error = || std::sync::Arc::new(TaskError::Fail { reason: "x".into() });
+    let stage = |machine: Machine, policy: &ResolvedPolicy, error| {
+        let mut machine = Machine { request: Request::Restart, ..machine };
+        machine.conclude(policy, &Next::Restart(error), false);
+        machine.stage
+    };
+    for bar in [Bars::PAUSED, Bars::STANDBY] {
+        let over = || barred(at(JOINING), bar);
+        assert_eq!(stage(over(), &scheduled(), None), Stage::Waiting(Wait::Scheduled));
+        assert_eq!(stage(over(), &scheduled(), Some(error())), DUE, "it failed");
+        assert_eq!(stage(over(), &policy(ALWAYS), None), DUE, "it has no times");
+        assert_eq!(stage(Machine { owed: true, ..over() }, &scheduled(), None), DUE, "one more was triggered");
+        assert_eq!(stage(barred(at(RUNNING), bar), &scheduled(), None), DUE, "it was interrupted");
+    }
+    assert_eq!(stage(at(JOINING), &scheduled(), None), DUE, "it is to begin again at once");
 }

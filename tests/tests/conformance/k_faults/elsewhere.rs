@@ -4,17 +4,17 @@
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use taskvisor::{
-    Group, RestartPolicy, RuntimeError, StopReason, SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn,
-    TaskSpec, TaskState, Tree,
+    EventKind, Group, RestartPolicy, RuntimeError, StopReason, SupervisorConfig, SupervisorHandle, TaskContext,
+    TaskError, TaskFn, TaskSpec, TaskState, Tree,
 };
-use tests::{cooperative, ms, secs, supervisor};
+use tests::{cooperative, ms, recorded, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
@@ -107,7 +107,7 @@ fn k5e_a_reconcile_of_a_runtime_that_ends_changes_nothing() {
             let (group, list, answer) = (tree.group("g"), list.clone(), Arc::clone(&answer));
             move || {
                 let mut call = pin!(group.reconcile(list(1)));
-                if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                if let Poll::Ready(result) = poll_once(call.as_mut()) {
                     *answer.lock().unwrap() = Some(result.map(|_| ()));
                 }
             }
@@ -133,6 +133,54 @@ fn k5e_a_reconcile_of_a_runtime_that_ends_changes_nothing() {
         });
         assert!(told.lock().unwrap().contains(&StopReason::Replaced), "{told:?}");
     }
+}
+
+fn poll_once<F: Future>(call: Pin<&mut F>) -> Poll<F::Output> {
+    call.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A task whose drop ends a runtime.
+struct EndsRuntime(Option<Runtime>);
+
+impl Drop for EndsRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// User code that runs in the middle of a call ends the runtime that the call would spawn on.
+#[test]
+fn k5e_a_reconcile_whose_runtime_ends_in_the_middle_of_it_replaces_nothing() {
+    // The second one has no thread that would end it later.
+    let (first, second) = (runtime(), Builder::new_current_thread().enable_all().build().unwrap());
+    let (supervisor, recorder) = recorded();
+    let handle = supervisor.handle();
+    let told = Arc::default();
+    let of_second = second.handle().clone();
+    let ends = EndsRuntime(Some(second));
+    let dropped = TaskFn::arc("changed", move |_: TaskContext| {
+        let _ = &ends;
+        async { Ok(()) }
+    });
+    first.block_on(async {
+        handle.reconcile(vec![slow("changed", 0, &told)]).await.unwrap();
+        let mut replaces = pin!(handle.reconcile(vec![TaskSpec::inherit(dropped).with_revision(1)]));
+        assert!(poll_once(replaces.as_mut()).is_pending(), "it waits for the end of the first one");
+        let list = vec![slow("changed", 2, &told), slow("new", 0, &told)];
+        let mut call = pin!(handle.reconcile(list));
+        let entered = of_second.enter();
+        let answer = poll_once(call.as_mut());
+        drop(entered);
+        assert!(matches!(answer, Poll::Ready(Err(RuntimeError::NoRuntime))), "{answer:?}");
+        let changes = replaces.await.unwrap();
+        let counts = [&changes.replaced, &changes.removed].map(Vec::len);
+        assert_eq!(counts, [0, 1], "{changes:?}");
+        supervisor.shutdown().await.unwrap();
+    });
+    let kinds = recorder.kinds_of("changed");
+    assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::TaskAdded).count(), 1, "{kinds:?}");
 }
 
 /// An error whose drop restarts its task.
