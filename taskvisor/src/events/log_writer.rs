@@ -5,17 +5,17 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use super::line::{name, write_fields};
-use super::{Event, EventKind, LogLevel, Often, Repeats, Subscribe, Tell};
+use super::log_repeats::{Addition, LogRepeats};
+use super::{Event, LogLevel, Subscribe};
 use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
-use crate::task::StopReason;
 
 /// A subscriber that writes one line for each event: time of day (UTC), level, kind, task (or slot, of an event without a
 /// task), and the other fields.
@@ -72,7 +72,7 @@ pub struct LogWriter<W = io::Stderr> {
     every: bool,
     /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under
     /// it, so it cannot deadlock.
-    repeats: Mutex<Option<Repeats<Arc<str>>>>,
+    repeats: Mutex<Option<LogRepeats>>,
     /// `true` after `eprint!` or `print!` failed to write.
     cannot_print: AtomicBool,
 }
@@ -128,75 +128,18 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         self
     }
 
-    /// Returns the text to append to the line of an event, or `None` if the event is not written.
-    fn addition(&self, event: &Event) -> Option<String> {
-        if event.kind == EventKind::ShutdownRequested {
-            if let Some(repeats) = &mut *lock(&self.repeats) {
-                repeats.forget_groups();
-            }
+    /// Returns the end of the line of an event, or `None` if the event is not written.
+    fn addition(&self, event: &Event) -> Option<Addition> {
+        if self.every {
+            return Some(Addition::Nothing);
         }
-        let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return Some(String::new()) };
-        let mut repeats = lock(&self.repeats);
-        let repeats = repeats.get_or_insert_default();
-        let reason = || event.reason.as_ref().map_or("", |reason| reason.as_str());
-        let told = |tell| match tell {
-            Tell::Whole => Some(String::new()),
-            Tell::Again(often) => Some(format!(" repeated=\"{often}\"")),
-            Tell::Nothing => None,
-        };
-        let by_group = matches!(event.stop, Some(StopReason::GroupFailed { .. }));
-        let is_written = match event.kind {
-            EventKind::TaskFailed => {
-                repeats.follows_no_more(path);
-                return told(repeats.failed(Arc::clone(path), reason(), event.at));
-            }
-            EventKind::GroupFailed => return told(repeats.group_failed(Arc::clone(path), reason(), event.at)),
-            EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
-                !repeats.is_quiet(path) && !repeats.is_follower(path) && !repeats.is_within_quiet(path, event.at)
-            }
-            EventKind::TaskReady => {
-                let is_first = repeats.becomes_ready(path);
-                !repeats.follows_no_more(path) && is_first && !repeats.is_within_quiet(path, event.at)
-            }
-            // With a reason it was requested to stop, which is neither a success nor a failure of the task.
-            EventKind::TaskStopped if event.reason.is_some() => {
-                repeats.stopped(path, event.at);
-                match &event.stop {
-                    Some(StopReason::SiblingRestart { failed }) => !repeats.follows(Arc::clone(path), failed),
-                    _ => !by_group || !repeats.is_within_quiet(path, event.at),
-                }
-            }
-            EventKind::TaskStopped => {
-                let often = repeats.over(path).map(Often::recovered);
-                return Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")));
-            }
-            EventKind::TaskRemoved => {
-                repeats.follows_no_more(path);
-                repeats.ended(path, event.at);
-                !repeats.is_within_quiet(path, event.at)
-            }
-            EventKind::TaskAddRequested | EventKind::TaskAdded => !repeats.is_within_quiet(path, event.at),
-            EventKind::GroupRestarted => !repeats.is_quiet_group(path, event.at),
-            EventKind::GroupEnded => {
-                let is_written = !by_group || !repeats.is_within_quiet(path, event.at);
-                repeats.group_ended(path, event.at);
-                is_written
-            }
-            // The lost events can include the ends of tasks.
-            EventKind::SubscriberOverflow if **path == *self.name() => {
-                repeats.forget_late(event.at);
-                true
-            }
-            _ => true,
-        };
-        is_written.then(String::new)
+        lock(&self.repeats).get_or_insert_default().tell(event, self.name())
     }
 
-    fn line(&self, event: &Event, addition: &str) -> String {
+    fn line(&self, event: &Event, addition: Addition) -> String {
         let mut line = String::with_capacity(128);
         // Writing to a string cannot fail.
-        let _ = write_line(&mut line, event, self.colors);
-        line.push_str(addition);
+        let _ = write_line(&mut line, event, self.colors).and_then(|()| write!(line, "{addition}"));
         line.truncate(line.trim_end_matches(' ').len());
         line.push('\n');
         line
@@ -233,10 +176,10 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     async fn on_event(&self, event: &Event) {
         // Counted even if the level of the event is not written: a success has a lower level than a failure.
         let Some(addition) = self.addition(event) else { return };
-        if LogLevel::of(event) < self.level && !addition.contains("recovered") {
+        if LogLevel::of(event) < self.level && !matches!(addition, Addition::Recovered(_)) {
             return;
         }
-        let line = self.line(event, &addition);
+        let line = self.line(event, addition);
         if self.print(&line) {
             return;
         }

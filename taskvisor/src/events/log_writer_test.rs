@@ -1,7 +1,9 @@
 //! Tests of the lines of the log.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::super::EventKind;
 use super::*;
 
 fn event(kind: EventKind, task: &str) -> Event {
@@ -9,7 +11,7 @@ fn event(kind: EventKind, task: &str) -> Event {
 }
 
 fn line(event: &Event) -> String {
-    LogWriter::new(io::sink()).line(event, "")
+    LogWriter::new(io::sink()).line(event, Addition::Nothing)
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn no_task_can_forge_a_line_or_what_is_in_it() {
 fn colors_surround_the_level_and_are_on_terminals_only() {
     let writer = LogWriter::new(io::sink()).with_colors();
     assert_eq!(
-        writer.line(&event(EventKind::ActorDead, "x"), ""),
+        writer.line(&event(EventKind::ActorDead, "x"), Addition::Nothing),
         "\x1b[2m08:15:30.123\x1b[0m \x1b[31mERROR\x1b[0m ActorDead                x\n"
     );
     assert!(wants_colors(true, None) && wants_colors(true, Some(OsStr::new(""))));

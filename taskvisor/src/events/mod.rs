@@ -16,6 +16,8 @@ mod lane;
 mod level;
 mod line;
 #[cfg(feature = "logging")]
+mod log_repeats;
+#[cfg(feature = "logging")]
 mod log_writer;
 mod open;
 #[cfg(any(feature = "logging", feature = "tracing"))]

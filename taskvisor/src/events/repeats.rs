@@ -4,8 +4,6 @@
 use std::borrow::Borrow;
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::collections::HashMap;
-#[cfg(feature = "logging")]
-use std::collections::HashSet;
 use std::fmt;
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::hash::Hash;
@@ -30,11 +28,7 @@ const ENDED: usize = 256;
 /// until it is known whether its group has failed.
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 pub(crate) struct Repeats<K> {
-    tasks: HashMap<K, Streak>,
-    groups: HashMap<K, Streak>,
-    /// The tasks that restart with a sibling that keeps failing with the same text.
-    #[cfg(feature = "logging")]
-    followers: HashSet<K>,
+    streaks: HashMap<K, Streak>,
     /// The number of ended tasks and groups, at most, and the number at which they are looked at.
     ended: usize,
     look_at: usize,
@@ -45,7 +39,7 @@ pub(crate) struct Repeats<K> {
 #[derive(Default)]
 pub(crate) struct Repeated(Option<Box<Streak>>);
 
-/// Equal failures of one task, one after another.
+/// Equal failures of one task or group, one after another.
 struct Streak {
     text: Box<str>,
     times: u64,
@@ -54,12 +48,14 @@ struct Streak {
     /// `true` if an attempt has become ready in this series.
     #[cfg(feature = "logging")]
     ready: bool,
+    #[cfg(feature = "logging")]
+    of_group: bool,
     /// `true` if the registration has ended. The next one begins a new series, unless its group has failed.
     has_ended: bool,
 }
 
 /// The decision on one failure.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tell {
     Whole,
     /// The failure, and how often it has occurred.
@@ -77,14 +73,7 @@ pub(crate) struct Often {
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 impl<K> Default for Repeats<K> {
     fn default() -> Self {
-        Self {
-            tasks: HashMap::new(),
-            groups: HashMap::new(),
-            #[cfg(feature = "logging")]
-            followers: HashSet::new(),
-            ended: 0,
-            look_at: ENDED,
-        }
+        Self { streaks: HashMap::new(), ended: 0, look_at: ENDED }
     }
 }
 
@@ -93,17 +82,21 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// Decides on a failure of a group with this text. The children that ended with it go on with their series.
     pub(crate) fn group_failed(&mut self, path: K, text: &str, now: SystemTime) -> Tell {
         if self.ended > 0 {
-            let all = self.tasks.iter_mut().chain(&mut self.groups);
-            for (_, streak) in all.filter(|(child, _)| is_within((*child).borrow(), path.borrow())) {
-                streak.has_ended = false;
-            }
+            let within = self.streaks.iter_mut().filter(|(child, _)| is_within((*child).borrow(), path.borrow()));
+            within.for_each(|(_, streak)| streak.has_ended = false);
         }
-        self.groups.entry(path).or_insert_with(|| Streak::new(text, now)).failed(text, now)
+        let streak = self.streaks.entry(path).or_insert_with(|| Streak::new(text, now));
+        let tell = streak.failed(text, now);
+        #[cfg(feature = "logging")]
+        {
+            streak.of_group = true;
+        }
+        tell
     }
 
-    /// Notes that a group has ended.
-    pub(crate) fn group_ended(&mut self, path: &str, now: SystemTime) {
-        if let Some(streak) = self.groups.get_mut(path) {
+    /// Notes that a task or group has ended.
+    pub(crate) fn ended(&mut self, path: &str, now: SystemTime) {
+        if let Some(streak) = self.streaks.get_mut(path) {
             streak.has_ended = true;
             self.one_has_ended(now);
         }
@@ -114,22 +107,16 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
         if self.ended < self.look_at {
             return;
         }
-        self.ended = 0;
-        for streaks in [&mut self.tasks, &mut self.groups] {
-            streaks.retain(|_, streak| !streak.has_ended || !streak.is_late(now));
-            self.ended += streaks.values().filter(|streak| streak.has_ended).count();
-        }
+        self.streaks.retain(|_, streak| !streak.has_ended || !streak.is_late(now));
+        self.ended = self.streaks.values().filter(|streak| streak.has_ended).count();
         self.look_at = ENDED.max(2 * self.ended);
     }
 
     /// Returns `true` if a task or group is in a group that keeps failing with the same text. Its children begin and end
     /// with it each time, which is not written.
     pub(crate) fn is_within_quiet(&self, path: &str, now: SystemTime) -> bool {
-        if self.groups.is_empty() {
-            return false;
-        }
         let ends = path.rmatch_indices('/').map(|(end, _)| end);
-        ends.filter_map(|end| self.groups.get(&path[..end])).any(|streak| streak.is_still_quiet(now))
+        ends.filter_map(|end| self.streaks.get(&path[..end])).any(|streak| streak.is_still_quiet(now))
     }
 }
 
@@ -143,24 +130,24 @@ fn is_within(path: &str, group: &str) -> bool {
 impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// Decides on a failure of a task with this text.
     pub(crate) fn failed(&mut self, path: K, text: &str, now: SystemTime) -> Tell {
-        self.tasks.entry(path).or_insert_with(|| Streak::new(text, now)).failed(text, now)
+        self.streaks.entry(path).or_insert_with(|| Streak::new(text, now)).failed(text, now)
     }
 
     /// Returns `true` if the attempts of the task are not written, because it keeps failing with the same text.
     pub(crate) fn is_quiet(&self, path: &str) -> bool {
-        self.tasks.get(path).is_some_and(Streak::is_quiet)
+        self.streaks.get(path).is_some_and(Streak::is_quiet)
     }
 
     /// Returns `true` if a group keeps failing with the same text, or one that it is in.
     pub(crate) fn is_quiet_group(&self, path: &str, now: SystemTime) -> bool {
-        self.groups.get(path).is_some_and(|streak| streak.is_still_quiet(now)) || self.is_within_quiet(path, now)
+        self.streaks.get(path).is_some_and(|streak| streak.is_still_quiet(now)) || self.is_within_quiet(path, now)
     }
 
     /// Notes that an attempt has become ready. Returns `true` if that is written: once in each series of equal
     /// failures, because it can be a recovery.
     #[cfg(feature = "logging")]
     pub(crate) fn becomes_ready(&mut self, path: &str) -> bool {
-        let Some(streak) = self.tasks.get_mut(path) else { return true };
+        let Some(streak) = self.streaks.get_mut(path) else { return true };
         let was_ready = std::mem::replace(&mut streak.ready, true);
         !was_ready || streak.times < SINGLY
     }
@@ -169,65 +156,31 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// failed for long.
     #[cfg(feature = "logging")]
     pub(crate) fn stopped(&mut self, path: &str, now: SystemTime) {
-        if self.tasks.get(path).is_some_and(|streak| streak.is_over(now)) {
-            self.tasks.remove(path);
-        }
-    }
-
-    /// Notes that a task is stopped to restart with a sibling that has failed. Returns `true` if that is not written,
-    /// because the sibling keeps failing with the same text.
-    #[cfg(feature = "logging")]
-    pub(crate) fn follows(&mut self, path: K, failed: &str) -> bool {
-        let is_quiet = self.is_quiet(failed);
-        if is_quiet {
-            self.followers.insert(path);
-        }
-        is_quiet
-    }
-
-    #[cfg(feature = "logging")]
-    pub(crate) fn is_follower(&self, path: &str) -> bool {
-        self.followers.contains(path)
-    }
-
-    /// Notes that the restart with a sibling is over. Returns `true` if it was not written.
-    #[cfg(feature = "logging")]
-    pub(crate) fn follows_no_more(&mut self, path: &str) -> bool {
-        self.followers.remove(path)
-    }
-
-    /// Notes that a task has ended.
-    pub(crate) fn ended(&mut self, path: &str, now: SystemTime) {
-        if let Some(streak) = self.tasks.get_mut(path) {
-            streak.has_ended = true;
-            self.one_has_ended(now);
+        if self.streaks.get(path).is_some_and(|streak| streak.is_over(now)) {
+            self.streaks.remove(path);
         }
     }
 
     /// Forgets the tasks and groups that have not failed for long. Called when events were lost: these may have ended.
     #[cfg(feature = "logging")]
     pub(crate) fn forget_late(&mut self, now: SystemTime) {
-        for streaks in [&mut self.tasks, &mut self.groups] {
-            streaks.retain(|_, streak| !streak.is_late(now));
-        }
-        self.followers.clear();
+        self.streaks.retain(|_, streak| !streak.is_late(now));
     }
 
     /// Forgets the groups: what ends from now on does not begin again.
     #[cfg(feature = "logging")]
     pub(crate) fn forget_groups(&mut self) {
-        self.groups.clear();
-        self.followers.clear();
+        self.streaks.retain(|_, streak| !streak.of_group);
     }
 
     #[cfg(all(test, feature = "logging"))]
     pub(crate) fn knows(&self, path: &str) -> bool {
-        self.tasks.contains_key(path)
+        self.streaks.contains_key(path)
     }
 
     /// Ends the series: the task has succeeded. Returns the number of failures, unless each was written.
     pub(crate) fn over(&mut self, path: &str) -> Option<Often> {
-        self.tasks.remove(path).and_then(|streak| streak.over())
+        self.streaks.remove(path).and_then(|streak| streak.over())
     }
 }
 
@@ -236,14 +189,14 @@ impl Repeats<std::sync::Arc<str>> {
     /// Keeps the failures of a task that its group ends as it fails.
     pub(crate) fn keep(&mut self, path: &std::sync::Arc<str>, failures: Repeated, now: SystemTime) {
         if let Some(streak) = failures.0 {
-            self.tasks.insert(std::sync::Arc::clone(path), Streak { has_ended: true, ..*streak });
+            self.streaks.insert(std::sync::Arc::clone(path), Streak { has_ended: true, ..*streak });
             self.one_has_ended(now);
         }
     }
 
     /// Returns the failures of a task that its group has registered again.
     pub(crate) fn take(&mut self, path: &str) -> Repeated {
-        Repeated(self.tasks.remove(path).filter(|streak| !streak.has_ended).map(Box::new))
+        Repeated(self.streaks.remove(path).filter(|streak| !streak.has_ended).map(Box::new))
     }
 }
 
@@ -286,6 +239,8 @@ impl Streak {
             last: now,
             #[cfg(feature = "logging")]
             ready: false,
+            #[cfg(feature = "logging")]
+            of_group: false,
             has_ended: false,
         }
     }

@@ -144,10 +144,10 @@ fn o40_a_task_that_its_failed_group_registers_again_goes_on_with_its_series() {
     for _ in 0..4 {
         repeats.group_failed("store/inner", "refused", now);
     }
-    repeats.group_ended("store/inner", now);
+    repeats.ended("store/inner", now);
     repeats.group_failed("store", "refused", now);
     assert_eq!(repeats.group_failed("store/inner", "refused", now), Tell::Nothing);
-    repeats.group_ended("store/inner", now);
+    repeats.ended("store/inner", now);
     assert_eq!(repeats.group_failed("store/inner", "refused", now), Tell::Whole, "it can be another group");
 }
 
@@ -179,19 +179,20 @@ fn o40_ended_tasks_are_forgotten() {
         let (path, now) = (format!("job-{n}"), at(SECOND * n));
         repeats.failed(path.clone(), "refused", now);
         repeats.ended(&path, now);
-        assert!(repeats.tasks.len() <= ENDED, "{n}");
+        assert!(repeats.streaks.len() <= ENDED, "{n}");
     }
     repeats.failed("stays".to_owned(), "refused", at(SECOND));
     for n in 0..1_000_u32 {
         repeats.group_failed(format!("group-{n}"), "refused", at(SECOND));
-        repeats.group_ended(&format!("group-{n}"), at(SECOND));
+        repeats.ended(&format!("group-{n}"), at(SECOND));
     }
-    assert_eq!(repeats.groups.len(), 1_000, "they have failed just now");
+    let groups = |repeats: &Repeats<String>| repeats.streaks.keys().filter(|path| path.starts_with("group-")).count();
+    assert_eq!(groups(&repeats), 1_000, "they have failed just now");
     for n in 0..2_000_u32 {
         repeats.failed(format!("job-{n}"), "refused", at(SECOND * 100));
         repeats.ended(&format!("job-{n}"), at(SECOND * 100));
     }
-    assert!(repeats.groups.is_empty() && repeats.tasks.contains_key("stays"));
+    assert!(groups(&repeats) == 0 && repeats.streaks.contains_key("stays"));
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn o40_ended_tasks_are_looked_at_when_they_are_twice_as_many_as_were_left() {
         let path = format!("job-{n}");
         repeats.failed(path.clone(), "refused", at(now));
         repeats.ended(&path, at(now));
-        repeats.tasks.len()
+        repeats.streaks.len()
     };
     let (first, second, third) = (SECOND, SECOND * 100, SECOND * 200);
     assert_eq!(known_after_end(1, first), 1);
@@ -214,19 +215,6 @@ fn o40_ended_tasks_are_looked_at_when_they_are_twice_as_many_as_were_left() {
         assert_eq!(known_after_end(ENDED + n, third), left + n);
     }
     assert_eq!(known_after_end(ENDED + left, third), left, "those of the second time are late");
-}
-
-#[cfg(feature = "logging")]
-#[test]
-fn o40_a_task_that_restarts_with_a_failing_sibling_is_as_quiet() {
-    let mut repeats = Repeats::default();
-    for n in 0..5 {
-        assert_eq!(repeats.follows("b", "a"), n >= SINGLY, "{n}");
-        assert_eq!(repeats.is_follower("b"), n >= SINGLY);
-        assert_eq!(repeats.follows_no_more("b"), n >= SINGLY);
-        assert!(!repeats.is_follower("b"));
-        repeats.failed("a", "refused", at(SECOND));
-    }
 }
 
 #[cfg(feature = "tracing")]

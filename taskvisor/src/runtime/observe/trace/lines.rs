@@ -79,7 +79,7 @@ pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) 
     }
     let (path, told) = (group.shown_path(), &group.core.told);
     let is_quiet = matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && is_within_quiet(&group.core, path);
-    lock(&told.repeats).group_ended(path, now());
+    lock(&told.repeats).ended(path, now());
     if is_quiet {
         return;
     }
