@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "controller")]
+use super::LogLevel;
 use super::{Event, EventKind, Often, Repeats, Tell};
 use crate::task::StopReason;
 
@@ -13,6 +15,9 @@ pub(super) struct LogRepeats {
     failures: Repeats<Arc<str>>,
     /// The tasks that restart with a sibling that keeps failing with the same text.
     followers: HashSet<Arc<str>>,
+    /// The rejections of each slot.
+    #[cfg(feature = "controller")]
+    rejections: Repeats<Arc<str>>,
 }
 
 /// The end of the line of an event.
@@ -49,6 +54,11 @@ impl LogRepeats {
             EventKind::TaskFailed => {
                 self.followers.remove(path);
                 return addition(self.failures.failed(Arc::clone(path), reason, now));
+            }
+            #[cfg(feature = "controller")]
+            EventKind::ControllerRejected if LogLevel::of(event) > LogLevel::Info => {
+                let Some(slot) = &event.slot else { return Some(Addition::Nothing) };
+                return addition(self.rejections.rejected(slot, reason, now));
             }
             EventKind::GroupFailed => return addition(self.failures.group_failed(Arc::clone(path), reason, now)),
             EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {

@@ -138,3 +138,20 @@ fn o40_a_shutdown_and_a_loss_of_events_end_the_restarts_with_a_sibling() {
         assert_eq!(repeats.tell(&event(EventKind::TaskStarting, "a"), "log"), None, "it fails");
     }
 }
+
+#[cfg(feature = "controller")]
+#[test]
+fn o40_rejections_of_a_slot_are_told_ever_more_rarely() {
+    let mut repeats = LogRepeats::default();
+    let mut written = |slot: Option<&str>, reason: &str| {
+        let slot = slot.map(Arc::from);
+        let rejected = Event { slot, ..event(EventKind::ControllerRejected, "job") };
+        (0..8).filter(|_| repeats.tell(&rejected.clone().because(reason), "log").is_some()).count()
+    };
+    assert_eq!(written(Some("deploy"), "full"), 4);
+    assert_eq!(written(Some("deploy"), "canceled"), 8, "the caller wanted that");
+    assert_eq!(written(Some("deploy"), "superseded"), 8);
+    assert_eq!(written(Some("deploy"), "full"), 0);
+    assert_eq!(written(Some("build"), "full"), 4);
+    assert_eq!(written(None, "full"), 8);
+}

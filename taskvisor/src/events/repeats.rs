@@ -126,6 +126,25 @@ fn is_within(path: &str, group: &str) -> bool {
     path.strip_prefix(group).is_some_and(|rest| rest.starts_with('/'))
 }
 
+#[cfg(any(all(feature = "controller", any(feature = "logging", feature = "tracing")), test))]
+impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
+    /// Decides on a rejection by a slot with this reason. Nothing tells that the rejections of a slot are over, so those of
+    /// slots that have not rejected for long are forgotten as slots are added.
+    pub(crate) fn rejected(&mut self, slot: &K, reason: &str, now: SystemTime) -> Tell
+    where
+        K: Clone,
+    {
+        if let Some(streak) = self.streaks.get_mut(slot.borrow()) {
+            return streak.failed(reason, now);
+        }
+        if self.streaks.len() >= self.look_at {
+            self.streaks.retain(|_, streak| !streak.is_late(now));
+            self.look_at = ENDED.max(2 * self.streaks.len());
+        }
+        self.streaks.entry(slot.clone()).or_insert_with(|| Streak::new(reason, now)).failed(reason, now)
+    }
+}
+
 #[cfg(any(feature = "logging", test))]
 impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// Decides on a failure of a task with this text.

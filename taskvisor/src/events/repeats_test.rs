@@ -256,3 +256,24 @@ fn o40_times_are_short() {
     let expected = "0 ms, 1 s, 119 s, 2 min, 119 min, 2 h, 47 h, 2 d";
     assert_eq!([0, 1, 119, 120, 7_199, 7_200, 172_799, 172_800].map(shown).join(", "), expected);
 }
+
+#[test]
+fn o40_rejections_are_told_by_slot_and_forgotten_as_slots_are_added() {
+    let mut repeats = Repeats::<String>::default();
+    let mut told = |slot: &str, reason: &str, time| repeats.rejected(&slot.to_owned(), reason, at(time));
+    for n in 0..8 {
+        let expected = match n {
+            ..3 => Tell::Whole,
+            7 => again(8, SECOND * 7),
+            _ => Tell::Nothing,
+        };
+        assert_eq!(told("deploy", "full", SECOND * n), expected);
+    }
+    assert_eq!(told("build", "full", SECOND * 8), Tell::Whole);
+    assert_eq!(told("deploy", "busy", SECOND * 8), Tell::Whole);
+    for n in 0..10_000 {
+        told(&format!("slot-{n}"), "full", SECOND * n);
+    }
+    assert!(repeats.streaks.len() <= 2 * ENDED, "{}", repeats.streaks.len());
+    assert!(repeats.streaks.contains_key("slot-9999") && !repeats.streaks.contains_key("deploy"));
+}

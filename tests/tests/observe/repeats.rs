@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use taskvisor::{
-    BackoffPolicy, Group, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
+    BackoffPolicy, ControllerSpec, Group, LogWriter, Ready, RestartPolicy, RuntimeError, Signals, SpanScope,
+    Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
 };
 use tests::{constant, ms, secs};
 use tokio::time::sleep;
@@ -276,6 +276,33 @@ fn o41_a_context_gives_the_span_of_its_attempt_to_link_to() {
             assert!(ctx.span().is_none(), "the attempt has ended");
         });
     });
+}
+
+/// A burst of submissions to a slot that takes one.
+#[tokio::test(start_paused = true)]
+async fn o40_rejected_submissions_log_few_lines() -> Result<(), RuntimeError> {
+    let (supervisor, written, traced, _guard) = logged();
+    let job = |n: u32| {
+        let job = TaskFn::arc(format!("job-{n}"), |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            Ok(())
+        });
+        ControllerSpec::drop_if_running(TaskSpec::inherit(job)).with_slot("peer-1")
+    };
+    let first = supervisor.submit(job(0)).await.unwrap();
+    for n in 1..=1_000 {
+        let rejected = supervisor.submit(job(n)).await.unwrap();
+        assert!(matches!(rejected.outcome().await, TaskOutcome::Rejected { .. }));
+        sleep(ms(1)).await;
+    }
+    first.cancel().await?;
+    for text in [written.text(), traced.text()] {
+        let rejected: Vec<_> =
+            text.lines().filter(|line| line.contains("Rejected") || line.contains("not run")).collect();
+        assert_eq!(rejected.len(), 7, "{rejected:#?}");
+        assert!(rejected[6].contains(r#"repeated="same error, 512 times in 511 ms""#), "{rejected:#?}");
+    }
+    Ok(())
 }
 
 /// A failing group registers its children anew each time, and restarts what is well with what is not.

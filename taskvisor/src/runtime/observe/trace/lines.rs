@@ -36,14 +36,33 @@ pub(in crate::runtime::observe) fn removed(cell: &Cell) {
 
 #[cfg(feature = "controller")]
 pub(in crate::runtime::observe) fn not_run(cell: &Cell) {
+    if !is_heard() {
+        return;
+    }
+    let slot = cell.slot();
+    let outcome = cell.try_outcome();
+    let (reason, rejected) = match &outcome {
+        Some(TaskOutcome::Rejected { reason: reason @ RejectReason::Superseded }) => (reason.as_label(), None),
+        Some(TaskOutcome::Rejected { reason }) => (reason.as_label(), slot),
+        _ => ("canceled", None),
+    };
+    let told = rejected.map(|slot| lock(&cell.core().told.rejections).rejected(slot, reason, now()));
+    let repeated = match told {
+        Some(Tell::Nothing) => return,
+        Some(Tell::Again(often)) => Some(often.to_string()),
+        Some(Tell::Whole) | None => None,
+    };
+    let (slot, repeated) = (slot.map(|slot| &**slot), repeated.as_deref());
     tell(|| {
-        let slot = cell.slot().map(|slot| &**slot);
-        let outcome = cell.try_outcome();
-        let reason = match &outcome {
-            Some(TaskOutcome::Rejected { reason }) => RejectReason::as_label(reason),
-            _ => "canceled",
-        };
-        tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), slot, reason, "submission not run");
+        tracing::info!(
+            target: TARGET,
+            path = &**cell.name(),
+            id = %cell.id(),
+            slot,
+            reason,
+            repeated,
+            "submission not run"
+        );
     });
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Told {
     has_groups: AtomicBool,
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it.
     repeats: Mutex<Repeats<Arc<str>>>,
+    /// The rejections of each slot; a leaf as well.
+    #[cfg(feature = "controller")]
+    rejections: Mutex<Repeats<Arc<str>>>,
 }
 
 /// Returns `true` if this is in a group that keeps failing with the same error: its begin and its end are not logged. What
