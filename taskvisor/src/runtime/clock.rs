@@ -19,17 +19,32 @@ const COARSE_AFTER: Duration = Duration::from_millis(COARSE as u64 * 10);
 /// The time of day for a tick stays the same unless the clock of the host moves by more than this.
 const STEADY: Duration = Duration::from_millis(50);
 
+/// One late timer in this time is told.
+const LATE_TIMERS: Duration = Duration::from_secs(60);
+
 pub(crate) struct Clock {
     start: Instant,
     /// The time of day of the start, by the host's clock after its last move.
     ///
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
     day: Mutex<SystemTime>,
+    /// The last late timer that was told; a leaf too.
+    late: Mutex<Option<Instant>>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), day: Mutex::new(now()) }
+        Self { start: Instant::now(), day: Mutex::new(now()), late: Mutex::default() }
+    }
+
+    /// Returns `true` for the first late timer in a minute: if the host was suspended, many are late at once.
+    pub(super) fn tells_late_timer(&self) -> bool {
+        let (mut late, now) = (lock(&self.late), Instant::now());
+        let tells = late.is_none_or(|last| now.saturating_duration_since(last) >= LATE_TIMERS);
+        if tells {
+            *late = Some(now);
+        }
+        tells
     }
 
     pub(super) fn now(&self) -> Ticks {

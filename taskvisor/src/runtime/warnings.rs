@@ -53,6 +53,15 @@ pub(super) fn of_tick_ahead(key: &str, tick: u64) -> String {
     )
 }
 
+/// Returns the warning about a timer that fired so late that a limit is granted once more.
+fn of_late_timer(lateness: Duration) -> String {
+    format!(
+        "its timer fired {} late, so its time is granted once more: the host was suspended, or code has blocked the \
+         threads of the runtime",
+        duration::display(Duration::from_millis(u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX)))
+    )
+}
+
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
 /// for each series of failures.
 pub(super) fn of_retries(is_critical_without_end: bool, failures: u32) -> Option<&'static str> {
@@ -69,6 +78,14 @@ impl Cell {
         }
         observe::warned(self.name(), Some(self.id()), reason);
     }
+
+    /// Warns of a timer that fired late, with no lock held.
+    #[cold]
+    pub(super) fn warn_of_late_timer(&self, lateness: Duration) {
+        if self.core().clock.tells_late_timer() {
+            self.warn(&of_late_timer(lateness));
+        }
+    }
 }
 
 impl Core {
@@ -78,5 +95,13 @@ impl Core {
             self.bus.publish(Event::about(EventKind::Warning, path).because(reason));
         }
         observe::warned(path, None, reason);
+    }
+
+    /// Warns of a timer that fired late, with no lock held.
+    #[cold]
+    pub(super) fn warn_of_late_timer(&self, path: &Arc<str>, lateness: Duration) {
+        if self.clock.tells_late_timer() {
+            self.warn(path, &of_late_timer(lateness));
+        }
     }
 }

@@ -53,10 +53,13 @@ impl Call {
         }
     }
 
-    /// Returns the error if the time limit is exceeded. If its timer fired late, the limit is granted a second time.
-    pub(super) fn exceeds(&mut self, now: Instant) -> Option<TaskError> {
+    /// Returns the error if the time limit is exceeded. If its timer fired late, `warn` is told and the limit is granted a
+    /// second time.
+    pub(super) fn exceeds(&mut self, now: Instant, warn: impl FnOnce(Duration)) -> Option<TaskError> {
         let until = self.until.filter(|until| *until <= now)?;
-        if !self.is_extended && is_late(now - until, self.limit) {
+        let lateness = now - until;
+        if !self.is_extended && is_late(lateness, self.limit) {
+            warn(lateness);
             self.is_extended = true;
             self.until = deadline_from(now, self.limit);
             return None;

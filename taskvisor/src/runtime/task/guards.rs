@@ -247,6 +247,7 @@ impl Guards {
             if self.start_granted || !is_late(self.start.lateness(), limit) {
                 return Poll::Ready(Exceeded::StartTimeout(limit));
             }
+            cell.warn_of_late_timer(self.start.lateness());
             self.start.set(limit);
             self.start_granted = true;
         }
@@ -266,6 +267,7 @@ impl Guards {
                 self.watch.set(allowed.saturating_sub(silence));
             } else if !beat.granted && is_late(self.watch.lateness(), allowed) {
                 cell.grant_silence();
+                cell.warn_of_late_timer(self.watch.lateness());
                 self.watch.set(allowed);
             } else {
                 return Poll::Ready(Exceeded::Watchdog(allowed));

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use taskvisor::test::Recorder;
 use taskvisor::{
-    Problem, Ready, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
+    EventKind, Group, Problem, Ready, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
+    TaskSpec, Tree,
 };
 use tests::{constant, deaf, ms, secs, settle, supervisor};
 use tokio::time::{Instant, advance};
@@ -75,6 +77,40 @@ async fn o13_each_attempt_has_its_own_grant() -> Result {
                 assert!(matches!(task.outcome().await, TaskOutcome::Exhausted { failures: 2, .. }));
             }
         }
+    }
+    Ok(())
+}
+
+/// The first of them says so. Many are late at once, so there is one line a minute.
+#[tokio::test(start_paused = true)]
+async fn o13_a_late_timer_is_told_once_a_minute() -> Result {
+    let makes = Group::one_for_one("fresh")
+        .fresh(|| std::future::pending::<std::result::Result<Vec<TaskSpec>, TaskError>>())
+        .with_start_timeout(secs(1));
+    let trees = limited().map(|spec| Tree::builder(SupervisorConfig::default()).task(spec.with_max_retries(9)));
+    for (n, tree) in trees.into_iter().chain([Tree::builder(SupervisorConfig::default()).group(makes)]).enumerate() {
+        let others = (0..9).map(|n| deaf(&format!("other-{n}")).with_timeout(secs(2)));
+        let tree = tree.tasks(others.take(if n == 3 { 0 } else { 9 })).build();
+        let recorder = Recorder::attach(tree.supervisor());
+        tree.start().await?;
+        settle().await;
+        let warned = || {
+            let warned = recorder.events().into_iter().filter(|event| event.kind == EventKind::Warning);
+            warned.filter_map(|event| event.reason.map(|reason| reason.to_string())).collect::<Vec<_>>()
+        };
+        for (late, told) in [(4_500, 1), (30_000, 1), (40_000, 2)] {
+            advance(ms(late)).await;
+            settle().await;
+            // The next attempt begins.
+            advance(ms(1_500)).await;
+            settle().await;
+            tokio::time::sleep(secs(2)).await;
+            assert_eq!(warned().len(), told, "{n}: {:?}", warned());
+        }
+        let expected =
+            "its timer fired 3s500ms late, so its time is granted once more: the host was suspended, or code";
+        assert!(warned()[0].starts_with(expected), "{n}: {}", warned()[0]);
+        let _ = tree.supervisor().shutdown_now().await;
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Live {
             Err(_) => {}
         }
         let now = Instant::now();
-        if let Some(error) = call.exceeds(now) {
+        if let Some(error) = call.exceeds(now, |late| group.core.warn_of_late_timer(group.shown_path(), late)) {
             self.made(Err(error));
         }
         self.wake(now);

@@ -57,6 +57,7 @@ impl Actor {
         }
         match (attempt.cut, self.cell.policy().timeout) {
             (Cut::Not, Some(timeout)) if attempt.is_granted(&self.timer, timeout) => {
+                self.cell.warn_of_late_timer(self.timer.lateness());
                 self.timer.set(timeout);
                 self.timer.set_sooner(attempt.stop_by());
             }
