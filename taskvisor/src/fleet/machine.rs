@@ -417,9 +417,9 @@ impl Machine {
     fn expired(&mut self, now: Duration) {
         let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
         for (key, entry) in &mut self.entries {
-            // The work of the unit has ended, and its release was not answered, or not asked for yet.
-            let is_over = |held: &Held| entry.unit == Unit::Gone || (entry.unit == Unit::Parked && held.resigned);
-            if let Some(held) = entry.held.take().filter(|held| held.granted && is_over(held)) {
+            // The work of the unit has ended, and its release was not answered or not asked for.
+            let has_ended = matches!(entry.unit, Unit::Gone | Unit::Parked);
+            if let Some(held) = entry.held.take().filter(|held| held.granted && has_ended) {
                 self.orders.push(Order::Released { key: key.clone(), token: held.token });
             }
             entry.mark = None;

@@ -172,6 +172,27 @@ fn a_lease_that_is_handed_over_is_released_with_its_session() {
     assert_eq!(released, 1);
 }
 
+/// It waits for the answer of the store to its tick, or for the end of the lease, before the next grant.
+#[test]
+fn a_lease_whose_work_has_ended_is_released_with_its_session_though_its_unit_wants_it() {
+    let key = key(0);
+    for has_tick in [true, false] {
+        let (mut machine, id) = working(&key);
+        let now = if has_tick { TTL / 2 } else { machine.times.validity() - machine.times.clean_up() };
+        if has_tick {
+            machine.say(&key, Say::Done(7), ZERO);
+        }
+        machine.settle(now);
+        machine.say(&key, Say::Wants(1), now);
+        let orders = machine.settle(now);
+        assert!(!orders.iter().any(|order| matches!(order, Order::Grant { .. })), "{orders:?}");
+        machine.reply(Reply::Renewed(id, Err(Failed::Expired)), now);
+        let orders = machine.settle(now);
+        let released = orders.iter().filter(|order| matches!(order, Order::Released { .. })).count();
+        assert_eq!(released, 1, "{orders:?}");
+    }
+}
+
 #[test]
 fn a_lease_whose_work_has_not_ended_is_not_released_with_its_session() {
     let key = key(0);
