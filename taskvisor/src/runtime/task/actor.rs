@@ -49,6 +49,8 @@ pub(in crate::runtime) struct Actor {
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.
     at_once: u8,
+    /// The number of successes in a row, up to 255, of a task without a schedule.
+    successes: u8,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -73,6 +75,7 @@ impl Actor {
             permit: cell.core().limits.claims_of(&cell),
             takes_context: true,
             at_once: 0,
+            successes: 0,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),

@@ -109,8 +109,6 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) limit: StopLimit,
     /// `true` if the task was triggered, so that the next attempt begins without a wait.
     owed: bool,
-    /// The number of consecutive successes, up to 255, of a task without a schedule.
-    successes: u8,
     /// The number of consecutive failures.
     pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
@@ -138,6 +136,8 @@ pub(in crate::runtime) struct Ran {
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row in the first poll of their attempt, if this is one.
     pub(in crate::runtime) at_once: u8,
+    /// The number of successes in a row before this attempt, up to 255, of a task without a schedule.
+    pub(in crate::runtime) successes: u8,
 }
 
 /// The next action of an actor without an attempt.
@@ -177,7 +177,6 @@ impl Machine {
             why: None,
             limit: StopLimit::Grace,
             owed: false,
-            successes: 0,
             streak: 0,
             attempt: 0,
         }
@@ -185,8 +184,9 @@ impl Machine {
 
     /// Returns `true` if the current attempt, or the one that ends, is a run as the ones before it: the task is periodic
     /// or has succeeded ten times in a row, and the last run did not fail.
-    pub(in crate::runtime) fn is_routine(&self, policy: &ResolvedPolicy) -> bool {
-        self.attempt > 1 && self.streak == 0 && (self.successes >= ROUTINE || policy.is_periodic())
+    /// `successes` are those in a row before it.
+    pub(in crate::runtime) fn is_routine(&self, policy: &ResolvedPolicy, successes: u8) -> bool {
+        self.attempt > 1 && self.streak == 0 && (successes >= ROUTINE || policy.is_periodic())
     }
 
     /// Returns `true` if the task only waits for a time, and for no other task.
@@ -241,7 +241,7 @@ impl Machine {
         ending: &Ending,
         lived: Option<Duration>,
     ) -> bool {
-        is_final(&self.facts(policy, Ran { lived, at_once: 0 }, None, None), ending)
+        is_final(&self.facts(policy, Ran { lived, ..Ran::default() }, None, None), ending)
     }
 
     /// Makes the final attempt due after the attempt before it, unless the result ended the registration.
@@ -763,7 +763,7 @@ impl Machine {
     /// have ended.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
+        let mut facts = self.facts(policy, Ran { lived, ..Ran::default() }, None, None);
         facts.late |= facts.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
@@ -787,7 +787,7 @@ impl Machine {
     fn facts<'a>(
         &self,
         policy: &'a ResolvedPolicy,
-        Ran { lived, at_once }: Ran,
+        Ran { lived, at_once, .. }: Ran,
         ticks: Option<&'a Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
@@ -835,12 +835,12 @@ impl Machine {
                 return None;
             }
             Next::Retry { streak, .. } if managed => {
-                (self.successes, self.streak) = (0, streak);
+                self.streak = streak;
                 self.gate = Gate::Shut;
                 self.stage = Stage::Waiting(Wait::Backoff);
             }
             Next::Retry { streak, delay, .. } => {
-                (self.successes, self.streak) = (0, streak);
+                self.streak = streak;
                 self.stage = timed(Wait::Backoff, delay);
             }
             Next::Repeat(delay) => {
@@ -867,7 +867,7 @@ impl Machine {
                 let rests = self.bars.has(Bars::PAUSED | Bars::STANDBY) && !self.owed;
                 self.stage = Stage::Waiting(if waits && rests { Wait::Scheduled } else { Wait::Due });
                 self.request = Request::Nothing;
-                (self.successes, self.streak) = (0, 0);
+                self.streak = 0;
             }
         }
         self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
@@ -877,7 +877,7 @@ impl Machine {
     /// Records the success of an attempt that another follows.
     #[inline]
     fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
-        (self.successes, self.streak) = (self.successes.saturating_add(1), 0);
+        self.streak = 0;
         if policy.ready != Ready::FirstSuccess {
             return None;
         }

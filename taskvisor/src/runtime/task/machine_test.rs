@@ -325,7 +325,7 @@ impl Play<'_> {
         } else {
             let mut stopped = before.machine;
             let usual = after_stop(&ending, || StopReason::Canceled).filter(|_| stopped.conclude_stop());
-            let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            let mut next = after.machine.decide(self.policy, ending, Ran { at_once, ..Ran::default() }, None, None);
             after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.concludes(self.policy, &next, self.managed);

@@ -85,7 +85,7 @@ async fn o13_each_attempt_has_its_own_grant() -> Result {
 #[tokio::test(start_paused = true)]
 async fn o13_a_late_timer_is_told_once_a_minute() -> Result {
     let makes = Group::one_for_one("fresh")
-        .fresh(|| std::future::pending::<std::result::Result<Vec<TaskSpec>, TaskError>>())
+        .fresh(std::future::pending::<std::result::Result<Vec<TaskSpec>, TaskError>>)
         .with_start_timeout(secs(1));
     let trees = limited().map(|spec| Tree::builder(SupervisorConfig::default()).task(spec.with_max_retries(9)));
     for (n, tree) in trees.into_iter().chain([Tree::builder(SupervisorConfig::default()).group(makes)]).enumerate() {

@@ -107,7 +107,7 @@ impl Actor {
         if self.guards.is_some() && !self.may_begin() {
             return;
         }
-        let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
+        let Some((task, attempt)) = self.cell.begin(self.successes) else { return self.take_turn(Duration::ZERO) };
         if self.guards.is_some() && !self.begins_guarded() {
             drop(task);
             return self.ended_apart(Ending::Dropped, None, Cut::Not);

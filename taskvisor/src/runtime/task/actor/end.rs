@@ -81,11 +81,14 @@ impl Actor {
                 return self.ends_stopped(outcome);
             }
         }
-        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
+        let next = match self.cell.conclude(ending, Ran { lived, at_once, successes: self.successes }, ticks, guards) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
-        self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
+        (self.at_once, self.successes) = match next {
+            Next::Repeat(_) | Next::Throttle { .. } => (at_once, self.successes.saturating_add(1)),
+            _ => (0, 0),
+        };
         self.observed.concluded(&self.cell, &next, aborted);
         self.release();
         let delay = match next {

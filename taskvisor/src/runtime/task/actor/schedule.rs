@@ -51,7 +51,7 @@ impl Actor {
     #[cfg(feature = "cron")]
     #[cold]
     pub(in crate::runtime) fn run_was_over(&mut self, ending: &Ending, lived: Option<Duration>) {
-        if self.schedule().is_none() || !self.cell.was_run_over(ending, Ran { lived, at_once: 0 }) {
+        if self.schedule().is_none() || !self.cell.was_run_over(ending, Ran { lived, ..Ran::default() }) {
             return;
         }
         #[cfg(feature = "fleet")]

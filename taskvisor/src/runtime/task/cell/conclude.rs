@@ -78,7 +78,7 @@ impl Cell {
                 state.aside = Some(Box::new(Aside { left, ..Aside::default() }));
             }
         }
-        self.publish_end(&state, &next, aborted.then_some(left), stopped);
+        self.publish_end(&state, &next, aborted.then_some(left), stopped, ran.successes);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         let last = match &next {
@@ -169,7 +169,14 @@ impl Cell {
 
     /// Publishes the end of an attempt, under the lock of the transition and just before it. `aborted` is the number of
     /// helpers that an aborted attempt had left after its function had returned.
-    fn publish_end(&self, state: &State, next: &Next, aborted: Option<usize>, stopped: Option<StopReason>) {
+    fn publish_end(
+        &self,
+        state: &State,
+        next: &Next,
+        aborted: Option<usize>,
+        stopped: Option<StopReason>,
+        successes: u8,
+    ) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -178,7 +185,7 @@ impl Cell {
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| {
-            let routine = kind == EventKind::TaskStopped && state.machine.is_routine(&self.policy);
+            let routine = kind == EventKind::TaskStopped && state.machine.is_routine(&self.policy, successes);
             bus.publish(Event { reason: why, routine, ..event(kind) });
         };
         let ready = || {

@@ -170,7 +170,8 @@ impl Cell {
     }
 
     /// Begins an attempt. Returns the task and the number of the attempt, or `None` if something else was requested.
-    pub(in crate::runtime) fn begin(&self) -> Option<(TaskRef, u64)> {
+    /// `successes` are those in a row before it.
+    pub(in crate::runtime) fn begin(&self, successes: u8) -> Option<(TaskRef, u64)> {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
@@ -193,7 +194,8 @@ impl Cell {
         self.note_fault(&state);
         if self.core.bus.is_active() {
             let event = self.event_of_attempt(&state, EventKind::TaskStarting);
-            self.core.bus.publish(Event { routine: !by_sibling && state.machine.is_routine(&self.policy), ..event });
+            let routine = !by_sibling && state.machine.is_routine(&self.policy, successes);
+            self.core.bus.publish(Event { routine, ..event });
         }
         drop(state);
         self.tell_readiness(epoch, unready, note);
