@@ -52,6 +52,10 @@ async fn a_thousand_marks_at_one_time_are_few_commits() {
     let (marked, commits): (i64, i64) = (row.get(0), row.get(1));
     assert_eq!(marked, 1_000);
     assert!(commits <= 10, "{commits} commits");
+    // So that none of them locks rows for long.
+    let most = "SELECT count(*) FROM marks_many.lease WHERE tick = 7 GROUP BY xmin::text ORDER BY 1 DESC LIMIT 1";
+    let most: i64 = control.query_one(most, &[]).await.unwrap().get(0);
+    assert!(most <= 250, "{most} marks in one commit");
 }
 
 /// Where the default of a role is stricter, a statement that conflicts with a renewal is run again.
@@ -204,6 +208,59 @@ async fn a_call_that_is_given_up_leaves_the_others_without_an_answer() {
     let (x, token) = &held[0];
     assert!(timeout(TTL, store.mark(session, x, *token, 8)).await.unwrap().unwrap());
     assert!(!direct.mark(session, x, *token, 8).await.unwrap());
+}
+
+/// The call is dropped while it waits for the statement of another one.
+#[tokio::test]
+async fn a_mark_whose_call_was_dropped_while_it_waited_is_not_carried_out() {
+    let Some(url) = server() else { return };
+    let store = store(&url, "marks_dropped").await;
+    let session = open(&store, "a", TTL).await;
+    let held = acquire_all(&store, session, 3).await;
+    let mark = |n: usize| store.mark(session, &held[n].0, held[n].1, 7);
+    let mut first = pin!(mark(0));
+    let mut dropped = Box::pin(mark(1));
+    tokio::select! {
+        biased;
+        marked = &mut first => panic!("it waits for the server: {marked:?}"),
+        marked = &mut dropped => panic!("it waits for the first: {marked:?}"),
+        () = async {} => {}
+    }
+    drop(dropped);
+    assert!(first.await.unwrap());
+    assert!(mark(2).await.unwrap());
+    assert!(mark(1).await.unwrap(), "it was not marked before");
+}
+
+/// One statement is for one session. The others wait in their order.
+#[tokio::test]
+async fn marks_of_several_sessions_are_stored_in_the_order_of_their_calls() {
+    let Some(url) = server() else { return };
+    let (store, control) = (store(&url, "marks_order").await, client(&url).await);
+    let mut held = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        let session = open(&store, name, TTL).await;
+        held.push((session, key(name), acquire(&store, session, name).await.unwrap()));
+    }
+    let mark = |n: usize| store.mark(held[n].0, &held[n].1, held[n].2, 7);
+    let (a, b, c, d) = tokio::join!(mark(0), mark(1), mark(2), mark(3));
+    assert!([a, b, c, d].into_iter().all(|marked| matches!(marked, Ok(true))));
+    let keys = "SELECT key FROM marks_order.lease ORDER BY age(xmin) DESC";
+    let keys: Vec<String> = control.query(keys, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(keys, ["a", "b", "c", "d"]);
+}
+
+/// Each call has the error of the statement that it was run by.
+#[tokio::test]
+async fn marks_without_tables_are_misconfigured() {
+    let Some(url) = server() else { return };
+    let migrated = store(&url, "marks_tables").await;
+    let session = open(&migrated, "a", TTL).await;
+    let held = acquire_all(&migrated, session, 3).await;
+    let store = unmigrated(&url, "marks_no_tables");
+    let marks = held.into_iter().map(|(key, token)| (key, token, 7));
+    let answers = mark_all(&store, session, marks).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(LeaseError::Misconfigured(_)))), "{answers:?}");
 }
 
 async fn yield_some() {

@@ -152,6 +152,7 @@ fn o40_rejections_of_a_slot_are_told_ever_more_rarely() {
     assert_eq!(written(Some("deploy"), "canceled"), 8, "the caller wanted that");
     assert_eq!(written(Some("deploy"), "superseded"), 8);
     assert_eq!(written(Some("deploy"), "full"), 0);
+    assert_eq!(written(Some("deploy"), "busy"), 4, "another reason");
     assert_eq!(written(Some("build"), "full"), 4);
     assert_eq!(written(None, "full"), 8);
 }

@@ -277,3 +277,41 @@ fn o40_rejections_are_told_by_slot_and_forgotten_as_slots_are_added() {
     assert!(repeats.streaks.len() <= 2 * ENDED, "{}", repeats.streaks.len());
     assert!(repeats.streaks.contains_key("slot-9999") && !repeats.streaks.contains_key("deploy"));
 }
+
+#[test]
+fn o40_slots_are_looked_at_when_they_are_twice_as_many_as_were_left() {
+    let mut repeats = Repeats::<String>::default();
+    let mut slots = 0;
+    let mut known_after_another = |now: u32| {
+        slots += 1;
+        repeats.rejected(&format!("slot-{slots}"), "full", at(SECOND * now));
+        repeats.streaks.len()
+    };
+    assert_eq!(known_after_another(1), 1);
+    for n in 2..=ENDED {
+        assert_eq!(known_after_another(100), n, "the first one is late, but they are few");
+    }
+    assert_eq!(known_after_another(100), ENDED, "the first one is forgotten");
+    let most = 2 * (ENDED - 1);
+    for n in ENDED + 1..=most {
+        assert_eq!(known_after_another(200), n);
+    }
+    let left = most - ENDED;
+    assert_eq!(known_after_another(200), left + 1, "those of the second time are late");
+    for n in left + 2..=2 * left {
+        assert_eq!(known_after_another(300), n);
+    }
+    assert_eq!(known_after_another(400), 1);
+    assert_eq!(known_after_another(500), 2, "few again");
+}
+
+#[test]
+fn o40_a_slot_that_goes_on_to_reject_is_not_forgotten_because_of_many_others() {
+    let mut repeats = Repeats::<String>::default();
+    let mut told = |n: usize, time: u32| repeats.rejected(&format!("slot-{n}"), "full", at(SECOND * time));
+    for n in 0..ENDED {
+        assert_eq!(told(n, 0), Tell::Whole);
+    }
+    let expected = [Tell::Whole, Tell::Whole, Tell::Nothing];
+    assert_eq!([100, 200, 300].map(|time| told(0, time)), expected);
+}

@@ -367,8 +367,8 @@ fn a_refused_call_that_is_not_repeated_does_not_keep_the_store_out_of_reach() {
     assert!(matches!(told[..], [(false, ZERO), (true, at)] if at >= TTL && at <= 2 * TTL), "{told:?}");
 }
 
-#[test]
-fn a_mark_of_another_key_does_not_bring_the_store_back() {
+/// A machine whose two units work.
+fn two_working() -> (Machine, SessionId) {
     let (mut machine, id) = (machine(1), SessionId::from_bits(1));
     for n in 0..2 {
         machine.say(&key(n), Say::Wants(0), ZERO);
@@ -378,6 +378,38 @@ fn a_mark_of_another_key_does_not_bring_the_store_back() {
     machine.settle(ZERO);
     machine.reply(Reply::Acquired(id, Ok(vec![held(1), held(2)])), ZERO);
     machine.settle(ZERO);
+    (machine, id)
+}
+
+#[test]
+fn marks_of_two_keys_that_are_refused_keep_the_store_out_of_reach() {
+    let (mut machine, _) = two_working();
+    for n in 0..2 {
+        machine.say(&key(n), Say::Mark(7), ZERO);
+    }
+    let told = reach(&mut machine, 4 * TTL, |call, now| match call {
+        Call::Mark(id, key, _, tick) => Reply::Marked(id, key, tick, Err(Failed::Unanswered)),
+        call => renewed(&call, now),
+    });
+    assert_eq!(told, [(false, ZERO)]);
+}
+
+#[test]
+fn a_mark_of_another_key_that_has_not_failed_does_not_keep_the_store_out_of_reach() {
+    let (mut machine, id) = two_working();
+    machine.say(&key(0), Say::Mark(7), ZERO);
+    machine.settle(ZERO);
+    machine.reply(Reply::Marked(id, key(0), 7, Err(Failed::Unanswered)), ZERO);
+    assert!(machine.settle(ZERO).contains(&Order::Reachable(false)));
+    machine.say(&key(1), Say::Mark(7), ZERO);
+    assert!(matches!(calls(&machine.settle(SECOND))[..], [Call::Mark(..), Call::Mark(..)]));
+    machine.reply(Reply::Marked(id, key(0), 7, Ok(true)), SECOND);
+    assert!(machine.settle(SECOND).contains(&Order::Reachable(true)));
+}
+
+#[test]
+fn a_mark_of_another_key_does_not_bring_the_store_back() {
+    let (mut machine, id) = two_working();
     let mut told = Vec::new();
     for (n, marked, is_over) in [
         (0, Err(Failed::Unanswered), false),

@@ -113,6 +113,16 @@ fn duration(ticks: Ticks) -> Duration {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn o13_a_late_timer_is_told_again_after_a_minute() {
+        let (clock, mut told) = (Clock::new(), Vec::new());
+        for wait in [0, 59_999, 1, 59_999, 1] {
+            tokio::time::advance(Duration::from_millis(wait)).await;
+            told.push(clock.tells_late_timer());
+        }
+        assert_eq!(told, [true, false, true, false, true]);
+    }
+
     #[test]
     fn k5i_the_clock_goes_on_for_decades() {
         const DAY: u64 = 86_400;

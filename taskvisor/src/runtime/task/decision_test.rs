@@ -315,3 +315,49 @@ fn the_delay_of_a_decision_is_what_the_next_attempt_waits_for() {
     }
     assert_eq!((Told::first().steps(3), Told::default().steps(3)), (1, 2));
 }
+
+#[test]
+fn e04_only_the_end_with_a_refusal_of_a_supervisor_that_stops_is_excused() {
+    use crate::supervisor::RuntimeError;
+    let outcomes = |error: TaskError| {
+        let error = Arc::new(error);
+        [
+            TaskOutcome::Failed { error: Arc::clone(&error) },
+            TaskOutcome::Exhausted { error: Arc::clone(&error), failures: 1 },
+            TaskOutcome::Fatal { error },
+        ]
+    };
+    let refusal = || TaskError::error(RuntimeError::ShuttingDown);
+    let refusals = [
+        refusal(),
+        TaskError::permanent(RuntimeError::ShuttingDown),
+        #[cfg(feature = "controller")]
+        TaskError::error(crate::slots::ControllerError::ShuttingDown),
+    ];
+    for outcome in refusals.into_iter().flat_map(outcomes) {
+        let mut next = Next::End(outcome);
+        assert!(!next.excuse(|| false), "it does not stop");
+        assert!(next.excuse(|| true), "{next:?}");
+        assert!(matches!(
+            next,
+            Next::End(TaskOutcome::Canceled { error: Some(_), reason: StopReason::Shutdown, finished: false })
+        ));
+    }
+    let others = [
+        TaskError::Fail { reason: "the supervisor is shutting down".into() },
+        TaskError::permanent("lost"),
+        TaskError::error(RuntimeError::TaskAlreadyExists { name: "job".into() }),
+        #[cfg(feature = "controller")]
+        TaskError::error(crate::slots::ControllerError::Full { capacity: 1 }),
+    ];
+    let error = || Arc::new(refusal());
+    let go_on = [
+        Next::Retry { error: error(), delay: Duration::ZERO, streak: 1, is_told: false },
+        Next::Restart(Some(error())),
+        Next::Repeat(Duration::ZERO),
+        Next::End(TaskOutcome::Completed),
+    ];
+    for mut next in others.into_iter().flat_map(outcomes).map(Next::End).chain(go_on) {
+        assert!(!next.excuse(|| true), "{next:?}");
+    }
+}

@@ -71,6 +71,10 @@ async fn e04_a_critical_task_that_ends_with_a_refusal_of_the_shutdown_fails_noth
         };
         assert_eq!(format!("{error:#}"), "the supervisor is shutting down");
         assert_eq!((recorder.count(EventKind::TaskFailed), recorder.count(EventKind::ActorExhausted)), (0, 0));
+        let mut seen = recorder.seen();
+        seen.retain(|seen| seen.kind == EventKind::TaskStopped && seen.task.as_deref() == Some("feed"));
+        let stops: Vec<_> = seen.into_iter().map(|seen| seen.stop).collect();
+        assert!(matches!(stops[..], [Some(StopReason::Shutdown)]), "{stops:?}");
     }
 }
 
