@@ -253,5 +253,10 @@ async fn c03_runs_without_an_interval_are_routine_after_ten_successes_in_a_row()
     assert_eq!(routine(EventKind::TaskStarting), [11, 12, 13, 24, 25]);
     assert_eq!(routine(EventKind::TaskStopped), [11, 12, 24]);
     assert_eq!(recorder.events().last().map(|seen| (seen.kind, seen.routine)), Some((EventKind::TaskStarting, false)));
+    // They are counted up to 255.
+    sleep(secs(300)).await;
+    let starts = routine(EventKind::TaskStarting);
+    assert_eq!(starts[5..], (36..=starts[starts.len() - 1]).collect::<Vec<_>>());
+    assert!(starts.len() > 260, "{starts:?}");
     tree.shutdown().await
 }
