@@ -701,7 +701,7 @@ fn c03_a_run_is_routine_after_ten_successes() {
     for (attempt, streak, successes, expected) in
         [(2, 0, 9, false), (2, 0, 10, true), (2, 0, 255, true), (1, 0, 10, false), (2, 1, 10, false)]
     {
-        let machine = Machine { attempt, streak, ..at(RUNNING) };
+        let machine = Machine { streak, attempt, ..at(RUNNING) };
         assert_eq!(machine.is_routine(&policy(ALWAYS), successes), expected, "{attempt} {streak} {successes}");
     }
 }
