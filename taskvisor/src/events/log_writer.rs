@@ -34,7 +34,8 @@ use crate::sync::lock;
 /// not have the number of failures that were left out before it; its attempt number shows it. An attempt that was
 /// requested to stop is no success, and the failures before it still count. The failures of a group are written alike;
 /// in between, the begins and ends of what is in it are not written, and neither are those of siblings that restart with
-/// a task that keeps failing. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure)
+/// a task that keeps failing. Rejections by one slot for the same reason are written as rarely, unless the caller canceled or
+/// superseded the submission. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure)
 /// writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
