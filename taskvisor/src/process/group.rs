@@ -137,14 +137,17 @@ async fn no_members(id: Pid, within: Duration) -> bool {
     let began = Instant::now();
     let (mut interval, longest) = LOOK;
     let mut look_at = interval;
+    let reap = || while let Ok(Some(_)) = waitpgid(id, WaitOptions::NOHANG) {};
     loop {
-        while let Ok(Some(_)) = waitpgid(id, WaitOptions::NOHANG) {}
+        reap();
         if test_kill_process_group(id).is_err() {
             return true;
         }
         if began.elapsed() >= look_at {
             if spawn_blocking(move || has_only_zombies(id)).await.unwrap_or(false) {
-                return false;
+                // Those that have ended since the last time can be children of this process.
+                reap();
+                return test_kill_process_group(id).is_err();
             }
             interval = longest.min(interval * 2);
             look_at = began.elapsed() + interval;
