@@ -4,8 +4,9 @@
 //! ```text
 //! victim <grace in ms> <return|exit|spawned|spawned-quiet|beats-quiet> <task>..
 //! ```
-//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`, and `beats-0` to
-//! `beats-9`, which have a watchdog of 1 s. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
+//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `blocking-reader`, which prints `blocked` when it
+//! blocks the worker that waits for IO, `cleanup-blocks`, `drop-blocks`, and `beats-0` to `beats-9`, which have a watchdog
+//! of 1 s. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
 //! subscriber. `beats-quiet` prints `beaten` when ten tasks have sent a heartbeat after a pause of the process, and at the
 //! end the number of attempts.
 //!
@@ -19,6 +20,7 @@ use taskvisor::{
     Event, EventKind, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
     TaskSpec,
 };
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -78,6 +80,18 @@ fn spec(kind: String, begun: Arc<Semaphore>) -> TaskSpec {
                     println!("cleaned up");
                 }
                 "blocking" | "blocking-later" => block(),
+                "blocking-reader" => {
+                    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                    let address = listener.local_addr().expect("it is bound");
+                    std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(50));
+                        let _connection = std::net::TcpStream::connect(address);
+                        block();
+                    });
+                    listener.accept().await.expect("a connection");
+                    println!("blocked");
+                    block();
+                }
                 "cleanup-blocks" => {
                     ctx.cancelled().await;
                     println!("blocked");

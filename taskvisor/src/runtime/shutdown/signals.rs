@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::super::core::{Core, is_alive};
 use super::super::observe::Background;
 use super::super::registry::Admission;
+use super::watch::{Watch, has_workers};
 use crate::panics::catch;
 use crate::supervisor::{RuntimeError, SignalAction, Signals};
 use crate::sync::lock;
@@ -40,6 +41,8 @@ pub(in crate::runtime) struct Listener {
     /// The task that listens between `start` and `run`. While it is set, only this task polls, because a receiver wakes
     /// only the last task that polled it.
     task: Option<AbortHandle>,
+    /// Where the signals arrive, if the runtime of the caller has workers that user code can block.
+    _watch: Option<Watch>,
 }
 
 /// The signals that had an effect.
@@ -93,10 +96,16 @@ impl Listener {
     }
 
     /// Starts to listen. A runtime without IO has no signals, which can only be detected by a panic.
+    ///
+    /// A worker that is blocked may be the one that waits for the signals of its runtime. So those of a runtime with
+    /// workers arrive on the [watch](super::watch), if it can be had.
     fn new() -> Result<Self, RuntimeError> {
+        let watch = Handle::try_current().ok().filter(has_workers).and_then(|_| Watch::get());
+        let entered = watch.as_ref().map(|watch| watch.runtime().enter());
         let receive = catch(Self::receive).unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        drop(entered);
         let receive = receive.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
-        Ok(Self { receive, heard: Heard::default(), task: None })
+        Ok(Self { receive, heard: Heard::default(), task: None, _watch: watch })
     }
 
     fn poll(&mut self, signals: Signals, cx: &mut Context<'_>) -> Poll<Signal> {

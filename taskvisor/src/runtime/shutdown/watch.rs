@@ -1,4 +1,4 @@
-//! The watch: a thread for deadlines and signals during a stop.
+//! The watch: a thread for signals, and for deadlines during a stop.
 //!
 //! A worker of a multi-thread runtime that is blocked by user code also blocks the task in its LIFO slot. If the worker
 //! drives the timers and signals of the runtime, it blocks these as well. The watch has its own runtime on its own

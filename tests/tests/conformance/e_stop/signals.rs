@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Instant;
 
 use super::{Duration, FOREVER, ms};
@@ -131,4 +132,23 @@ fn e10_run_to_exit_does_not_wait_for_a_blocked_thread() {
 #[test]
 fn e10_a_signal_is_heard_though_a_task_blocks_its_thread_after_a_wait() {
     ends_though_it_blocks("blocking-later");
+}
+
+#[test]
+fn e10_run_hears_a_signal_though_the_worker_that_waits_for_io_is_blocked() {
+    let mut victim = Victim::start(&["100", "return", "blocking-reader"]);
+    assert_eq!(victim.line(), "blocked\n");
+    victim.signal("-TERM");
+    let Victim { process, stdout } = &mut victim;
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            sender.send(line).unwrap();
+        });
+        let line = receiver.recv_timeout(FOREVER);
+        process.kill().unwrap();
+        assert_eq!(line.as_deref(), Ok("stopping because of SIGTERM\n"));
+    });
 }

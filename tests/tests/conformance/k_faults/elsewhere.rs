@@ -101,6 +101,7 @@ fn k5e_a_reconcile_of_a_runtime_that_ends_changes_nothing() {
         first.block_on(async {
             tree.start().await.unwrap();
             tree.group("g").reconcile(list(0)).await.unwrap();
+            until_it_runs(&tree, "g/changed").await;
         });
         let answer = Arc::new(Mutex::new(None));
         let call = AtTheEnd(Box::new({
@@ -126,12 +127,16 @@ fn k5e_a_reconcile_of_a_runtime_that_ends_changes_nothing() {
             let changes = tree.group("g").reconcile(list(1)).await.unwrap();
             let counts = [&changes.kept, &changes.added, &changes.replaced, &changes.removed].map(Vec::len);
             assert_eq!(counts, [1, usize::from(adds), 1, 1], "{changes:?}");
-            while tree.child("g/changed").status().unwrap().state != TaskState::Running {
-                sleep(ms(1)).await;
-            }
+            until_it_runs(&tree, "g/changed").await;
             tree.shutdown().await.unwrap();
         });
         assert!(told.lock().unwrap().contains(&StopReason::Replaced), "{told:?}");
+    }
+}
+
+async fn until_it_runs(tree: &Tree, path: &str) {
+    while tree.child(path).status().unwrap().state != TaskState::Running {
+        sleep(ms(1)).await;
     }
 }
 
