@@ -9,7 +9,7 @@
 //! - Each part is after the one that it sends to. So the source is requested to stop first, and a part is requested to
 //!   stop when the parts before it have terminated.
 //! - The channels are inboxes. They outlive attempts, so a failed part continues where it was.
-//! - A part puts a message back that it could not handle, and then fails.
+//! - A part holds the message that it works on, so it comes back if the part fails.
 //! - When a part is requested to stop, it handles the queued messages. With `final_attempt`, it also does so if the
 //!   request comes while it waits for its retry.
 
@@ -41,11 +41,10 @@ async fn source(ctx: TaskContext, made: Arc<AtomicU64>, lines: Sender<String>) -
 #[task(backoff(first = "1ms", max = "5ms", factor = 2.0), final_attempt)]
 async fn parse(ctx: TaskContext, lines: Inbox<String>, numbers: Sender<u64>, luck: Luck) -> Result<(), BoxError> {
     while let Some(line) = next(&ctx, &lines).await {
-        if let Err(error) = luck.try_once(&ctx).await {
-            lines.put_back(line);
-            return Err(error);
-        }
+        let line = lines.hold(line);
+        luck.try_once(&ctx).await?;
         numbers.send(line.parse()?).await?;
+        line.done();
     }
     Ok(())
 }
@@ -54,11 +53,9 @@ async fn parse(ctx: TaskContext, lines: Inbox<String>, numbers: Sender<u64>, luc
 #[task(backoff(first = "1ms", max = "5ms", factor = 2.0), final_attempt)]
 async fn store(ctx: TaskContext, numbers: Inbox<u64>, stored: Stored, luck: Luck) -> Result<(), BoxError> {
     while let Some(number) = next(&ctx, &numbers).await {
-        if let Err(error) = luck.try_once(&ctx).await {
-            numbers.put_back(number);
-            return Err(error);
-        }
-        stored.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        let number = numbers.hold(number);
+        luck.try_once(&ctx).await?;
+        stored.lock().unwrap_or_else(PoisonError::into_inner).push(number.done());
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 //!
 //! [`inbox()`](crate::inbox()) creates one. An [`Inbox`] is a field of a task: each attempt gets a clone, and continues
 //! where the previous attempt ended. No message is lost over a restart, except one that an attempt took and neither
-//! handled nor gave back with [`put_back`](Inbox::put_back).
+//! handled nor gave back: with [`put_back`](Inbox::put_back), or by [`hold`](Inbox::hold) in all cases.
 //!
 //! | | [`Inbox`] | `Arc<tokio::sync::Mutex<mpsc::Receiver<T>>>` |
 //! |---|---|---|
 //! | a stop request | [`next`](Inbox::next) returns `None` and takes nothing | needs `run_until_cancelled` |
-//! | a message that was not handled | can be put back | is lost |
+//! | a message that was not handled | can be put back, also by a panic or an abort | is lost |
 //! | a reader that is blocked | delays at most one message | delays all readers |
 //!
 //! Use a channel of Tokio for messages within one attempt, and where a message may be lost with its attempt.
@@ -56,9 +56,11 @@
 mod block_on;
 pub(crate) mod channel;
 mod error;
+mod held;
 mod reader;
 mod sender;
 
 pub use error::{SendError, TrySendError};
+pub use held::Held;
 pub use reader::Inbox;
 pub use sender::{Permit, Sender};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::block_on::block_on;
 use super::channel::Channel;
+use super::held::Held;
 use crate::task::TaskContext;
 
 /// A queue of messages that outlives the attempts that read it. Clones read the same queue.
@@ -110,12 +111,41 @@ impl<T> Inbox<T> {
     /// Puts a message in front of all others, for the next reader. Does not wait: an inbox can hold as many messages
     /// above its capacity as its readers put back.
     ///
-    /// Use it for a message that was taken and not handled, such as before an attempt returns an error. A message that
+    /// Use it for a message that was taken and not handled, such as before an attempt returns an error;
+    /// [`hold`](Self::hold) does it wherever the attempt ends. A message that
     /// makes each attempt fail comes back each time; with one reader, [`BackoffPolicy`](crate::BackoffPolicy) and
     /// `max_retries` bound that. With several readers, the next one takes the message at once. For retries of each
     /// message by itself, submit a job to a slot instead.
     pub fn put_back(&self, message: T) {
         self.channel().push_front(message);
+    }
+
+    /// Holds a message that was taken: it is [put back](Self::put_back) when the returned value is dropped, unless it is
+    /// [`done`](Held::done).
+    ///
+    /// So it also comes back if the attempt ends while the message is in hand: by an error, a panic, a timeout or an
+    /// abort. Such a message may have been handled in part.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::inbox::Inbox;
+    /// use taskvisor::prelude::*;
+    ///
+    /// #[task(timeout = "30s", max_retries = 5)]
+    /// async fn deliver(ctx: TaskContext, mails: Inbox<String>) -> Result<(), std::io::Error> {
+    ///     while let Some(mail) = mails.next(&ctx).await {
+    ///         let mail = mails.hold(mail);
+    ///         tokio::fs::write("outbox", mail.as_bytes()).await?; // puts it back if it fails
+    ///         mail.done();
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let (sender, mails) = taskvisor::inbox(1);
+    /// # sender.try_send("one".to_owned()).unwrap();
+    /// # let _ = deliver { mails };
+    /// ```
+    pub fn hold(&self, message: T) -> Held<T> {
+        Held::new(message, self.clone())
     }
 
     /// Returns the number of queued messages.

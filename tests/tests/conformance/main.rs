@@ -19,6 +19,7 @@ mod look;
 mod o_errors;
 mod o_exit;
 mod o_fresh;
+mod o_held;
 mod o_inbox;
 mod o_life;
 mod o_panics;
