@@ -45,8 +45,8 @@
 //! # Runtimes
 //! taskvisor needs Rust 1.85 or newer and Tokio 1. It works on the current-thread and multi-thread runtimes of Tokio.
 //! It needs time enabled, and IO if `run` listens for signals. A task lives on the runtime that it was added on.
-//! Subscribers and the shutdown run on one of these runtimes. Every `Duration` is valid; a duration of more than a
-//! year never elapses.
+//! Subscribers and the shutdown run on one of these runtimes. No `Duration` is too long; one of a year or more never
+//! elapses.
 //!
 //! # Features
 //!

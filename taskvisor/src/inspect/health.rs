@@ -57,7 +57,7 @@ labels! {
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     #[non_exhaustive]
     pub enum Phase: Display {
-        /// Its tree has not started, and it has no task.
+        /// Neither its tree nor a `run` has started. It accepts tasks, which run, and is not ready.
         NotStarted = "not started",
         /// It accepts tasks.
         #[default]

@@ -124,7 +124,7 @@ labels! {
     /// | [`Paused`](Self::Paused) | `paused` | The slot was paused. | `DropIfRunning` |
     /// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement, or a later one under `Latest`, took its place while it waited to be the next. | `Replace`, `Latest` |
     /// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
-    /// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
+    /// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace`, `Latest` |
     /// | [`Refused`](Self::Refused) | `refused` | It was to start and could not be registered, for example because its name was taken. | any |
     ///
     /// A submission that is canceled while it waits is [`Canceled`](TaskOutcome::Canceled), not rejected. A submission

@@ -28,10 +28,10 @@ use super::health::{Health, Phase, Unhealthy};
 /// | has a task that waits for an interval or initial delay | 200 | 200 |
 /// | has a task or group that ended in failure, until that is [acknowledged](crate::Health) | 200 | 503 |
 /// | has such a task with `readiness = false` | 200 | 200 |
-/// | has a task that has waited for a permit of `max_concurrent` for 10 s | 200 | 503 |
+/// | has a task that has waited for a permit for 10 s | 200 | 503 |
 /// | has an attempt that is [quiet](crate::Problem::Quiet), and its watchdog may end it soon | 200 | 503 |
 /// | has an attempt past its watchdog | 503 | 503 |
-/// | has an attempt past its stop deadline | 503 | as its tasks are |
+/// | has an attempt past its stop deadline | 503 | 503, as it is stopping |
 /// | drains and shuts down | 200 | 503, from the moment it is requested |
 /// | has stopped or failed | 503 | 503 |
 /// | has only tasks that ended and did not fail, with no shutdown | 200 | 200 |

@@ -64,8 +64,9 @@ pub struct NodeSnapshot {
     /// The kind of its outcome. `None` before it has ended for good, and while its group is down and will start it
     /// again.
     pub outcome: Option<OutcomeKind>,
-    /// The last failure with its causes, as the task has formatted them. It is kept after a success and after the next
-    /// start, also in the next run of a group that makes its children anew.
+    /// The last failure with its causes, as the task has formatted them. Of a task it is that of
+    /// [`TaskStatus::last_error`](crate::TaskStatus::last_error), which a success resets. Of a group it is kept after a
+    /// success and in the next runs, also of a group that makes its children anew.
     pub last_error: Option<String>,
     /// The problem that [`Health`](crate::Health) reports of it; the first one if it is neither live nor ready.
     pub problem: Option<Problem>,

@@ -77,14 +77,16 @@ pub struct TaskStatus {
     /// The number of the current or last attempt, from 1; 0 before the first.
     pub attempt: u32,
     /// The number of attempts after the first. A further run of a periodic task (with an interval, a period or a
-    /// schedule) is no restart: for such a task, it is the number of attempts after a failure since its last success.
+    /// schedule) is no restart: for such a task, it counts the retries in the current row of failures, which a success,
+    /// [`progress`](crate::TaskContext::progress) and a [long run](crate::TaskSpec::with_reset_after) end.
     pub restarts: u32,
     /// The number of consecutive failures. While an attempt runs, and after the end of the task, it counts those before
     /// `attempt`; in the backoff, it includes that of `attempt`.
     pub failures: u32,
     /// `true` if the task, or a group or slot above it, is paused: no attempt begins. A running attempt goes on.
     pub paused: bool,
-    /// The error of the last failed attempt. A success resets it.
+    /// The error of the last failed attempt. A success resets it, and so does an attempt that was stopped to start again
+    /// and has not failed.
     pub last_error: Option<Arc<TaskError>>,
     /// The first time of its [schedule](crate::guide::schedules) that is to come, if it has one. A run that is due and
     /// has not begun does not count. The time of the current attempt is [`scheduled_for`](crate::TaskContext).

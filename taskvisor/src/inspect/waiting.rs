@@ -41,7 +41,7 @@ pub enum WaitingFor {
     Group,
     /// For its turn in its slot. This is its position there: 1 for the submission that starts next.
     Slot(usize),
-    /// For a time: its initial delay, its backoff, its interval or its schedule.
+    /// For a time: its initial delay, its backoff, its interval, its throttle or its schedule, or the backoff of its group.
     Delay,
     /// For its lease, or that of its group. This is the label of the process that has it, as far as it is known.
     Lease(Option<String>),

@@ -60,7 +60,8 @@ impl TaskContext {
     }
 
     /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task
-    /// at `path`. Canceling `token` cancels the context.
+    /// at `path`. Canceling `token` cancels the context, and drops its [helpers](Self::spawn): nothing waits for them. Test
+    /// their clean-up in a tree.
     pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
         Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
@@ -140,9 +141,10 @@ impl TaskContext {
     /// the end of the clean-up time are aborted. The next attempt begins after that. A panic of a helper cancels the
     /// attempt, which then fails with that panic.
     ///
-    /// A stop request cancels the context, and not the helpers. A helper that waits for something else, such as the
-    /// outcome of a task that stops later, needs `helper.run_until_cancelled(handle.outcome())` with a clone of the
-    /// context. Otherwise it uses up the time that the task has to stop.
+    /// A stop request cancels the context, and not the helpers, unless the context is [detached](Self::detached). A
+    /// helper that waits for something else, such as the outcome of a task that stops later, needs
+    /// `helper.run_until_cancelled(handle.outcome())` with a clone of the context. Otherwise it uses up the time that
+    /// the task has to stop.
     ///
     /// After the end of the attempt, `future` is dropped without being run.
     ///

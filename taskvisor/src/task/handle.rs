@@ -161,9 +161,9 @@ impl TaskHandle {
         self.0.ready_after(attempt).await
     }
 
-    /// Ends the wait for an initial delay, an interval or a backoff. If an attempt of a task with an interval or a
-    /// fixed rate runs, one more run is due, however often the task is triggered: the next attempt begins without the
-    /// interval when this one has succeeded. So a run begins after each call. A [paused](Self::pause) task begins one
+    /// Ends the wait for an initial delay, an interval, a backoff, a throttle or a schedule. If an attempt of a task with
+    /// an interval, a fixed rate or a schedule runs, one more run is due, however often the task is triggered: the next
+    /// attempt begins without a wait when this one has succeeded. So a run begins after each call. A [paused](Self::pause) task begins one
     /// attempt. Returns `false` if there is no wait to end and no run becomes due, and if the task stands by for its
     /// lease, because its next run is in another replica.
     pub fn trigger(&self) -> bool {

@@ -438,8 +438,7 @@ impl Machine {
         is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
-    /// Returns the number of restarts. For a periodic task, these are the attempts after a failure since its last
-    /// success.
+    /// Returns the number of restarts. For a periodic task, these are the retries in the current row of failures.
     pub(in crate::runtime) fn restarts(&self, policy: &ResolvedPolicy) -> u64 {
         if policy.is_periodic() {
             let is_to_come = matches!(self.stage, Stage::Waiting(_));

@@ -66,7 +66,7 @@ use crate::task::{IntoTaskSpec, StopKind, TaskHandle};
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
 /// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until the task or group is ready | `false` if the restart was refused, or it ended before |
 /// | [`ChildHandle::restart`] | restarts the task at a place; if it has ended, starts it again there | `false` if it cannot start |
-/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
+/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval, a backoff or a schedule; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
 /// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |
@@ -295,7 +295,8 @@ impl SupervisorHandle {
     }
 
     /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It returns the
-    /// result of [`run`](crate::Supervisor::run), to any number of callers. Without registrations it completes at once.
+    /// result of [`run`](crate::Supervisor::run), to any number of callers. Without registrations it completes at
+    /// once, also where `run` would wait for a shutdown.
     ///
     /// A task cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) as soon as a shutdown is
     /// requested.
@@ -311,7 +312,8 @@ impl SupervisorHandle {
 
     /// Waits until the tree, or the tasks given to the first `run`, are ready, or the supervisor has stopped.
     ///
-    /// A task is ready when its first attempt begins, or later if its [`Ready`](crate::Ready) option says so.
+    /// A task is ready when its first attempt begins, or later if its [`Ready`](crate::Ready) option says so. One that
+    /// waits for its initial delay, its splay, its schedule or its lease is not waited for.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
