@@ -54,8 +54,8 @@ pub(in crate::runtime) struct Stop {
     failure: OnceLock<Failure>,
     /// The time of the request, and the drain after it.
     requested: OnceLock<(Instant, Duration)>,
-    /// `true` if a signal requested the shutdown.
-    pub(super) signaled: AtomicBool,
+    /// `true` if a signal or the end of a significant task requested the shutdown.
+    pub(super) uncalled: AtomicBool,
     /// The time at which the drain was ended early.
     drain_ended: OnceLock<Instant>,
     /// `true` when only the delivery of the last events is left.
@@ -271,7 +271,10 @@ impl Core {
     /// Requests the shutdown because the root stops: in failure, or because a significant child completed.
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let drain = self.config.drain;
-        let Some(chain) = failure else { return self.shut_down("a significant task completed", drain) };
+        let Some(chain) = failure else {
+            self.stops_uncalled();
+            return self.shut_down("a significant task completed", drain);
+        };
         let error = Arc::new(TaskError::error(chain.clone()));
         // The error is a user value. Its `Display` is called once.
         let text = one_line(&chain);
@@ -298,11 +301,6 @@ impl Core {
             true => Layer::Added,
         };
         layer as u8 <= stopping
-    }
-
-    /// Returns `true` if the tree has failed, or a signal stopped it: no call requested the shutdown.
-    pub(in crate::runtime) fn ends_by_itself(&self) -> bool {
-        self.stop.failure.get().is_some() || self.stop.signaled.load(Ordering::Relaxed)
     }
 
     /// Returns `true` if the shutdown no longer waits for the remaining tasks.

@@ -219,8 +219,8 @@ impl Core {
             Some(listener) => listener.heard.hear(action, Instant::now(), self.config.signals.force_after, drains),
             None => return,
         };
-        if matches!(effect, Effect::Request(_)) && !self.is_stopping() {
-            self.stop.signaled.store(true, Ordering::Relaxed);
+        if matches!(effect, Effect::Request(_)) {
+            self.stops_uncalled();
         }
         match effect {
             Effect::None => {}
@@ -232,6 +232,19 @@ impl Core {
             Effect::EndDrain => self.end_drain(name),
             Effect::Force => self.force(name),
         }
+    }
+
+    /// Records that the shutdown that follows is requested by no call, unless there is one already.
+    pub(super) fn stops_uncalled(&self) {
+        if !self.is_stopping() {
+            self.stop.uncalled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns `true` if the tree has failed or has ended with a significant task, or a signal stopped it: no call
+    /// requested the shutdown.
+    pub(in crate::runtime) fn ends_by_itself(&self) -> bool {
+        self.stop.failure().is_some() || self.stop.uncalled.load(Ordering::Relaxed)
     }
 }
 

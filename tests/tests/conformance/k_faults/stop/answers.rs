@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use taskvisor::{
-    CancellationToken, Event, EventKind, FailureChain, Group, LogLevel, RestartPolicy, RuntimeError, Subscribe,
+    CancellationToken, Event, EventKind, FailureChain, Group, LogLevel, Phase, RestartPolicy, RuntimeError, Subscribe,
     Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
 };
 use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, ms, recorded_with, secs, settle, supervisor};
@@ -281,6 +281,36 @@ async fn k5g_a_run_after_the_failure_of_its_tree_returns_the_failure() -> Result
         for _ in 0..2 {
             assert!(matches!(tree.run().await, Err(RuntimeError::Failed { .. })), "{over}");
             assert!(matches!(tree.run_until(pending()).await, Err(RuntimeError::Failed { .. })), "{over}");
+        }
+        assert!(is_shutting_down(&tree.start().await), "{over}");
+    }
+    Ok(())
+}
+
+/// No call has requested this shutdown either: a `run` that follows a `start` is to end as one that was there before.
+#[tokio::test(start_paused = true)]
+async fn k5g_a_run_after_the_end_of_a_significant_task_returns_the_result() -> Result {
+    for (over, is_deaf) in [(false, false), (true, false), (false, true), (true, true)] {
+        let other = if is_deaf { deaf("other") } else { cooperative("other") };
+        let tree =
+            Tree::builder(with_grace(secs(1))).task(other).task(Script::new([OK]).spec("last").significant()).build();
+        tree.start().await?;
+        tree.wait_ready().await;
+        if over {
+            sleep(secs(5)).await;
+        } else {
+            while tree.supervisor().phase() == Phase::Open {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..2 {
+            for result in [tree.run().await, tree.run_until(pending()).await] {
+                match result {
+                    Ok(()) => assert!(!is_deaf, "{over}"),
+                    Err(RuntimeError::GraceExceeded { stuck, .. }) => assert_eq!(stuck, ["other"], "{over}"),
+                    Err(error) => panic!("{error:#}, {over}"),
+                }
+            }
         }
         assert!(is_shutting_down(&tree.start().await), "{over}");
     }
