@@ -22,7 +22,7 @@ use crate::sync::lock;
 ///
 /// ```text
 /// 08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="connection refused"
-/// 08:15:30.123 DEBUG BackoffScheduled         store/pool           attempt=3 delay=400ms
+/// 08:15:30.123 DEBUG BackoffScheduled         store/pool           attempt=3 delay=400ms reason="connection refused"
 /// 08:15:31.005 INFO  ActorExhausted           migrate              attempt=1 outcome=completed
 /// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```

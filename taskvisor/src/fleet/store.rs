@@ -18,8 +18,8 @@ use super::error::LeaseError;
 /// [`lease_laws`](crate::test::lease_laws) checks:
 /// 1. At most one live session owns a key, even if sessions call at the same time.
 /// 2. The tokens of a key grow strictly, forever: across releases, expired sessions and a restart of the store.
-/// 3. `Expired` is final: no call of that session succeeds any more. A session is expired when its time is over, whether
-///    or not another session has noticed it.
+/// 3. `Expired` is final: no call of that session but `close` succeeds any more. A session is expired when its time is
+///    over, whether or not another session has noticed it.
 /// 4. A call without an answer may have been carried out. `acquire` of a key that the session owns gives the same token
 ///    again; a repeated `release` or `close` succeeds.
 /// 5. Every write is bound to the session and to the token: a call with the token of an earlier taking changes nothing.

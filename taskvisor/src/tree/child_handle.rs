@@ -70,11 +70,11 @@ impl ChildHandle {
     /// registration: with a new id, without its failures, and without any effect on its siblings. Its options are those
     /// of the declaration.
     ///
-    /// Returns `false` while the task stops, and if it cannot start again: before the tree has started, while its group
-    /// waits for its next run, which starts the task anyway, when the group stops for good, and from the request of a
-    /// shutdown on. The fields of a child of the root are dropped when it has completed; so it starts again only if it
-    /// has no fields, or has ended otherwise. They are lost as well if its runtime has ended. A child of a group that has not
-    /// ended always can.
+    /// Returns `false` while the task stops, before the tree has started, and if a task that has ended cannot start
+    /// again: while its group waits for its next run, which starts the task anyway, when the group stops for good, and
+    /// from the request of a shutdown on. The fields of a child of the root are dropped when it has completed; so it
+    /// starts again only if it has no fields, or has ended otherwise. They are lost as well if its runtime has ended. A
+    /// child of a group that has not ended always can.
     ///
     /// A task that is started again runs on the runtime of the caller.
     ///
