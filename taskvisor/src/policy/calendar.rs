@@ -14,7 +14,8 @@ use crate::task::TaskSpec;
 /// while the host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run). An interrupted
 /// run is missed too if a later run is due before it can begin again.
 ///
-/// An attempt that begins within 60 s of its time is on time. Missed runs are always reported: by the event
+/// An attempt that begins within 60 s of its time is on time; of a [singleton](crate::guide::fleets) with a
+/// [period](TaskSpec::with_every), within a tenth of the period, at least 1 s and at most 60 s. Missed runs are always reported: by the event
 /// [`RunsMissed`](crate::EventKind::RunsMissed), and with the feature `metrics` by `taskvisor_runs_missed_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
