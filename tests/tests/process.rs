@@ -253,6 +253,25 @@ async fn o51_the_group_may_end_by_itself_after_its_leader() -> Result {
     Ok(())
 }
 
+/// The look at the members needs a thread of the pool. It must not be what the end waits for.
+#[test]
+fn o51_a_full_pool_of_threads_does_not_delay_the_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let scene = Arc::new(Scene::new().await);
+        let pool = tokio::task::spawn_blocking(move || released.recv());
+        let script =
+            "(trap 'sleep 0.3; echo finished > down; exit 0' TERM; echo > up; while :; do sleep 0.01; done) & wait";
+        let canceled = timeout(FOREVER, canceled(&scene, scene.task(script)));
+        let outcome = canceled.await.expect("it waits for the pool").unwrap();
+        assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome:?}");
+        assert_eq!(scene.read("down"), "finished\n");
+        assert!(!pool.is_finished());
+        drop(release);
+    });
+}
+
 #[tokio::test]
 async fn o51_sigkill_comes_at_the_stop_deadline() -> Result {
     let scene = Arc::new(Scene::new().await);

@@ -10,7 +10,7 @@ use rustix::process::{
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{self, SignalKind, signal};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -137,20 +137,25 @@ async fn no_members(id: Pid, within: Duration) -> bool {
     let began = Instant::now();
     let (mut interval, longest) = LOOK;
     let mut look_at = interval;
+    let mut look: Option<JoinHandle<bool>> = None;
     let reap = || while let Ok(Some(_)) = waitpgid(id, WaitOptions::NOHANG) {};
     loop {
         reap();
         if test_kill_process_group(id).is_err() {
             return true;
         }
-        if began.elapsed() >= look_at {
-            if spawn_blocking(move || has_only_zombies(id)).await.unwrap_or(false) {
+        // Not awaited before it has finished: the pool of threads can be full.
+        if let Some(finished) = look.take_if(|look| look.is_finished()) {
+            if finished.await.unwrap_or(false) {
                 // Those that have ended since the last time can be children of this process.
                 reap();
                 return test_kill_process_group(id).is_err();
             }
             interval = longest.min(interval * 2);
             look_at = began.elapsed() + interval;
+        }
+        if look.is_none() && began.elapsed() >= look_at {
+            look = Some(spawn_blocking(move || has_only_zombies(id)));
         }
         if began.elapsed() >= within {
             return false;
