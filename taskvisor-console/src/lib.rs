@@ -75,6 +75,7 @@
 
 mod access;
 mod action;
+mod apart;
 mod console;
 mod live;
 mod page;

@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use tokio::runtime;
-use tokio::task::spawn_blocking;
 use tower_service::Service;
 
 use crate::access::{Access, is_same_site};
 use crate::action::Action;
+use crate::apart::apart;
 use crate::console::Console;
 use crate::live::NotJoined;
 use crate::query::{self, Parameter};
@@ -138,13 +138,13 @@ impl Console {
         let console = self.clone();
         let read = move || read(&console);
         let read = match runtime::Handle::try_current() {
-            Ok(_) => spawn_blocking(read).await,
-            Err(_) => Ok(read()),
+            Ok(_) => apart(read).await,
+            Err(_) => Some(read()),
         };
         match read {
-            Ok(Some(body)) => Ok(json(StatusCode::OK, body)),
-            Ok(None) => Err(error(StatusCode::NOT_FOUND, "there is no task or group at this path")),
-            Err(_) => Err(error(StatusCode::SERVICE_UNAVAILABLE, "the runtime is shutting down")),
+            Some(Some(body)) => Ok(json(StatusCode::OK, body)),
+            Some(None) => Err(error(StatusCode::NOT_FOUND, "there is no task or group at this path")),
+            None => Err(error(StatusCode::SERVICE_UNAVAILABLE, "the runtime is shutting down")),
         }
     }
 }

@@ -339,3 +339,21 @@ async fn a_storm_of_changes_ends_equal_to_the_tree() {
         assert_eq!(comparable(&known), comparable(now["nodes"].as_array().expect("a list")), "seed {seed}");
     }
 }
+
+#[test]
+fn a_full_pool_of_threads_holds_up_neither_streams_nor_answers() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    runtime.expect("a runtime").block_on(async {
+        let pool = tokio::task::spawn_blocking(move || released.recv());
+        let tree = started(builder().task(runs("web"))).await;
+        let console = console(&tree);
+        let first = Stream::open(&console).await.next().await.expect("a snapshot");
+        assert_eq!(first.event, "snapshot");
+        for query in ["?tree", "?node=web", "?why=web", "?timers", "?log"] {
+            assert_eq!(get(&console, query).await.status, StatusCode::OK, "{query}");
+        }
+        assert!(!pool.is_finished());
+        drop(release);
+    });
+}

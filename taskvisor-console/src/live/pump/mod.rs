@@ -14,11 +14,12 @@ use bytes::Bytes;
 use serde_json::json;
 use taskvisor::{Event, EventKind, EventStream, Health, Lagged, Problem};
 use tokio::select;
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::flush::Known;
 use super::hub::{Hub, Running};
+use crate::apart::apart;
 use crate::settings::Settings;
 use crate::sync::lock;
 use crate::view::{self, Delta, Mirror, Status};
@@ -307,12 +308,12 @@ impl Pump {
             return Delta::default();
         }
         let (settings, hub) = (Arc::clone(&self.settings), Arc::clone(&self.hub));
-        let swept = spawn_blocking(move || {
+        let swept = apart(move || {
             let tree = view::tree(&settings);
             lock(&hub.mirror).get_or_insert_with(Mirror::default).replace(tree, &*settings)
         });
         // The sweep fails only if its runtime ends, which also ends the pump.
-        let Ok(delta) = swept.await else { return pending().await };
+        let Some(delta) = swept.await else { return pending().await };
         self.dirty.clear();
         self.again.clear();
         let now = Instant::now();
