@@ -229,6 +229,21 @@ async fn o51_the_exit_status_is_the_result_of_the_task() -> Result {
 }
 
 #[tokio::test]
+async fn o51_a_missing_directory_is_not_shown_as_a_missing_program() {
+    let scene = Scene::new().await;
+    let cause = async |mut command: Command, directory: &str| {
+        command.current_dir(scene.directory.join(directory));
+        let error = context().0.run_process(command).await.unwrap_err();
+        let ProcessError::Start { source, .. } = failure(&error) else { panic!("{error:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+        source.to_string()
+    };
+    let missing = format!("its directory `{}` does not exist", scene.directory.join("none").display());
+    assert_eq!(cause(Command::new("true"), "none").await, missing);
+    assert!(cause(Command::new("no-such-program"), "").await.starts_with("No such file"));
+}
+
+#[tokio::test]
 async fn o51_a_stop_request_is_sigterm_to_the_whole_group() -> Result {
     let scene = Arc::new(Scene::new().await);
     let script = "trap 'echo leader >> down; exit 0' TERM

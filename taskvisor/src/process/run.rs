@@ -154,8 +154,22 @@ impl TaskContext {
         }
         match Process::spawn(command.kill_on_drop(true)) {
             Ok(process) => Ok(Running { program, process }),
-            Err(source) => Err(TaskError::error(ProcessError::Start { program, source })),
+            Err(error) => {
+                let source = name_missing_directory(&command, error);
+                Err(TaskError::error(ProcessError::Start { program, source }))
+            }
         }
+    }
+}
+
+/// Names the directory of the command if that is what does not exist. The error of the system is the same for a missing
+/// program.
+fn name_missing_directory(command: &Command, error: io::Error) -> io::Error {
+    match command.as_std().get_current_dir() {
+        Some(directory) if error.kind() == io::ErrorKind::NotFound && !directory.exists() => {
+            io::Error::new(error.kind(), format!("its directory `{}` does not exist", directory.display()))
+        }
+        _ => error,
     }
 }
 
