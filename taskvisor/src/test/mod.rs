@@ -9,7 +9,8 @@
 //! The guide explains [testing](crate::guide::testing).
 //!
 //! The kit is made for paused time, with `#[tokio::test(start_paused = true)]`: an hour passes at once when all tasks
-//! wait. Enable the feature for tests only. taskvisor is not published, so use the path of a clone:
+//! wait. Enable the feature for tests only: with it, schedules and the times of events do not follow a system clock that
+//! is set, and a host that was suspended is behind. taskvisor is not published, so use the path of a clone:
 //!
 //! ```toml
 //! [dev-dependencies]
