@@ -1,9 +1,10 @@
 //! The notifications of a process to systemd, on a socket like systemd's.
 #![cfg(unix)]
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,31 +14,52 @@ use tests::secs;
 /// The receiving end, like systemd. It reads all the time, since a sender waits while the socket is full.
 struct Manager {
     directory: PathBuf,
+    /// As in `NOTIFY_SOCKET`.
+    socket: OsString,
     lines: Receiver<String>,
 }
 
 impl Manager {
     fn new() -> Self {
+        Self::with(|directory| {
+            let path = directory.join("notify");
+            (UnixDatagram::bind(&path).unwrap(), path.into())
+        })
+    }
+
+    /// With a socket that is no file.
+    #[cfg(target_os = "linux")]
+    fn with_abstract_socket() -> Self {
+        use std::os::linux::net::SocketAddrExt as _;
+
+        Self::with(|directory| {
+            let name = directory.to_str().unwrap();
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+            (UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into())
+        })
+    }
+
+    fn with(bind: impl FnOnce(&Path) -> (UnixDatagram, OsString)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taskvisor-systemd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).unwrap();
-        let socket = UnixDatagram::bind(directory.join("notify")).unwrap();
+        let (bound, socket) = bind(&directory);
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(length) = socket.recv(&mut buffer) {
+            while let Ok(length) = bound.recv(&mut buffer) {
                 for line in String::from_utf8_lossy(&buffer[..length]).lines() {
                     let _ = sender.send(line.to_owned());
                 }
             }
         });
-        Self { directory, lines }
+        Self { directory, socket, lines }
     }
 
     fn service(&self) -> Command {
         let mut command = service();
-        command.env("NOTIFY_SOCKET", self.directory.join("notify"));
+        command.env("NOTIFY_SOCKET", &self.socket);
         command
     }
 
@@ -176,6 +198,17 @@ fn a_worker_that_is_blocked_at_the_end_does_not_keep_run_to_exit_from_it() {
     let mut service = Service::start(command);
     service.become_ready();
     assert_eq!(service.status_after_stop(), Some(3));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_socket_of_systemd_can_be_abstract() {
+    let systemd = Manager::with_abstract_socket();
+    let mut service = Service::start(systemd.service());
+    service.become_ready();
+    systemd.until("READY=1");
+    service.stop();
+    systemd.until("STATUS=stopped");
 }
 
 #[test]

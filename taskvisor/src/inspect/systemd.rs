@@ -42,6 +42,11 @@
 
 use std::env;
 use std::future::Future;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+#[cfg(target_os = "linux")]
+use std::os::{linux::net::SocketAddrExt as _, unix::ffi::OsStrExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,8 +81,8 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// [`run_to_exit`](crate::Tree::run_to_exit) waits for the message with the result, for 250 ms at most.
 ///
 /// It spawns nothing and does not keep the supervisor alive. Messages are sent from the thread that polls it, and wait
-/// while the socket of systemd is full, as in `sd_notify(3)`. A message that cannot be sent is dropped. The socket must
-/// be a path; abstract sockets of Linux, with `@`, are not supported.
+/// while the socket of systemd is full, as in `sd_notify(3)`. A message that cannot be sent is dropped. The socket is a
+/// path, or on Linux an abstract socket, with `@`.
 ///
 /// # Cancel safety
 /// Dropping the future ends the messages, also those of the watchdog.
@@ -92,9 +97,22 @@ pub fn notify(supervisor: &SupervisorHandle) -> impl Future<Output = ()> + Send 
         if env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty()) {
             let watchdog = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
             // A failed message cannot be reported.
-            tell(&core, watchdog, |messages| drop(sd_notify::notify(messages))).await;
+            tell(&core, watchdog, |messages| drop(send(messages))).await;
         }
     }
+}
+
+/// Sends messages to systemd.
+fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
+    // `sd_notify` knows only sockets that are paths.
+    #[cfg(target_os = "linux")]
+    if let Some(name) = env::var_os("NOTIFY_SOCKET").unwrap_or_default().as_bytes().strip_prefix(b"@") {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?;
+        let lines: Vec<String> = messages.iter().map(ToString::to_string).collect();
+        return socket.send(lines.join("\n").as_bytes()).map(drop);
+    }
+    sd_notify::notify(messages)
 }
 
 async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[NotifyState<'_>])) {
