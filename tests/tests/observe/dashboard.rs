@@ -138,7 +138,7 @@ fn metric_of(series: &str) -> Option<(String, BTreeSet<String>)> {
 }
 
 /// The values that the guide lists for a label.
-fn values_of(label: &str) -> BTreeSet<String> {
+pub(crate) fn values_of(label: &str) -> BTreeSet<String> {
     let guide = include_str!("../../../taskvisor/src/guide/observing.md");
     let start = format!("| `{label}` | ");
     let row = guide.lines().find_map(|line| line.strip_prefix(&start)).expect("a row of the table of labels");
@@ -181,6 +181,16 @@ fn each_query_asks_for_metrics_and_labels_of_the_table() {
             let known = values_of(label);
             assert!(values.split('|').all(|value| known.contains(value)), "{label}={values} in {query}");
         }
+    }
+}
+
+#[test]
+fn a_failure_is_each_outcome_but_a_success_and_a_stop() {
+    let mut failures = values_of("outcome");
+    assert!(failures.remove("completed") && failures.remove("canceled"));
+    let selected = queries(&dashboard()).into_iter().flat_map(|(query, _)| read(&query).selected);
+    for (label, values) in selected.filter(|(label, _)| label == "outcome") {
+        assert_eq!(values.split('|').map(str::to_owned).collect::<BTreeSet<_>>(), failures, "{label}");
     }
 }
 

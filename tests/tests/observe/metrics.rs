@@ -12,6 +12,7 @@ use taskvisor::{
 use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
 
+use super::dashboard::values_of;
 use super::run;
 
 /// The recorded metrics, by name and labels in the form `name{label=value}`.
@@ -92,16 +93,19 @@ fn attempts(recorded: &Recorded) -> Vec<(String, i64)> {
 #[test]
 fn attempts_are_counted_by_outcome() {
     let once = |step: Step| Script::new([step]).spec("t").with_restart(RestartPolicy::Never);
-    let silent = once(Step::Deaf).with_timeout(secs(1)).with_stop_timeout(Duration::ZERO);
+    let slow = once(Step::Deaf).with_timeout(secs(1)).with_stop_timeout(Duration::ZERO);
+    let silent = once(Step::Deaf).with_watchdog(secs(1)).with_stop_timeout(Duration::ZERO);
     for (spec, outcome) in [
         (once(OK), "completed"),
         (once(FAIL), "failed"),
         (once(PANIC), "panicked"),
         (once(Step::Fatal), "fatal"),
         (once(Step::Cancel), "canceled"),
-        (silent, "timeout"),
+        (slow, "timeout"),
+        (silent, "silent"),
     ] {
         let recorded = of_task(spec);
+        assert!(values_of("outcome").contains(outcome), "the guide lists {outcome}");
         assert_eq!(attempts(&recorded), [(outcome.to_owned(), 1)]);
         assert_eq!(recorded.number("taskvisor_running{task=t}"), Some(0), "{outcome}");
         assert_eq!(recorded.histogram("taskvisor_attempt_duration_seconds{task=t}").len(), 1, "{outcome}");
