@@ -19,9 +19,10 @@ use std::mem;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{self, Handle};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
@@ -56,8 +57,6 @@ pub(crate) struct GroupCell {
     stopping: AtomicBool,
     /// `true` if the group has been ready since its parent started it.
     passed: AtomicBool,
-    /// Notified when there are messages. Its only waiter is the driver.
-    pub(super) bell: Notify,
     changed: Waiters,
     /// The path of the child that failed first in the current or last restart of siblings.
     ///
@@ -92,6 +91,10 @@ pub(super) struct Message {
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the state")]
 pub(super) struct Inbox {
     pub(super) messages: VecDeque<Message>,
+    /// `true` if the driver is to look again, at messages or at something else.
+    rung: bool,
+    /// Wakes the driver, if it waits.
+    driver: Option<Waker>,
     /// The current registrations of the declared children, and of the added children that have not ended.
     members: ByKey<Member>,
     /// The key of the next added child.
@@ -158,6 +161,8 @@ impl GroupCell {
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
+                rung: false,
+                driver: None,
                 members: ByKey::default(),
                 next_key: declared.first_added(),
                 state: TaskState::Pending,
@@ -183,7 +188,6 @@ impl GroupCell {
             }),
             stopping: AtomicBool::new(false),
             passed: AtomicBool::new(false),
-            bell: Notify::new(),
             changed: Waiters::default(),
             first_failed: Mutex::default(),
             failing: Mutex::default(),
@@ -223,8 +227,16 @@ impl GroupCell {
             return;
         }
         inbox.messages.push_back(Message { input, by });
+        Self::wake(inbox);
+    }
+
+    fn wake(mut inbox: MutexGuard<'_, Inbox>) {
+        inbox.rung = true;
+        let driver = inbox.driver.take();
         drop(inbox);
-        self.bell.notify_one();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     pub(super) fn send(&self, input: Input, by: Option<StopBy>) {
@@ -236,7 +248,31 @@ impl GroupCell {
         const KEPT: usize = 4;
         debug_assert!(into.is_empty(), "what was received before is handled first");
         into.shrink_to(KEPT);
-        mem::swap(&mut self.lock().messages, into);
+        let mut inbox = self.lock();
+        inbox.rung = false;
+        mem::swap(&mut inbox.messages, into);
+    }
+
+    /// Waits until there is more to look at than at the last [`receive`](Self::receive). The only waiter is the driver.
+    pub(super) fn poll_bell(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inbox = self.lock();
+        if mem::take(&mut inbox.rung) {
+            return Poll::Ready(());
+        }
+        if inbox.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        let before = inbox.driver.replace(cx.waker().clone());
+        drop(inbox);
+        // It can be the last reference to the task of a driver that has moved to another runtime.
+        drop(before);
+        Poll::Pending
+    }
+
+    /// Forgets the driver, which waits no more.
+    pub(super) fn hang_up(&self) {
+        let driver = self.lock().driver.take();
+        drop(driver);
     }
 
     pub(super) fn note_of_task(&self, group: &GroupRef, task: TaskId, key: Key, epoch: Epoch, note: Note) {
@@ -294,7 +330,7 @@ impl GroupCell {
 
     /// Wakes the driver, which checks its messages and waits again.
     pub(in crate::runtime) fn ring_bell(&self) {
-        self.bell.notify_one();
+        Self::wake(self.lock());
     }
 
     /// Adds this runtime to the groups above, so that they can move to it if their own runtime ends.

@@ -93,6 +93,7 @@ impl Driver {
             .await
         };
         let group = live.group.clone();
+        group.hang_up();
         let _ = drop_caught(self.live.take());
         if let Err(panic) = panicked {
             fail(&group, panic);
@@ -105,6 +106,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let Some(mut live) = self.live.take() else { return };
         let group = live.group.clone();
+        group.hang_up();
         live.call_again();
         if let Some(next) = group.next_runtime() {
             observe::spawn(&next, go_on(live), |_| Arc::clone(group.shown_path()));

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::pin::pin;
 use std::task::Poll;
 
 use tokio::time::{Instant, timeout_at};
@@ -27,7 +26,7 @@ impl Live {
             return Box::pin(self.wait_for_children(until)).await;
         }
         let group = self.group.clone();
-        let bell = group.bell.notified();
+        let bell = poll_fn(|cx| group.poll_bell(cx));
         let Some(until) = until else { return bell.await };
         if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
             return;
@@ -40,8 +39,7 @@ impl Live {
         let Making::Called(call) = &mut self.making else { return };
         let until = until.into_iter().chain(call.until).min();
         let group = self.group.clone();
-        let mut bell = pin!(group.bell.notified());
-        let woken = poll_fn(|cx| match bell.as_mut().poll(cx) {
+        let woken = poll_fn(|cx| match group.poll_bell(cx) {
             Poll::Ready(()) => Poll::Ready(None),
             Poll::Pending => call.poll(cx).map(Some),
         });
