@@ -5,22 +5,22 @@ use unicode_width::UnicodeWidthStr;
 use crate::output::Style;
 use crate::text::{plain, shortened};
 
-/// The largest width of a cell, so that one long error does not widen its column for all rows.
+/// The largest width of a column, so that one long error or path does not widen it for all rows.
 const WIDEST: usize = 100;
 
-/// Rows of cells, each column as wide as its widest cell.
+/// Rows of cells, each column as wide as its widest cell of at most [`WIDEST`].
 #[derive(Default)]
 pub(crate) struct Table(Vec<Vec<Cell>>);
 
 /// A text with its style. The text is safe to print.
 pub(crate) struct Cell(String, Style);
 
-/// A cell with an untrusted text in full, for the last column.
+/// A cell with an untrusted text in full, such as a path. What is longer than its column moves the rest of its row.
 pub(crate) fn whole(text: impl AsRef<str>) -> Cell {
     Cell(plain(text.as_ref()), Style::Plain)
 }
 
-/// A cell with an untrusted text.
+/// A cell with an untrusted text, which is cut to [`WIDEST`].
 pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
     Cell(shortened(&plain(text.as_ref()), WIDEST), Style::Plain)
 }
@@ -45,7 +45,7 @@ impl Table {
     pub(crate) fn text(&self, indent: &str, colored: bool) -> String {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column| self.0.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| cell.0.width()).max();
-        let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+        let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or_default().min(WIDEST)).collect();
         let mut out = String::new();
         for row in &self.0 {
             out.push_str(indent);
@@ -57,7 +57,7 @@ impl Table {
                 }
                 out.extend(std::iter::repeat_n(' ', gap));
                 out.push_str(&style.paint(text, colored));
-                gap = width - text.width() + 2;
+                gap = width.saturating_sub(text.width()) + 2;
             }
             out.push('\n');
         }
@@ -76,6 +76,15 @@ mod tests {
         table.row([cell("long"), cell("x"), cell(""), cell("")]);
         table.row([cell("b"), cell(""), cell(""), cell("2")]);
         assert_eq!(table.text("  ", false), "  a     日本  1\n  long  x\n  b           2\n");
+    }
+
+    #[test]
+    fn a_very_long_cell_moves_its_own_row_only() {
+        let long = "x".repeat(150);
+        let mut table = Table::default();
+        table.row([whole(&long), cell("1")]);
+        table.row([cell("a"), cell("2")]);
+        assert_eq!(table.text("", false), format!("{long}  1\na{}2\n", " ".repeat(WIDEST + 1)));
     }
 
     #[test]

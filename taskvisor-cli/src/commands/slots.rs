@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::reply::{Full, Job, Slot, Slots};
-use crate::table::{Table, cell};
+use crate::table::{Table, cell, whole};
 use crate::text::{plain, plain_json};
 use crate::time::{Time, ago};
 
@@ -91,7 +91,7 @@ fn of_all(full: &Full, colored: bool) -> String {
         let owners: Vec<_> = slot.owners.iter().map(|owner| &*owner.path).collect();
         let more = if slot.keyed { "has keys" } else { "" };
         table.row([
-            cell(&slot.name),
+            whole(&slot.name),
             cell(slot.word(full)).style(slot.style(full)),
             cell(slot.queue(full)),
             cell(if owners.is_empty() { "-".to_owned() } else { owners.join(", ") }),

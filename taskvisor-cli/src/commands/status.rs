@@ -158,7 +158,7 @@ fn attention(nodes: &[Node], full: &Full, colored: bool) -> String {
     let mut table = Table::default();
     for node in nodes.iter().filter(|node| node.needs_attention()) {
         table.row([
-            cell(node.title()),
+            whole(node.title()),
             cell(node.word()).style(node.style()),
             cell(node.attempt()),
             cell(node.failures()),
@@ -180,7 +180,7 @@ fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String 
         // The time of the pause, because the state of a due task began when it became due.
         let began = since(&node.paused_since).unwrap_or_default();
         table.row([
-            cell(node.title()),
+            whole(node.title()),
             cell(node.word()).style(node.style()),
             cell(began),
             whole(node.reason(&full.now)),
@@ -189,7 +189,7 @@ fn paused(nodes: &[Node], slots: &[Slot], full: &Full, colored: bool) -> String 
     for slot in slots.iter().filter(|slot| slot.paused_since.is_some()) {
         let queued = format!("{} queued", slot.queue(full));
         let began = since(&slot.paused_since).unwrap_or_default();
-        table.row([cell(format!("slot {}", slot.name)), cell(slot.phase(full)), cell(began), cell(queued)]);
+        table.row([whole(format!("slot {}", slot.name)), cell(slot.phase(full)), cell(began), cell(queued)]);
     }
     let title = Style::Title.paint("paused", colored);
     if table.is_empty() { String::new() } else { format!("\n{title}\n{}", table.text("  ", colored)) }

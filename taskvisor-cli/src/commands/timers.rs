@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::reply::{Timer, Timers};
-use crate::table::{Table, cell};
+use crate::table::{Table, cell, whole};
 use crate::time::{Time, ago, until};
 
 pub(super) async fn run(client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
@@ -31,7 +31,7 @@ fn text(timers: &Timers, colored: bool) -> String {
             cell(last_at.as_ref().map_or_else(|| "-".to_owned(), Time::seconds)),
             cell(passed.unwrap_or_else(|| "-".to_owned())),
             cell(kind).style(if kind == "backoff" { Style::Waiting } else { Style::Plain }),
-            cell(path),
+            whole(path),
         ]);
     }
     table.text("", colored)

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::reply::{Full, Node};
-use crate::table::{Table, cell};
+use crate::table::{Table, cell, whole};
 use crate::time::span;
 
 pub(super) async fn run(client: &Client, json: bool, output: &mut Output) -> Result<(), Failure> {
@@ -22,7 +22,7 @@ fn text(full: &Full, colored: bool) -> String {
         let detail = if node.is_group() { node.strategy.clone().unwrap_or_default() } else { node.attempt() };
         let paused = if node.paused && node.state != "paused" { "paused" } else { "" };
         table.row([
-            cell(format!("{branch}{}", node.name)),
+            whole(format!("{branch}{}", node.name)),
             cell(node.word()).style(node.style()),
             cell(detail),
             cell(age).style(Style::Faint),

@@ -82,3 +82,32 @@ fn errors_cannot_act_on_the_terminal() {
     let shown = run(&["--url", HOSTILE, HOSTILE]);
     assert!(!shown.stderr.trim_end().contains(char::is_control), "{shown:?}");
 }
+
+#[test]
+fn a_long_path_is_whole() {
+    let path = format!("store/{}", "a-part-of-a-name-".repeat(12));
+    let name = path["store/".len()..].to_owned();
+    let now = "2026-11-23T08:15:30.000Z";
+    let long = path.clone();
+    let mock = Mock::new(move |request: &Request| match request.asks() {
+        ("GET", "timers") => Reply::json(json!({
+            "timers": [{ "path": &long, "next_at": now, "state": "backoff", "kind": "backoff" }], "now": now,
+        })),
+        _ => {
+            let mut full = full();
+            let mut node = full["nodes"][3].clone();
+            node["path"] = long.clone().into();
+            node["name"] = long["store/".len()..].into();
+            node["paused_since"] = now.into();
+            let nodes = full["nodes"].as_array_mut().unwrap();
+            nodes.insert(4, node);
+            let slot = json!({ "name": &long, "phase": "idle", "paused": true, "paused_since": now });
+            full["slots"].as_array_mut().unwrap().push(slot);
+            Reply::json(full)
+        }
+    });
+    for (command, expected) in [("status", &path), ("timers", &path), ("tree", &name), ("slots", &path)] {
+        let shown = run(&["--url", &mock.url, command]);
+        assert!(shown.stdout.contains(&**expected), "{command}: {shown:?}");
+    }
+}
