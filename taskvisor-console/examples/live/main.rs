@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run -p taskvisor-console --example live --features fleet                 # a task in each state
 //! cargo run -p taskvisor-console --example live --features fleet -- shop         # a small service that mostly works
+//! cargo run -p taskvisor-console --example live --features fleet -- odd          # names and errors that are hard to show
 //! cargo run -p taskvisor-console --example live --features fleet -- many 10000   # so many tasks, of which some fail
 //! cargo run -p taskvisor-console --example live --features fleet -- storm 2000   # so many tasks that fail all the time
 //! ```
@@ -10,6 +11,7 @@
 //! It prints the address of the console, which `LISTEN` sets, and ends with Ctrl+C or SIGTERM. With `READ_ONLY` set, the
 //! console has no buttons.
 
+mod odd;
 mod scenes;
 
 use std::env;
@@ -51,9 +53,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let builder = match &*scene {
         "states" => scenes::states(builder).await?,
         "shop" => scenes::shop(builder),
+        "odd" => odd::odd(builder),
         "many" => scenes::many(builder, count, 0.02),
         "storm" => scenes::many(builder, count, 1.0),
-        other => return Err(format!("unknown scene `{other}`: it is states, shop, many or storm").into()),
+        other => return Err(format!("unknown scene `{other}`: it is states, shop, odd, many or storm").into()),
     };
     let listener = TcpListener::bind(env::var("LISTEN").as_deref().unwrap_or("127.0.0.1:0"))?;
     listener.set_nonblocking(true)?;
