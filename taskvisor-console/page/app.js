@@ -1,5 +1,4 @@
-// The page. Modules are loaded by queries of its address, whether that ends with a slash or not. An `import` statement
-// cannot do so.
+// The page. Modules are loaded by queries of its address, with or without a slash at its end: `import` statements cannot.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ $, h, on, ask, icon, put, mark, clock, count }, M, link, tree, lists, drawer, log] = await Promise.all(
@@ -18,6 +17,7 @@ let updated = 0;
 let restarted = "";
 let dirty = false;
 let logged = null;
+let refusal = "";
 
 const stale = () => ["ended", "lost", "hidden"].includes(status);
 
@@ -27,16 +27,18 @@ function openPath(path) {
 	drawer.openDrawer({ path });
 }
 
+const openNode = ({ path }) => openPath(path);
+
 tree.makeTree($("tree"), openPath);
 log.makeLog($("log"), openPath);
 drawer.makeDrawer(openPath);
-const attention = lists.makeAttention($("attention"), openPath);
-const timers = lists.makeTimers($("timers"), openPath);
+const attention = lists.makeAttention($("attention"), openNode);
+const timers = lists.makeTimers($("timers"), openNode);
 const slots = lists.makeSlots($("slots"), ({ name }) => drawer.openDrawer({ slot: name }));
-const leases = lists.makeLeases($("leases"), openPath);
+const leases = lists.makeLeases($("leases"), openNode);
 const has = (text) => text.toLowerCase().includes(filter.text);
 
-/** Attention and log are beside the others, unless the window is narrow. */
+// Attention and log are beside the others, unless the window is narrow.
 const VIEWS = {
 	tree: tree.showTree,
 	attention() {},
@@ -73,7 +75,7 @@ function show(name) {
 	render();
 }
 
-/** Draws once, at the next frame. */
+// Draws once, at the next frame.
 function soon() {
 	if (!dirty) requestAnimationFrame(render);
 	dirty = true;
@@ -109,8 +111,9 @@ function header() {
 	let text = LINKS[status];
 	if (restarted && status === "live") text += `, restarted ${restarted}`;
 	if (stale() && updated) text += `, as of ${clock(updated)}`;
-	put($("link").lastChild, text);
+	put($("link").lastChild, text + refusal);
 	mark(document.body, "data-link", status);
+	mark(document.body, "data-new", !model.boot);
 	const title = stale() ? `${LINKS[status]} · ` : troubled ? `(${troubled}) ` : "";
 	document.title = title + model.name;
 }
@@ -123,9 +126,10 @@ link.start({
 			log.newProcess();
 		}
 		soon();
-		if (logged === model.boot) return;
+		if (logged === model.boot && status === "polling") return;
 		logged = model.boot;
-		ask("log").then((answer) => answer.json()).then((body) => log.addLog(body.log)).catch(() => {});
+		const { newest } = log;
+		ask("log").then((answer) => answer.json()).then((body) => log.addLog(body.log, 0, newest)).catch(() => {});
 	},
 	part(text) {
 		const part = JSON.parse(text);
@@ -137,6 +141,7 @@ link.start({
 	},
 	status(name) {
 		status = name;
+		refusal = "";
 		M.freeze(stale());
 		soon();
 	},
@@ -159,7 +164,8 @@ on($("tabs"), "keydown", ({ key }) => {
 
 on($("shutdown"), "click", async () => {
 	const result = await drawer.act({ verb: "shutdown", text: "Shut down", warning: "All tasks are stopped." });
-	if (result && !result.ok) put($("link").lastChild, `shutdown: ${result.text}`);
+	refusal = result && !result.ok ? `, shutdown: ${result.text}` : "";
+	render();
 });
 
 on(window, "keydown", (event) => {

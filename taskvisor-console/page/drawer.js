@@ -1,17 +1,17 @@
-// The drawer: one task, group or slot in full; and the actions, of which each shows the real answer.
+// The drawer: one task, group or slot in full; and the actions, with their answers.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ $, h, ask, icon, turn, put, mark, said, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
 const { model } = M;
 
-/** All are always there, so that nothing moves. */
+// All are always there, so that nothing moves.
 const FACTS = {
 	since: (node) => stamp(node.since, (ms) => age(M.now() - ms)),
 	"next in": (node) => stamp(node.next_at, (ms) => left(ms - M.now())),
 	failures: (node) => (node.failures ?? 0) + (node.max_retries == null ? "" : ` of ${node.max_retries}`),
 	ready: (node) => (node.ready ? "yes" : "no"),
 };
-/** `{path}` or `{slot}` of what is shown, and the node or slot that it was last written from. */
+// `{path}` or `{slot}` of what is shown, and the node or slot that it was last written from.
 let target = null;
 let written;
 let open;
@@ -21,7 +21,7 @@ let returnTo;
 const part = {};
 const focused = () => document.activeElement;
 
-/** `open(path)` is called to show another node. */
+// `open(path)` is called to show another node.
 export function makeDrawer(given) {
 	open = given;
 	part.box = h("div", { class: "scroll", tabindex: 0 });
@@ -45,6 +45,8 @@ export function openDrawer(next) {
 	for (const element of part.box.children) element.replaceChildren();
 	part.box.scrollTop = 0;
 	showDrawer();
+	// It covers what had the focus.
+	if ($("drawer").offsetParent !== document.body) part.box.focus();
 }
 
 export function closeDrawer() {
@@ -55,7 +57,7 @@ export function closeDrawer() {
 	if (inside) returnTo.focus();
 }
 
-/** Follows the model: called after each change. */
+// Called after each change.
 export function showDrawer() {
 	if (!target) return;
 	const { path, slot } = target;
@@ -100,7 +102,7 @@ function head(state, ...words) {
 	put(part.state, words.filter(Boolean).join(" · "));
 }
 
-/** A button that goes on to have a meaning keeps the focus. */
+// A button that goes on to have a meaning keeps the focus.
 function buttons(actions, name) {
 	const old = [...part.actions.children];
 	const active = focused();
@@ -127,7 +129,6 @@ async function run({ currentTarget: button }) {
 async function read() {
 	const path = target?.path;
 	asked = Date.now();
-	// The header tells of a lost connection.
 	const detail = path != null && await ask(`node=${encodeURIComponent(path)}`).then((answer) => answer.ok && answer.json()).catch(() => null);
 	reading = null;
 	if (target?.path !== path) asked = 0;
@@ -141,7 +142,9 @@ async function read() {
 
 const section = (name, title, ...children) => {
 	const some = children.flat().filter(Boolean);
-	part[name].replaceChildren(...(some.length ? [h("h3", { text: title }), ...some] : []));
+	const next = h("div", {}, ...(some.length ? [h("h3", { text: title }), ...some] : []));
+	// What is the same may be selected, or have the focus.
+	if (part[name].innerHTML !== next.innerHTML) part[name].replaceChildren(...next.childNodes);
 };
 const lines = (list, line) => list?.length > 0 && h("ol", {}, ...list.map(line));
 const tasks = (list) => lines([list ?? []].flat(), (task) => {
@@ -158,7 +161,7 @@ function writeDetail({ error, settings, events, awaits, history }) {
 		h("time", { text: clock(M.time(event.at), true) }), h("b", { text: event.kind }), h("span", { text: said(event, event.task) }))));
 }
 
-/** Bars and gaps in the order of time, each as wide as the logarithm of its duration; and the same as a list. */
+// Bars and gaps, each as wide as the logarithm of its duration; and the same as a list.
 function timeline({ entries, dropped }) {
 	const pieces = [];
 	const rows = [];
@@ -191,7 +194,7 @@ function timeline({ entries, dropped }) {
 	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are not kept.` })];
 }
 
-/** Each is the verb of the request, the text of its button, and of what ends something, a warning. */
+// Each is the verb of the request, the text of its button, and of what ends something, a warning.
 function actionsOf(node) {
 	const group = M.isGroup(node);
 	const { path, state } = node;
@@ -204,12 +207,13 @@ function actionsOf(node) {
 	return some;
 }
 
-/** Asks if need be, acts, and returns `{ok, text}`, or `null` if the answer was no. */
+// Asks if need be, acts, and returns `{ok, text}`, or `null` if the answer was no.
 export async function act({ verb, text, warning }, target) {
 	const title = `${text} ${target || model.name}`;
 	if (warning && !(await confirm(`${title}?`, warning, text))) return null;
+	if (target !== undefined) put(part.answer, `${text}…`);
 	const query = target === undefined ? verb : `${verb}=${encodeURIComponent(target)}`;
-	return ask(query, 30_000, "POST").then(async (answer) => {
+	return ask(query, "POST").then(async (answer) => {
 		const { ok, status } = answer;
 		const body = await answer.json().catch(() => ({}));
 		return { ok, text: ok ? (body.answer ?? "done") : `${body.error ?? "refused"} (${status})` };

@@ -1,26 +1,24 @@
-// The connection. A browser allows six connections to one host, so the visible pages of one console share one stream:
-// the page that holds a lock has it, and passes on what it gets. A hidden page takes no part. Without locks (plain HTTP
-// from another host) each visible page has a stream of its own.
+// The connection. A browser allows six to one host, so the visible pages of a console share one stream: the page that
+// holds a lock has it, and passes on what it gets. A hidden page takes no part. Without locks (plain HTTP) each has one.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ ask, on }, { model }] = await Promise.all(["base", "model"].map(load));
 
 const POLL_MS = 1000;
+// A stream says every 15 s that it lives.
+const SILENT_MS = 40_000;
 const NAME = `taskvisor-console ${location.pathname}`;
 const channel = new BroadcastChannel(NAME);
 
 let handlers;
 let status = "opening";
 let leading = false;
-/** Ends the part that this page takes; `null` while it is hidden. */
+// Ends the part that this page takes; `null` while it is hidden.
 let leave = null;
-/** Parts that came while a page without a stream reads the whole tree. */
+// Parts that came while a page without a stream reads the whole tree.
 let held = null;
 
-/**
- * Starts. `full` and `part` get the messages of the stream; `part` returns `false` if it cannot be applied. `status` gets
- * `opening`, `live`, `polling`, `closing`, `ended`, `lost` or `hidden`.
- */
+// `full` and `part` get the messages; `part` returns `false` if it cannot be applied. `status` gets a key of `LINKS`.
 export function start(given) {
 	handlers = given;
 	on(document, "visibilitychange", turn);
@@ -30,7 +28,7 @@ export function start(given) {
 }
 
 const send = (kind, data) => leading && channel.postMessage({ kind, data });
-/** After a goodbye there is no stream to be had before another process answers. */
+// After a goodbye there is no stream to be had before another process answers.
 const gone = () => status === "closing" || status === "ended";
 
 function tell(name) {
@@ -109,7 +107,7 @@ async function read() {
 	return answer.text();
 }
 
-/** The stream of the leader, and what it does while there is none. */
+// The stream of the leader, and what it does while there is none.
 const source = {
 	close() {
 		this.stream?.close();
@@ -121,17 +119,26 @@ const source = {
 		this.close();
 		const { round } = this;
 		this.stream = new EventSource("?events");
-		const take = (name, act) => on(this.stream, name, ({ data }) => this.round === round && act(data));
+		const take = (name, act) => on(this.stream, name, ({ data }) => {
+			if (this.round !== round) return;
+			clearTimeout(this.timer);
+			this.timer = setTimeout(() => {
+				tell("lost");
+				this.poll("lost");
+			}, SILENT_MS);
+			act?.(data);
+		});
 		take("snapshot", (text) => {
 			receive("full", text);
 			tell("live");
 		});
 		take("changes", (text) => receive("part", text));
 		take("bye", () => this.poll("closing"));
+		take("beat");
 		take("error", () => this.poll("lost"));
 	},
 
-	/** Asks each second. `mode` is what no answer means: `lost`, or after a goodbye `closing` and then `ended`. */
+	// Asks each second. `mode` is what no answer means: `lost`, or after a goodbye `closing` and then `ended`.
 	async poll(mode) {
 		this.close();
 		const { round } = this;

@@ -1,5 +1,5 @@
-// A list of any length, of which only the visible rows are in the document. It is one tab stop: the container has the
-// focus, and `aria-activedescendant` names the row that the keys act on.
+// A list of any length, of which only the visible rows are in the document. It is one tab stop:
+// `aria-activedescendant` names the row that the keys act on.
 
 const { h, on, icon, turn, put, mark } = await import(new URL("?base.js", import.meta.url));
 
@@ -13,11 +13,9 @@ export class List {
 	spare = [];
 	iconAt = 0;
 
-	/**
-	 * `columns` are `[class, title, text(item)]`. Optional are `state(item)`, whose icon stands in column `iconAt`, `make(row)`
-	 * and `fill(row, item)` for more, `open(item)` for Enter and a click, and `side(item, forward)` for the arrows.
-	 */
-	constructor(section, { role = "grid", label, empty, ...options }) {
+	// `columns` are `[class, title, text(item)]`. Optional are `state(item)`, whose icon stands in column `iconAt`, `make(row)`
+	// and `fill(row, item)` for more, `open(item)`, and `side(item, forward)` for the arrows.
+	constructor(section, { role = "grid", label, empty = "None.", ...options }) {
 		Object.assign(this, options);
 		this.grid = role !== "listbox";
 		this.canvas = h("div", { role: this.grid ? "rowgroup" : "presentation" });
@@ -41,7 +39,7 @@ export class List {
 		return this.box.clientHeight - (this.head?.offsetHeight ?? 0);
 	}
 
-	/** Shows these items. The row at the top stays there. */
+	// Shows these items. The row at the top stays there.
 	set(items) {
 		const { scrollTop } = this.box;
 		const was = this.places.get(this.active);
@@ -58,7 +56,7 @@ export class List {
 		this.render();
 	}
 
-	/** Writes the visible rows, and some around them. */
+	// Writes the visible rows, and some around them.
 	render() {
 		const { scrollTop, clientHeight } = this.box;
 		if (!clientHeight) return;
@@ -109,7 +107,7 @@ export class List {
 		this.fill?.(row, item);
 	}
 
-	/** Makes a row the one that the keys act on, and brings it into view. */
+	// Makes a row the active one, and brings it into view.
 	activate(place) {
 		if (place === undefined || !this.items.length) return;
 		const at = Math.max(0, Math.min(this.items.length - 1, place));

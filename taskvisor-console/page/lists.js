@@ -7,6 +7,7 @@ const { model } = M;
 const until = ({ next_at: at }) => left(M.time(at) - M.now());
 const ago = (ms) => ms && age(M.now() - ms);
 const well = ({ path }) => !!model.sick.get(path)?.until;
+const key = ({ path }) => path;
 
 export const makeAttention = (section, open) => new List(section, {
 	role: "listbox", label: "Needs attention", empty: "All is well.",
@@ -16,21 +17,21 @@ export const makeAttention = (section, open) => new List(section, {
 		["next", "", (node) => (node.next_at ? `in ${until(node)}`.replace("in now", "now") : ago(M.time(node.since)))],
 		["error", "", (node) => (well(node) ? "recovered" : (node.last_error ?? node.why?.text))],
 	],
-	key: ({ path }) => path, state: M.shown, open: ({ path }) => open(path),
+	key, state: M.shown, open,
 	fill: (row, node) => mark(row, "data-dim", well(node)),
 });
 
-/** Equal ranks stay in the order in which they began. */
+// Equal ranks stay in the order in which they began.
 export const attention = () => [...model.sick].sort((a, b) => a[1].rank - b[1].rank).map(([path]) => model.nodes.get(path));
 
-/** What has just recovered is listed, and not counted. */
+// What has just recovered is listed, and not counted.
 export const troubled = () => [...model.sick.values()].filter(({ until }) => !until).length;
 
-/** When the last attempt ended or, if it still runs, began. */
+// When the last attempt ended or, if it still runs, began.
 const last = ({ recent }) => recent?.at(-1)?.[1] ?? recent?.at(-1)?.[0];
 
 export const makeTimers = (section, open) => new List(section, {
-	label: "Timers", empty: "None.",
+	label: "Timers",
 	columns: [
 		["path", "Task", ({ path }) => path],
 		["state", "State", M.word],
@@ -39,7 +40,7 @@ export const makeTimers = (section, open) => new List(section, {
 		["number", "Last ago", (node) => ago(last(node))],
 		["error", "Last error", ({ last_error: error }) => error],
 	],
-	key: ({ path }) => path, state: M.shown, open: ({ path }) => open(path),
+	key, state: M.shown, open,
 });
 
 export function timers() {
@@ -49,7 +50,7 @@ export function timers() {
 const paths = (tasks) => [tasks ?? []].flat().map((task) => task.path).join(", ");
 
 export const makeSlots = (section, open) => new List(section, {
-	label: "Slots", empty: "None.",
+	label: "Slots",
 	columns: [
 		["path", "Slot", ({ name }) => name],
 		["state", "Phase", ({ paused, phase }) => (paused ? "paused" : phase)],
@@ -62,7 +63,7 @@ export const makeSlots = (section, open) => new List(section, {
 });
 
 export const makeLeases = (section, open) => new List(section, {
-	label: "Leases", empty: "None.",
+	label: "Leases",
 	columns: [
 		["path", "Task or group", ({ path }) => path],
 		["state", "Lease", ({ held }) => (held ? "held" : "standby")],
@@ -71,5 +72,5 @@ export const makeLeases = (section, open) => new List(section, {
 		["owner", "Owner", ({ owner }) => owner],
 		["error", "Key", ({ key }) => key],
 	],
-	key: ({ path }) => path, state: ({ held }) => (held ? "running" : "standby"), open: ({ path }) => open(path),
+	key, state: ({ held }) => (held ? "running" : "standby"), open,
 });

@@ -6,14 +6,17 @@ const [{ h, put, mark, said, clock, count }, M, { List }] = await Promise.all(["
 const KEPT = 2000;
 
 const lines = [];
-/** What is shown while the log is paused. */
+// What is shown while the log is paused.
 let still = null;
 let named = 0;
+export let newest = 0;
+let seen = 0;
 let list;
 let copied = "";
 const known = new Set();
 const filter = { kind: "", path: "", text: "" };
-const note = h("span", { class: "note", role: "status" });
+const news = h("span");
+const done = h("span", { role: "status" });
 
 export function makeLog(section, open) {
 	const field = (name) => h("input", { type: "search", placeholder: name, "aria-label": `Filter the log by ${name}`, input({ target }) {
@@ -22,13 +25,14 @@ export function makeLog(section, open) {
 	} });
 	const pause = h("button", { "aria-pressed": "false", text: "Pause", click() {
 		still = still ? null : [...lines];
+		seen = named;
 		mark(pause, "aria-pressed", String(!!still));
 		showLog();
 	} });
 	const copy = h("button", { text: "Copy", click: copyAll });
-	section.append(h("div", { class: "bar" }, h("h2", { text: "Log" }), note, ...Object.keys(filter).map(field), pause, copy));
+	section.append(h("div", { class: "bar" }, h("h2", { text: "Log" }), h("span", { class: "note" }, news, done), ...Object.keys(filter).map(field), pause, copy));
 	list = new List(section, {
-		role: "listbox", label: "Events", empty: "No events yet.",
+		role: "listbox", label: "Events", empty: "No events.",
 		columns: [
 			["time", "", (line) => clock(M.time(line.at), true)],
 			["kind", "", ({ kind }) => kind],
@@ -42,25 +46,31 @@ export function makeLog(section, open) {
 }
 
 const pathOf = ({ task, slot }) => task ?? slot;
-const remark = (text) => ({ level: "warn", text, at: new Date(M.now()).toISOString() });
+const remark = (text, at = new Date(M.now()).toISOString()) => ({ level: "warn", text, at });
+// Actions have no number.
+const idOf = ({ seq, at, text }) => seq ?? at + text;
 
-/** Adds events. Those that are known already, by their number, are left out. */
-export function addLog(events, lost) {
+// Adds what is not known, after `lost` events; or of all that the process has, if those up to `after` were known.
+export function addLog(events, lost, after) {
 	const before = named;
-	if (lost) events = [remark(`${count(lost)} events are missing here`), ...events];
+	const missing = lost ? count(lost) : after && !events.some(({ seq }) => seq <= after) && "some";
+	if (missing) events = [remark(`${missing} events are missing here`), ...events];
 	for (const event of events) {
-		if (event.seq !== undefined && known.has(event.seq)) continue;
-		known.add(event.seq);
+		if (known.has(idOf(event))) continue;
+		known.add(idOf(event));
+		newest = Math.max(newest, event.seq ?? 0);
 		lines.push(event);
 		event.number = named += 1;
 	}
-	for (const { seq } of lines.splice(0, lines.length - KEPT)) known.delete(seq);
+	if (after >= 0) lines.sort((a, b) => M.time(a.at) - M.time(b.at));
+	for (const event of lines.splice(0, lines.length - KEPT)) known.delete(idOf(event));
 	if (named !== before) showLog();
 }
 
 export function newProcess() {
+	addLog([remark("another process from here on", lines.at(-1)?.at)]);
 	known.clear();
-	addLog([remark("another process from here on")]);
+	newest = 0;
 }
 
 const has = (text, part) => (text ?? "").toLowerCase().includes(part);
@@ -72,7 +82,9 @@ function showLog() {
 	const follow = !still && box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
 	list.set(kept());
 	if (follow) box.scrollTop = box.scrollHeight;
-	put(note, copied || (still ? `paused, ${count(named - (still.at(-1)?.number ?? 0))} new` : ""));
+	// This changes too often to be read out.
+	put(news, still && !copied ? `paused, ${count(named - seen)} new` : "");
+	put(done, copied);
 }
 
 async function copyAll() {
@@ -80,7 +92,7 @@ async function copyAll() {
 	const text = chosen.map((line) => `${line.at} ${line.text}`).join("\n");
 	// Without a secure context: the old way.
 	const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-	const area = h("textarea", { class: "sr", text });
+	const area = h("textarea", { text });
 	document.body.append(area);
 	area.select();
 	copied = done || document.execCommand("copy") ? `${count(chosen.length)} lines copied` : "not copied";

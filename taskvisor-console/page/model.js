@@ -1,25 +1,25 @@
 // What the page knows of the process: one snapshot, and the changes since. Pure data, apart from the DOM.
 
-/** The states that are shown and counted, the bad ones first. `failed`, `silent` and `unready` are the page's. */
+// The states that are shown and counted, the bad ones first. `failed`, `silent` and `unready` are the page's.
 export const STATES = [
 	"failed", "silent", "backoff", "unready", "stopping", "paused", "pending", "queued", "delayed", "throttled", "standby",
 	"scheduled", "interval", "running", "ended",
 ];
-/** What has recovered stays listed for so long: nothing flickers. */
+// What has recovered stays listed for so long: nothing flickers.
 const LINGER_MS = 5000;
 
 export const model = {
 	boot: null, seq: 0, name: "taskvisor", slots: [], leases: [], nodes: new Map(), children: new Map(),
 	counts: {}, tasks: 0, timers: 0,
-	/** Path to `{rank, until}`, of all that need attention; `until` is set for what has recovered. */
+	// Path to `{rank, until}`, of all that need attention; `until` is set for what has recovered.
 	sick: new Map(),
-	/** The paths of `sick`, and those of the groups above. */
+	// The paths of `sick`, and those of the groups above.
 	above: new Set(),
 };
 let offset = 0;
 let frozen = null;
 
-/** The time by the clock of the process. It stands still while there is no connection. */
+// The time by the clock of the process. It stands still while there is no connection.
 export const now = () => (frozen ?? Date.now()) + offset;
 export const freeze = (on) => (frozen = on ? (frozen ?? Date.now()) : null);
 export const time = (text) => (text ? Date.parse(text) : null);
@@ -38,13 +38,13 @@ export function word(node) {
 	return node.problem === "past_stop" ? "past stop" : label(shown(node));
 }
 
-/** Smaller is more urgent; -1 needs no attention. */
+// Smaller is more urgent; -1 needs no attention.
 function rank(node) {
 	const at = STATES.indexOf(shown(node));
 	return at < 4 ? at : node.problem && !isGroup(node) ? 4 : -1;
 }
 
-/** Replaces everything. Returns `true` if this is another process than before. */
+// Replaces everything. Returns `true` if this is another process than before.
 export function snapshot(full) {
 	const restarted = model.boot !== null && model.boot !== full.boot;
 	if (restarted) model.sick.clear();
@@ -55,7 +55,7 @@ export function snapshot(full) {
 	return restarted;
 }
 
-/** Applies changes. Returns `false` if some are missing in between, so that a new snapshot is needed. */
+// Returns `false` if some are missing in between, so that a new snapshot is needed.
 export function changes({ nodes = [], removed = [], log, log_lost, ...rest }) {
 	if (rest.seq <= model.seq) return true;
 	if (rest.seq !== model.seq + 1) return false;
@@ -66,7 +66,7 @@ export function changes({ nodes = [], removed = [], log, log_lost, ...rest }) {
 	return true;
 }
 
-/** Returns the parent if the order of its children is another now. */
+// Returns the parent if the order of its children is another now.
 function add(node) {
 	const { path, parent, index } = node;
 	const old = model.nodes.get(path);
@@ -87,7 +87,7 @@ function remove(path) {
 	model.children.delete(path);
 }
 
-/** Counts, and what needs attention. Also called each second, for what lingers. */
+// Counts, and what needs attention. Also called each second, for what lingers.
 export function derive(at) {
 	if (at) offset = time(at) - Date.now();
 	const { sick } = model;
@@ -108,7 +108,7 @@ export function derive(at) {
 	model.above = ancestors(sick.keys());
 }
 
-/** The paths given, and those of the groups above. */
+// The paths given, and those of the groups above.
 export function ancestors(paths) {
 	const all = new Set();
 	for (let path of paths) for (; path !== undefined && !all.has(path); path = model.nodes.get(path)?.parent) all.add(path);

@@ -1,15 +1,15 @@
-// The tree as a grid: one row a node, and the last attempts of a task as bars.
+// The tree as a grid, and the last attempts of a task as bars.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ h, mark, put, age, left, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
 const { model } = M;
 
-/** Larger groups are shown by their sick children only, at most so many, until somebody asks for all. */
+// Larger groups show their sick children only, at most so many, until somebody asks for all.
 const LARGE = 200;
 const BRIEF = 50;
 
 export const filter = { text: "", states: new Set() };
-/** Path to `closed`, `brief` (only what needs attention) or `open`, where somebody has chosen. */
+// Path to `closed`, `brief` (only what needs attention) or `open`, where somebody has chosen.
 const chosen = new Map();
 let list;
 
@@ -17,7 +17,7 @@ const childrenOf = (path) => model.children.get(path) ?? [];
 const usual = (path) => (childrenOf(path).length > LARGE ? "brief" : "open");
 const foldOf = (path) => chosen.get(path) ?? usual(path);
 const filtering = () => filter.text !== "" || filter.states.size > 0;
-/** A column that is empty in the row that stands for more. */
+// A column that is empty in the row that stands for more.
 const of = (text) => ({ more, node }) => (more ? "" : text(node));
 
 export function makeTree(section, open) {
@@ -61,7 +61,7 @@ export function makeTree(section, open) {
 	});
 }
 
-/** Whether the last error is why it does not run. */
+// Whether the last error is why it does not run.
 const hurts = (node) => !!node.last_error && !["running", "ended", "interval", "scheduled"].includes(M.shown(node));
 
 const activate = (path) => list.activate(list.places.get(path));
@@ -82,7 +82,7 @@ function fold(path, to) {
 
 const toggle = (path) => fold(path, foldOf(path) === "closed" ? usual(path) : "closed");
 
-/** Opens the groups above a path, and makes its row the active one. */
+// Opens the groups above a path, and makes its row the active one.
 export function reveal(path) {
 	for (let node = model.nodes.get(path); node?.path; node = model.nodes.get(node.parent)) {
 		const state = foldOf(node.parent);
@@ -125,7 +125,7 @@ function makeSpark() {
 	return h("svg", { class: "spark", role: "img", viewBox: "0 0 120 20" }, ...paths);
 }
 
-/** Draws the newest attempt at the right. Good ones rise above the line and bad ones hang below: shape says it too. */
+// The newest attempt is at the right. Good ones rise above the line, and bad ones hang below.
 function drawSpark(svg, recent) {
 	const stamp = `${recent.length} ${recent.at(-1)}`;
 	if (svg.stamp === stamp) return;

@@ -85,10 +85,11 @@ export async function until(holds, what) {
   }
 }
 
-/** Opens a page, and notes what it does wrong: errors, reports of the policy for contents, dialogs. */
-export async function open(url, options = {}, context = null) {
+/** Opens a page, and notes what it does wrong: errors, reports of the policy for contents, dialogs. With `clock`, its time can be moved. */
+export async function open(url, { clock = false, ...options } = {}, context = null) {
   const its = context ?? (await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options }));
   const page = await its.newPage();
+  if (clock) await page.clock.install();
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(error.stack));
   page.on("console", (message) => message.type() === "error" && page.faults.push(message.text()));

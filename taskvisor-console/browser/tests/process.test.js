@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isClean, known, live, open, row, says, tree, until, useBrowser } from "./live.js";
+import { browser, isClean, known, live, LONG, open, row, says, tree, until, useBrowser } from "./live.js";
 
 useBrowser();
 
@@ -94,4 +94,47 @@ test("a storm of lag ends equal to the tree", async () => {
     return page_.boot === program_.boot && plain(page_.nodes) === plain(program_.nodes);
   }, "both are equal");
   await isClean(page);
+});
+
+test("a page says that there is no connection when the process hangs, and goes on when it is back", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url, { clock: true });
+  await says(page, "live");
+  program.child.kill("SIGSTOP");
+  // Longer than any stream is silent.
+  await page.clock.fastForward(41_000);
+  await says(page, "no connection");
+  program.child.kill("SIGCONT");
+  await says(page, "live");
+  await isClean(page);
+});
+
+test("nothing is said of the tasks before they are known", async () => {
+  const program = await live(["shop"]);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  const held = [];
+  await page.route(/\?events$/, (route) => held.push(route));
+  await page.goto(program.url);
+  await says(page, "connecting");
+  await until(() => held.length === 1, "the page asks for the tree");
+  for (const text of ["All is well.", "Nothing matches."]) assert.equal(await page.getByText(text).isVisible(), false, text);
+  await held[0].continue();
+  await says(page, "live");
+  await page.fill("#filter", "no such task");
+  await page.getByText("Nothing matches.").waitFor({ timeout: LONG });
+  await context.close();
+});
+
+test("a refused shutdown stays on the page", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url);
+  await says(page, "live");
+  await page.route(/\?shutdown$/, (route) => route.fulfill({ status: 409, json: { error: "not in the hours of business" } }));
+  await page.locator("#shutdown").click();
+  await page.locator("#ask-yes").click();
+  await says(page, "shutdown: not in the hours of business (409)");
+  const { seq } = await known(page);
+  await until(async () => (await known(page)).seq > seq + 2, "later changes");
+  assert.match(await page.locator("#link").textContent(), /not in the hours of business/);
 });

@@ -133,3 +133,22 @@ test("the page works with and without a slash at the end of its address", async 
     await isClean(page);
   }
 });
+
+test("an error of many lines keeps them, and names of any script are shown", async () => {
+  const program = await live(["odd"]);
+  const page = await open(program.url);
+  await row(page, "migrate").click();
+  const error = page.locator(".error li", { hasText: "cannot apply migration" });
+  await error.waitFor({ timeout: LONG });
+  assert.equal((await error.innerText()).split("\n").length, 6);
+  for (const name of ["مهمة-الاستيراد", "名寄せバッチ処理", "<b>bold&amp;<script>alert(1)", "a+b&c=d?e#f%20", "two\nlines"]) {
+    await page.locator("#tree .row .c-name > span", { hasText: name }).click();
+    await page.locator("#drawer h2", { hasText: name }).waitFor();
+    await page.locator(".settings dl").waitFor({ timeout: LONG });
+  }
+  for (const width of [1280, 1024, 640, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${width}`);
+  }
+  await isClean(page);
+});

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browser, isClean, known, live, open, row, says, until, useBrowser } from "./live.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { browser, isClean, known, live, LONG, open, row, says, until, useBrowser } from "./live.js";
 
 useBrowser();
 
@@ -97,4 +98,55 @@ test("without locks, as over plain HTTP from another host, each page has a strea
   await context.addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
   for (let n = 0; n < 2; n += 1) await says(await open(program.url, {}, context), "live");
   await context.close();
+});
+
+test("a second page has the tree in the end, however slow its line is", async () => {
+  const program = await live(["shop"]);
+  const { all: [first] } = await pages(program, 1);
+  await says(first, "live");
+  const second = await first.context().newPage();
+  await second.route(/\?tree$/, async (route) => {
+    await sleep(6000);
+    await route.continue();
+  });
+  await second.goto(program.url);
+  await row(second, "http").waitFor({ timeout: LONG });
+});
+
+test("a page that was hidden shows the events of that time, and what may be missing", async () => {
+  const program = await live(["shop"]);
+  const { all: [first, second], streams } = await pages(program, 2);
+  for (const page of [first, second]) await says(page, "live");
+  const lines = async (page) => {
+    await page.getByLabel("Filter the log by kind").fill("ConsoleAction");
+    return page.locator("#log .row").allTextContents();
+  };
+  const act = (query) => fetch(`${program.url}?${query}`, { method: "POST", headers: { origin: new URL(program.url).origin } });
+  await act("pause=web/http");
+  await until(async () => (await lines(first)).length === 1 && (await lines(second)).length === 1, "both list it");
+
+  // The process keeps the events while there is a stream.
+  const end = new AbortController();
+  await fetch(`${program.url}?events`, { signal: end.signal });
+  await hide(first, true);
+  await until(() => streams.has(second) && streams.size === 1, "the other has the stream");
+  await act("resume=web/http");
+  await until(async () => (await lines(second)).length === 2, "the other lists it");
+  await hide(first, false);
+  await until(async () => (await lines(first)).length === 2, "what happened in between, once");
+  const texts = await lines(first);
+  assert.ok(texts[0].includes("pause: paused") && texts[1].includes("resume: resumed"), texts.join());
+  await first.getByLabel("Filter the log by kind").fill("");
+  await first.getByLabel("Filter the log by text").fill("missing here");
+  await first.locator("#log .empty").waitFor();
+
+  // Now there is none.
+  end.abort();
+  await hide(second, true);
+  await hide(first, true);
+  await until(() => streams.size === 0, "no page has a stream");
+  await until(async () => (await (await fetch(`${program.url}?log`)).json()).log.every(({ kind }) => kind === "ConsoleAction"), "they are forgotten");
+  await hide(first, false);
+  await first.locator("#log .row", { hasText: "some events are missing here" }).waitFor();
+  await isClean(first);
 });

@@ -201,6 +201,70 @@ test("axe finds nothing in any view, in light and dark, wide and narrow", async 
   }
 });
 
+test("what is selected in the details stays selected while they are read again", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url);
+  await row(page, "payments").click();
+  await page.locator(".settings dl").waitFor({ timeout: LONG });
+  await page.evaluate(() => getSelection().selectAllChildren(document.querySelector(".settings")));
+  const text = await page.evaluate(() => getSelection().toString());
+  assert.match(text, /backoff\.first/);
+  const newest = () => page.locator(".history li").first().textContent();
+  const before = await newest();
+  await until(async () => (await newest()) !== before, "another attempt");
+  assert.equal(await page.evaluate(() => getSelection().toString()), text);
+  await isClean(page);
+});
+
+test("details that cover the page have the focus, and give it back", async () => {
+  const program = await live(["shop"]);
+  // As on a phone, or in a wide window at 200 %.
+  const page = await open(program.url, { viewport: { width: 640, height: 400 } });
+  await page.locator("#tree .treegrid").focus();
+  for (const key of ["ArrowDown", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+  await page.locator("#drawer h2", { hasText: "store/pool" }).waitFor();
+  const inside = () => page.evaluate(() => document.getElementById("drawer").contains(document.activeElement));
+  assert.equal(await inside(), true);
+  await page.keyboard.press("Escape");
+  assert.equal((await focus(page)).label, "Tasks");
+  assert.equal(await active(page), "pool");
+  // Beside the tree they leave it the focus.
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.keyboard.press("Enter");
+  await page.locator("#drawer h2", { hasText: "store/pool" }).waitFor();
+  assert.equal(await inside(), false);
+  await isClean(page);
+});
+
+test("the chosen row, tab and filter can be told where colors are forced", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url, { forcedColors: "active" });
+  await page.getByRole("button", { name: /^running/ }).click();
+  await row(page, "http").click();
+  const looks = (selector) => page.locator(selector).first().evaluate((element) => {
+    const { outlineStyle, outlineColor, borderBottomColor, borderBottomWidth } = getComputedStyle(element);
+    return [outlineStyle !== "none" && !/^rgba.*, 0\)$/.test(outlineColor), borderBottomColor, borderBottomWidth].join();
+  });
+  for (const [chosen, other] of [
+    ["#tree .active", "#tree .row[aria-level]:not(.active)"],
+    ["[role=tab][aria-selected=true]", "[role=tab][aria-selected=false]"],
+    [".chip[aria-pressed=true]", ".chip[aria-pressed=false]:not([hidden])"],
+  ]) assert.notEqual(await looks(chosen), await looks(other), chosen);
+  await isClean(page);
+});
+
+test("a number that changes all the time is not read out", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url);
+  await page.locator("#log").getByRole("button", { name: "Pause" }).click();
+  const number = page.locator("#log .note", { hasText: /paused, [1-9]\d* new/ });
+  await number.waitFor({ timeout: LONG });
+  const live_ = await page.locator("[role=status], [aria-live]").allTextContents();
+  assert.deepEqual(live_.filter((text) => /new/.test(text)), []);
+  await page.locator("#log").getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("status").filter({ hasText: "lines copied" }).waitFor({ timeout: LONG });
+});
+
 test("light, dark and narrow pages are readable, and nothing moves", async () => {
   const program = await live(["shop"]);
   const light = {};

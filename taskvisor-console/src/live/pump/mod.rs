@@ -45,8 +45,11 @@ const SWEEP: Duration = Duration::from_secs(10);
 
 const SLOWEST_SWEEP: Duration = Duration::from_secs(30);
 
-/// The time after which a silent stream gets a line that keeps the connection alive.
+/// The time after which a silent stream gets a message that keeps the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A comment, and an event without data: a page notices events only, and by their absence that a connection is dead.
+const BEAT: &[u8] = b": \nevent: beat\ndata:\n\n";
 
 /// Sweeps take at most one part in this number of the time, unless a sweep takes very long. After a loss of events,
 /// which is rare, they may take more.
@@ -296,7 +299,7 @@ impl Pump {
         if is_due(self.sent_at + KEEP_ALIVE) {
             self.sent_at = Instant::now();
             for client in self.hub.clients() {
-                client.mailbox.keep_alive(Bytes::from_static(b": \n\n").into());
+                client.mailbox.keep_alive(Bytes::from_static(BEAT).into());
             }
         }
     }
