@@ -108,7 +108,7 @@ fn of_slot(slot: &Slot, full: &Full, colored: bool) -> String {
     let mut table = Table::default();
     let mut row = |title: &str, value: String| {
         if !value.is_empty() {
-            table.row([cell(title), cell(value)]);
+            table.row([cell(title), whole(value)]);
         }
     };
     let job = |Job { path, state }: &Job| format!("{path} ({state})");

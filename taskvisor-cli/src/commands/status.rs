@@ -62,8 +62,8 @@ async fn waiting(
     let answer = answer.ok_or(Failure::NoSuchPath { said })?;
     show(&answer, json, output, |reason @ Reason { path, sentence, .. }, colored| {
         let mut table = Table::default();
-        table.row([cell("why"), cell(sentence)]);
-        table.row([cell("slot"), cell(reason.look().unwrap_or_default())]);
+        table.row([cell("why"), whole(sentence)]);
+        table.row([cell("slot"), whole(reason.look().unwrap_or_default())]);
         let (path, word) = (plain(path), Style::Waiting.paint("queued", colored));
         format!("{}: {word}, not ready\n{}", Style::Title.paint(&path, colored), table.text("  ", colored))
     })?;
@@ -82,13 +82,13 @@ fn of_tree(full: &Full, colored: bool) -> String {
         ready_style.paint(ready, colored),
     );
     let mut table = Table::default();
-    table.row([cell("tasks"), cell(counts(&full.nodes))]);
+    table.row([cell("tasks"), whole(counts(&full.nodes))]);
     if full.access == "read_only" {
         table.row([cell("access"), cell("read-only")]);
     }
     if let Some(fleet) = full.fleet.as_ref().filter(|fleet| !fleet.reachable) {
         let error = fleet.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        table.row([cell("fleet"), cell(format!("the store of leases does not answer{error}")).style(Style::Bad)]);
+        table.row([cell("fleet"), whole(format!("the store of leases does not answer{error}")).style(Style::Bad)]);
     }
     text.push_str(&table.text("  ", colored));
     text
@@ -119,7 +119,7 @@ fn of_node(node: &Node, ready: bool, full: &Full, colored: bool) -> String {
     let mut table = Table::default();
     let mut row = |title: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            table.row([cell(title), cell(value)]);
+            table.row([cell(title), whole(value)]);
         }
     };
     row("why", Some(node.reason(now)));

@@ -111,3 +111,34 @@ fn a_long_path_is_whole() {
         assert!(shown.stdout.contains(&**expected), "{command}: {shown:?}");
     }
 }
+
+#[test]
+fn what_has_a_line_for_itself_is_whole() {
+    let states =
+        ["pending", "queued", "delayed", "throttled", "standby", "scheduled", "interval", "paused", "stopping"];
+    let sentence = format!("waits for {}", "one of many others, ".repeat(10));
+    let (why, first) = (sentence.clone(), sentence.trim_end().to_owned());
+    let mock = Mock::new(move |_: &Request| {
+        let mut full = full();
+        full["nodes"][3]["why"] = json!({ "text": &why });
+        full["fleet"] = json!({ "reachable": false, "error": &why });
+        full["slots"][0]["queue"][0]["path"] = format!("last/{}", "queued-".repeat(20)).into();
+        for (number, state) in states.into_iter().enumerate() {
+            let mut node = full["nodes"][4].clone();
+            for key in ["name", "path"] {
+                node[key] = format!("task-{number}").into();
+            }
+            node["state"] = state.into();
+            full["nodes"].as_array_mut().unwrap().push(node);
+        }
+        Reply::json(full)
+    });
+    let shown = |arguments: &[&str]| run(&[&["--url", &mock.url], arguments].concat()).stdout;
+    let status = shown(&["status"]);
+    for state in states {
+        assert!(status.lines().any(|line| line.starts_with("  tasks") && line.contains(state)), "{state}: {status}");
+    }
+    assert!(status.contains(&format!("the store of leases does not answer: {first}")), "{status}");
+    let slot = shown(&["slots", "deploy"]);
+    assert!(slot.contains(&format!("{} (queued)", "queued-".repeat(20))), "{slot}");
+}
