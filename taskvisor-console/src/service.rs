@@ -90,7 +90,7 @@ impl Console {
                 (Action::Shutdown, None) => return Err(error(StatusCode::FORBIDDEN, "a shutdown is not allowed here")),
                 (Action::Shutdown, Some(_)) => return Err(error(StatusCode::BAD_REQUEST, "`shutdown` has no value")),
                 (_, Some(subject)) => subject,
-                (_, None) => return Err(error(StatusCode::BAD_REQUEST, &format!("`{key}` needs a path: `?{key}=..`"))),
+                (_, None) => return Err(error(StatusCode::BAD_REQUEST, &needs_path(key))),
             };
             return Ok(action.carry_out(self, &subject).await);
         }
@@ -114,6 +114,7 @@ impl Console {
             }
             ("timers", None) => self.look(|console| Some(view::timers(&console.settings))).await,
             ("log", None) => self.look(|console| Some(view::log(&console.hub))).await,
+            ("node" | "why", None) => Err(error(StatusCode::NOT_FOUND, &needs_path(key))),
             (name, None) if page::file(name).is_some() => Ok(file(name)),
             _ => Err(error(StatusCode::NOT_FOUND, "there is nothing of this name")),
         }
@@ -154,6 +155,10 @@ fn file(name: &str) -> Reply {
         Some(file) => reply(StatusCode::OK, file.content_type, file.text),
         None => error(StatusCode::NOT_FOUND, "there is nothing of this name"),
     }
+}
+
+fn needs_path(key: &str) -> String {
+    format!("`{key}` needs a path: `?{key}=..`")
 }
 
 fn wrong_host(host: &str) -> Reply {

@@ -68,6 +68,7 @@ async fn a_node_has_its_settings_its_error_its_history_and_why() {
     assert_eq!(get(&console, "?node=store").await.json()["node"]["children"], 2);
     assert_eq!(get(&console, "?node=").await.json()["node"]["path"], "");
     assert_eq!(get(&console, "?node=store/none").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(&console, "?node").await.json()["error"], "`node` needs a path: `?node=..`");
 }
 
 #[tokio::test(start_paused = true)]
