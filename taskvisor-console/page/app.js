@@ -1,4 +1,4 @@
-// The page. Modules are loaded by queries of its address, with or without a slash at its end: `import` statements cannot.
+// The page. Modules are loaded by queries of its address, as `import` statements cannot.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ $, h, on, ask, icon, put, mark, clock, count }, M, link, tree, lists, drawer, log] = await Promise.all(

@@ -1,5 +1,4 @@
-// A list of any length, of which only the visible rows are in the document. It is one tab stop:
-// `aria-activedescendant` names the row that the keys act on.
+// A list of any length, of which only the visible rows are in the document. It is one tab stop.
 
 const { h, on, icon, turn, put, mark } = await import(new URL("?base.js", import.meta.url));
 
@@ -80,8 +79,8 @@ export class List {
 
 	fresh() {
 		const row = h("div", { class: "row", role: this.grid ? "row" : "option", id: `row-${(ids += 1)}` });
-		row.texts = this.columns.map(() => h("span"));
-		row.append(...row.texts.map((text, at) => h("span", { class: `c-${this.columns[at][0]}`, role: this.grid && "gridcell" }, text)));
+		row.texts = this.columns.map(() => h("bdi"));
+		row.append(...row.texts.map((text, at) => h("span", { class: `c-${this.columns[at][0]}`, role: this.grid && "gridcell" }, h("span", {}, text))));
 		if (this.state) row.children[this.iconAt].prepend((row.icon = icon("running")));
 		this.make?.(row);
 		on(row, "click", () => {

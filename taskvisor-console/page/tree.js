@@ -38,11 +38,11 @@ export function makeTree(section, open) {
 		open: ({ more, node: { path } }) => (more ? fold(path, "open") : open(path)),
 		make(row) {
 			const [name] = row.texts;
-			name.before(h("button", { class: "twist", tabindex: -1, "aria-hidden": "true", click(event) {
+			name.parentNode.before(h("button", { class: "twist", tabindex: -1, "aria-hidden": "true", click(event) {
 				event.stopPropagation();
 				toggle(row.item.node.path);
 			} }));
-			name.after((row.size = h("small")));
+			name.parentNode.after((row.size = h("small")));
 			row.texts[6].replaceWith((row.spark = makeSpark()));
 		},
 		fill(row, { node, level, more, dim }) {

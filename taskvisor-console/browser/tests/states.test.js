@@ -152,3 +152,29 @@ test("an error of many lines keeps them, and names of any script are shown", asy
   }
   await isClean(page);
 });
+
+test("a path that is too long for its place is cut at its beginning, so that the name stays", async () => {
+  const program = await live(["odd"]);
+  const page = await open(program.url, { viewport: { width: 1000, height: 700 } });
+  const path = page.locator("#attention .c-path > span", { hasText: "level-11/level-12/sick-leaf" });
+  await path.waitFor({ timeout: LONG });
+  // The end of the text is inside its cell, and its beginning is not.
+  const [start, end] = await path.evaluate((cell) => {
+    const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT).nextNode();
+    const { left, right } = cell.getBoundingClientRect();
+    const isInside = (at) => {
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 1);
+      const letter = range.getBoundingClientRect();
+      return letter.left >= left - 1 && letter.right <= right + 1;
+    };
+    return [isInside(0), isInside(text.length - 1)];
+  });
+  assert.deepEqual([start, end], [false, true]);
+  // Short ones begin where they always do.
+  const short = page.locator("#attention .c-path > span", { hasText: "odd/migrate" });
+  const [x, inner] = await short.evaluate((cell) => [cell, cell.firstChild].map((one) => Math.round(one.getBoundingClientRect().x)));
+  assert.equal(inner, x);
+  await isClean(page);
+});
