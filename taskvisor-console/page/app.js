@@ -75,7 +75,7 @@ function show(name) {
 	render();
 }
 
-// Draws once, at the next frame.
+// Draws at the next frame.
 function soon() {
 	if (!dirty) requestAnimationFrame(render);
 	dirty = true;

@@ -39,7 +39,7 @@ export const ask = (query, method) => fetch(`?${query}`, { method, signal: Abort
 
 const two = (n, width = 2) => String(n).padStart(width, "0");
 
-// `12s`, `3m 12s`, `2h 05m`, `3d 04h`.
+// `12s`, `3m 12s`, `3d 04h`.
 export function age(ms) {
 	const [s, m, h] = [1e3, 6e4, 36e5].map((unit) => Math.max(0, Math.floor(ms / unit)));
 	if (m < 1) return `${s}s`;
@@ -50,7 +50,7 @@ export function age(ms) {
 // The time that is left, never `0s`.
 export const left = (ms) => (ms <= 0 ? "now" : age(ms + 999));
 
-// How long an attempt took: `4ms`, `1.2s`, `3m 12s`.
+// How long an attempt took: `4ms`, `1.2s`.
 export const took = (ms) => (ms < 1000 ? `${ms}ms` : ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : age(ms));
 
 export function clock(ms, millis) {

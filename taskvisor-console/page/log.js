@@ -1,4 +1,4 @@
-// The log: the last events, filtered; it can be paused and copied.
+// The log: the last events, filtered, paused or copied.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ h, put, mark, said, clock, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
@@ -50,11 +50,11 @@ const remark = (text, at = new Date(M.now()).toISOString()) => ({ level: "warn",
 // Actions have no number.
 const idOf = ({ seq, at, text }) => seq ?? at + text;
 
-// Adds what is not known, after `lost` events; or of all that the process has, if those up to `after` were known.
+// Adds what is not known, after `lost` events; or of all that is kept, if those up to `after` were known.
 export function addLog(events, lost, after) {
 	const before = named;
 	const missing = lost ? count(lost) : after && !events.some(({ seq }) => seq <= after) && "some";
-	if (missing) events = [remark(`${missing} events are missing here`), ...events];
+	if (missing) events = [{ ...remark(`${missing} events are missing here`), seq: after && -after }, ...events];
 	for (const event of events) {
 		if (known.has(idOf(event))) continue;
 		known.add(idOf(event));
@@ -82,7 +82,7 @@ function showLog() {
 	const follow = !still && box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
 	list.set(kept());
 	if (follow) box.scrollTop = box.scrollHeight;
-	// This changes too often to be read out.
+	// Too often to be read out.
 	put(news, still && !copied ? `paused, ${count(named - seen)} new` : "");
 	put(done, copied);
 }

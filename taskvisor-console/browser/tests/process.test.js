@@ -130,11 +130,15 @@ test("a refused shutdown stays on the page", async () => {
   const program = await live(["shop"]);
   const page = await open(program.url);
   await says(page, "live");
-  await page.route(/\?shutdown$/, (route) => route.fulfill({ status: 409, json: { error: "not in the hours of business" } }));
+  await page.route(/\?shutdown$/, (route) => route.fulfill({ status: 409, json: { error: "not in the hours of business, ask the one who is on duty today" } }));
   await page.locator("#shutdown").click();
   await page.locator("#ask-yes").click();
-  await says(page, "shutdown: not in the hours of business (409)");
+  await says(page, "shutdown: not in the hours of business, ask the one who is on duty today (409)");
   const { seq } = await known(page);
   await until(async () => (await known(page)).seq > seq + 2, "later changes");
   assert.match(await page.locator("#link").textContent(), /not in the hours of business/);
+  for (const width of [1000, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${width}`);
+  }
 });

@@ -236,6 +236,23 @@ test("details that cover the page have the focus, and give it back", async () =>
   await isClean(page);
 });
 
+test("a wide window at 400 % has room for rows, and scrolls in one direction", async () => {
+  const program = await live(["shop"]);
+  const page = await open(program.url, { viewport: { width: 320, height: 256 } });
+  await page.locator("#tree .treegrid").focus();
+  await page.keyboard.press("End");
+  const row_ = page.locator("#tree .row.active", { hasText: "console" });
+  await row_.waitFor({ timeout: LONG });
+  await row_.scrollIntoViewIfNeeded();
+  // Nothing lies upon anything else.
+  await page.locator("#shutdown").click({ trial: true });
+  await page.locator(".chip:not([hidden])").first().click({ trial: true });
+  const rows = await page.locator("#tree .treegrid").evaluate((box) => box.clientHeight / box.querySelector(".row[aria-level]").offsetHeight);
+  assert.ok(rows > 4, `${rows} rows`);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, "nothing sticks out");
+  await isClean(page);
+});
+
 test("the chosen row, tab and filter can be told where colors are forced", async () => {
   const program = await live(["shop"]);
   const page = await open(program.url, { forcedColors: "active" });
