@@ -89,22 +89,20 @@ fn a_long_path_is_whole() {
     let name = path["store/".len()..].to_owned();
     let now = "2026-11-23T08:15:30.000Z";
     let long = path.clone();
-    let mock = Mock::new(move |request: &Request| match request.asks() {
-        ("GET", "timers") => Reply::json(json!({
-            "timers": [{ "path": &long, "next_at": now, "state": "backoff", "kind": "backoff" }], "now": now,
-        })),
-        _ => {
-            let mut full = full();
-            let mut node = full["nodes"][3].clone();
-            node["path"] = long.clone().into();
-            node["name"] = long["store/".len()..].into();
-            node["paused_since"] = now.into();
-            let nodes = full["nodes"].as_array_mut().unwrap();
-            nodes.insert(4, node);
-            let slot = json!({ "name": &long, "phase": "idle", "paused": true, "paused_since": now });
-            full["slots"].as_array_mut().unwrap().push(slot);
-            Reply::json(full)
+    let mock = Mock::new(move |request: &Request| {
+        if request.asks() == ("GET", "timers") {
+            let timer = json!({ "path": &long, "next_at": now, "state": "backoff", "kind": "backoff" });
+            return Reply::json(json!({ "timers": [timer], "now": now }));
         }
+        let mut full = full();
+        let mut node = full["nodes"][3].clone();
+        node["path"] = long.clone().into();
+        node["name"] = long["store/".len()..].into();
+        node["paused_since"] = now.into();
+        full["nodes"].as_array_mut().unwrap().insert(4, node);
+        let slot = json!({ "name": &long, "phase": "idle", "paused": true, "paused_since": now });
+        full["slots"].as_array_mut().unwrap().push(slot);
+        Reply::json(full)
     });
     for (command, expected) in [("status", &path), ("timers", &path), ("tree", &name), ("slots", &path)] {
         let shown = run(&["--url", &mock.url, command]);
@@ -134,11 +132,11 @@ fn what_has_a_line_for_itself_is_whole() {
         Reply::json(full)
     });
     let shown = |arguments: &[&str]| run(&[&["--url", &mock.url], arguments].concat()).stdout;
-    let status = shown(&["status"]);
+    let tree = shown(&["status"]);
     for state in states {
-        assert!(status.lines().any(|line| line.starts_with("  tasks") && line.contains(state)), "{state}: {status}");
+        assert!(tree.lines().any(|line| line.starts_with("  tasks") && line.contains(state)), "{state}: {tree}");
     }
-    assert!(status.contains(&format!("the store of leases does not answer: {first}")), "{status}");
+    assert!(tree.contains(&format!("the store of leases does not answer: {first}")), "{tree}");
     let slot = shown(&["slots", "deploy"]);
     assert!(slot.contains(&format!("{} (queued)", "queued-".repeat(20))), "{slot}");
 }
