@@ -143,19 +143,22 @@ impl Marks {
     /// Takes marks of one session. A mark whose call was dropped is not carried out.
     fn take(&self) -> Option<(SessionId, Vec<Mark>, Vec<oneshot::Sender<Answer>>)> {
         let mut waiting = lock(&self.waiting);
-        waiting.retain(|waiting| !waiting.answer.is_closed());
-        let session = waiting.front()?.session;
+        let (mut session, mut others) = (None, Vec::new());
         let (mut marks, mut answers) = (Vec::new(), Vec::new());
-        let all = std::mem::take(&mut *waiting);
-        for it in all {
-            if it.session == session && marks.len() < MOST {
+        while marks.len() < MOST {
+            let Some(it) = waiting.pop_front() else { break };
+            if it.answer.is_closed() {
+                continue;
+            }
+            if *session.get_or_insert(it.session) == it.session {
                 marks.push(it.mark);
                 answers.push(it.answer);
             } else {
-                waiting.push_back(it);
+                others.push(it);
             }
         }
-        Some((session, marks, answers))
+        others.into_iter().rev().for_each(|it| waiting.push_front(it));
+        Some((session?, marks, answers))
     }
 }
 

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
+use super::entries::{Asks, Entries, Entry, Held, Mark, Unit};
 use super::store::{Claim, FencingToken, LeaseKey, SessionId, StoreTime};
 use super::times::Times;
 
@@ -177,67 +178,14 @@ enum State {
     Done,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Gone,
-    Parked,
-    Working,
-    Stopping,
-}
-
-#[derive(Debug)]
-struct Entry {
-    unit: Unit,
-    /// The number of grants to the unit.
-    grants: u64,
-    /// The lease that the store has given in this session.
-    held: Option<Held>,
-    /// The time of the next `acquire`.
-    ask_at: Duration,
-    asks: Asks,
-    /// An `acquire` without an answer may be in flight up to this time. Then the key is acquired once more.
-    probe_at: Option<Duration>,
-    /// `dropped` is `true` if the lease of work that stops is over, and `overrun` if an overrun was reported.
-    dropped: bool,
-    overrun: bool,
-    /// The time at which work that stops was ordered to be dropped; [`Duration::MAX`] until then.
-    over_at: Duration,
-    /// The owner, if it is another process.
-    owner: Option<String>,
-    mark: Option<Mark>,
-}
-
-/// The state of the last `acquire` of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asks {
-    Answered,
-    InFlight,
-    Unanswered,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    token: FencingToken,
-    last_tick: Option<u64>,
-    /// `true` if the lease was granted to the unit.
-    granted: bool,
-    /// `true` if the lease is released when its work has ended.
-    resigned: bool,
-    /// `true` if other processes can acquire it first: the unit waits a period.
-    hands_over: bool,
-}
-
-/// A tick that a unit wants to run, or has run.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    tick: u64,
-    /// `true` if it has run. Its key is kept until the store has answered, so that no other owner repeats it.
-    is_done: bool,
-    /// `true` while the call is in flight.
-    asking: bool,
-    /// `true` if a call was not answered, so that this unit may have marked the tick already.
-    unanswered: bool,
-    at: Duration,
+/// What concerns all entries. If it has changed, each of them is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    session: Option<SessionId>,
+    /// `true` while the session is long enough for work to begin and to go on.
+    is_valid: bool,
+    is_over: bool,
+    shutting_down: bool,
 }
 
 /// The leases of one process.
@@ -246,7 +194,9 @@ pub(crate) struct Machine {
     times: Times,
     random: fastrand::Rng,
     state: State,
-    entries: BTreeMap<LeaseKey, Entry>,
+    entries: Entries,
+    /// What concerns all entries, as it was when they were last looked at.
+    seen: Seen,
     shutting_down: bool,
     /// The kinds of calls whose last one had no answer, and the time of that failure. The store is in reach if there are
     /// none.
@@ -262,7 +212,8 @@ impl Machine {
             times,
             random,
             state: State::Closed(Duration::ZERO),
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
+            seen: Seen::default(),
             shutting_down: false,
             failing: BTreeMap::new(),
             store_time: None,
@@ -287,21 +238,22 @@ impl Machine {
     /// Takes a message of a unit. The caller then calls [`settle`](Self::settle).
     pub(crate) fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
         if let Say::Wants(grants) = say {
-            let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now));
-            match entry.unit {
-                Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
-                // The message was sent before the last grant, whose work runs or is about to.
-                Unit::Working | Unit::Stopping if grants != entry.grants => return,
-                _ => {}
-            }
-            return entry.park();
+            return self.entries.enter(key, now, |entry| {
+                match entry.unit {
+                    Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
+                    // The message was sent before the last grant, whose work runs or is about to.
+                    Unit::Working | Unit::Stopping if grants != entry.grants => return,
+                    _ => {}
+                }
+                entry.park();
+            });
         }
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        match say {
+        let orders = &mut self.orders;
+        self.entries.change(key, |entry| match say {
             Say::Leaves => entry.stop(Unit::Gone),
             Say::Lost(grants) if entry.unit == Unit::Working && grants == entry.grants => {
                 entry.stop(Unit::Stopping);
-                self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
+                orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
             // A grant that was made in the meantime stays.
             Say::Withdraws(grants) if entry.unit != Unit::Working && grants == entry.grants => {
@@ -309,10 +261,11 @@ impl Machine {
                 entry.unit = Unit::Gone;
             }
             Say::Resigns if entry.unit == Unit::Working => {
+                entry.needs_no_probe(now);
                 if let Some(held) = &mut entry.held {
                     (held.resigned, held.hands_over) = (true, true);
                     entry.stop(Unit::Stopping);
-                    self.orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
+                    orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
                 }
             }
             Say::Mark(tick) if entry.unit == Unit::Working => {
@@ -322,7 +275,7 @@ impl Machine {
                 entry.mark = Some(Mark { tick, is_done: true, asking: false, unanswered: false, at: now });
             }
             Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) | Say::Done(_) => {}
-        }
+        });
     }
 
     /// Returns `true` if another unit of this process can ask for the key: no unit wants it now, or the one that does
@@ -343,8 +296,8 @@ impl Machine {
                 asking.hinted = Some(asking.hinted.map_or(at, |before| before.min(at)));
             }
         }
-        for entry in self.entries.values_mut().filter(|entry| entry.owner.is_some()) {
-            entry.ask_at = entry.ask_at.min(at);
+        for key in self.entries.owned() {
+            self.entries.change(&key, |entry| entry.ask_at = entry.ask_at.min(at));
         }
     }
 
@@ -416,23 +369,26 @@ impl Machine {
     /// Handles the answer of the store that the session is over.
     fn expired(&mut self, now: Duration) {
         let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
-        for (key, entry) in &mut self.entries {
-            // The work of the unit has ended, and its release was not answered or not asked for.
-            let has_ended = matches!(entry.unit, Unit::Gone | Unit::Parked);
-            if let Some(held) = entry.held.take().filter(|held| held.granted && has_ended) {
-                self.orders.push(Order::Released { key: key.clone(), token: held.token });
-            }
-            entry.mark = None;
-            (entry.asks, entry.probe_at, entry.ask_at) = (Asks::Answered, None, now);
-            if entry.unit == Unit::Working {
-                entry.unit = Unit::Stopping;
-                self.orders.push(Order::Stop { key: key.clone(), why: Why::Expired });
-            }
-            if entry.unit == Unit::Stopping && !entry.dropped {
-                entry.dropped = true;
-                entry.over_at = now;
-                self.orders.push(Order::Drop { key: key.clone() });
-            }
+        let orders = &mut self.orders;
+        for key in self.entries.keys() {
+            self.entries.change(&key, |entry| {
+                // The work of the unit has ended, and its release was not answered or not asked for.
+                let has_ended = matches!(entry.unit, Unit::Gone | Unit::Parked);
+                if let Some(held) = entry.held.take().filter(|held| held.granted && has_ended) {
+                    orders.push(Order::Released { key: key.clone(), token: held.token });
+                }
+                entry.mark = None;
+                (entry.asks, entry.probe_at, entry.ask_at) = (Asks::Answered, None, now);
+                if entry.unit == Unit::Working {
+                    entry.unit = Unit::Stopping;
+                    orders.push(Order::Stop { key: key.clone(), why: Why::Expired });
+                }
+                if entry.unit == Unit::Stopping && !entry.dropped {
+                    entry.dropped = true;
+                    entry.over_at = now;
+                    orders.push(Order::Drop { key: key.clone() });
+                }
+            });
         }
     }
 
@@ -443,32 +399,34 @@ impl Machine {
         let failed = acquired.as_ref().err().copied();
         match acquired {
             Ok(claims) => {
+                let (orders, store_time) = (&mut self.orders, &mut self.store_time);
                 for (key, claim) in keys.iter().zip(claims) {
-                    let Some(entry) = self.entries.get_mut(key) else { continue };
-                    entry.asks = Asks::Answered;
-                    match claim {
-                        Claim::Held { token, last_tick, now: time } => {
-                            entry.held =
-                                Some(Held { token, last_tick, granted: false, resigned: false, hands_over: false });
-                            entry.owner = None;
-                            self.store_time = Some((time, now));
+                    self.entries.change(key, |entry| {
+                        entry.asks = Asks::Answered;
+                        match claim {
+                            Claim::Held { token, last_tick, now: time } => {
+                                entry.held =
+                                    Some(Held { token, last_tick, granted: false, resigned: false, hands_over: false });
+                                entry.owner = None;
+                                *store_time = Some((time, now));
+                            }
+                            Claim::Busy { owner } if entry.owner.as_ref() == Some(&owner) => {}
+                            Claim::Busy { owner } => {
+                                entry.owner = Some(owner.clone());
+                                orders.push(Order::Owned { key: key.clone(), owner });
+                            }
                         }
-                        Claim::Busy { owner } if entry.owner.as_ref() == Some(&owner) => {}
-                        Claim::Busy { owner } => {
-                            let (key, told) = (key.clone(), owner.clone());
-                            entry.owner = Some(owner);
-                            self.orders.push(Order::Owned { key, owner: told });
-                        }
-                    }
-                    entry.ask_at = hinted.unwrap_or(Duration::MAX).min(now + period);
+                        entry.ask_at = hinted.unwrap_or(Duration::MAX).min(now + period);
+                    });
                 }
             }
             Err(Failed::Unanswered) => {
                 for key in &keys {
-                    let Some(entry) = self.entries.get_mut(key) else { continue };
-                    entry.asks = Asks::Unanswered;
-                    entry.ask_at = now + retry;
-                    entry.probe_at = Some(now + ttl);
+                    self.entries.change(key, |entry| {
+                        entry.asks = Asks::Unanswered;
+                        entry.ask_at = now + retry;
+                        entry.probe_at = Some(now + ttl);
+                    });
                 }
             }
             Err(Failed::Expired) => self.expired(now),
@@ -484,10 +442,12 @@ impl Machine {
         match released {
             Ok(()) => {
                 for (key, token) in keys {
-                    let Some(entry) = self.entries.get_mut(&key) else { continue };
-                    let Some(held) = entry.held.take() else { continue };
-                    entry.ask_at = if held.hands_over { ask_at } else { now };
-                    if held.granted {
+                    let held = self.entries.change(&key, |entry| {
+                        let held = entry.held.take()?;
+                        entry.ask_at = if held.hands_over { ask_at } else { now };
+                        Some(held)
+                    });
+                    if held.flatten().is_some_and(|held| held.granted) {
                         self.orders.push(Order::Released { key, token });
                     }
                 }
@@ -504,9 +464,10 @@ impl Machine {
         if closed.is_err() || valid_until <= now {
             return;
         }
-        for (key, entry) in &mut self.entries {
-            if let Some(held) = entry.held.take().filter(|held| held.granted) {
-                self.orders.push(Order::Released { key: key.clone(), token: held.token });
+        for key in self.entries.keys() {
+            let held = self.entries.change(&key, |entry| entry.held.take()).flatten();
+            if let Some(held) = held.filter(|held| held.granted) {
+                self.orders.push(Order::Released { key, token: held.token });
             }
         }
     }
@@ -520,35 +481,36 @@ impl Machine {
         if marked == Err(Failed::Expired) {
             return self.expired(now);
         }
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let (Some(mark), Some(held)) = (&mut entry.mark, &mut entry.held) else { return };
-        if mark.tick != tick || !mark.asking {
-            return;
-        }
-        mark.asking = false;
-        let Ok(is_new) = marked else {
-            mark.unanswered = true;
-            mark.at = now + retry;
-            // The release waits for one answer alone.
-            if matches!(entry.unit, Unit::Gone | Unit::Parked) {
-                entry.mark = None;
+        let orders = &mut self.orders;
+        self.entries.change(key, |entry| {
+            let (Some(mark), Some(held)) = (&mut entry.mark, &mut entry.held) else { return };
+            if mark.tick != tick || !mark.asking {
+                return;
             }
-            return;
-        };
-        // Only this unit can have marked the tick since it has the key: by the call without an answer.
-        let won = is_new || (mark.unanswered && held.last_tick.is_none_or(|last| last < mark.tick));
-        held.last_tick = held.last_tick.max(Some(tick));
-        if !mark.is_done {
-            self.orders.push(Order::Marked { key: key.clone(), tick, won });
-        }
-        entry.mark = None;
+            mark.asking = false;
+            let Ok(is_new) = marked else {
+                mark.unanswered = true;
+                mark.at = now + retry;
+                // The release waits for one answer alone.
+                if matches!(entry.unit, Unit::Gone | Unit::Parked) {
+                    entry.mark = None;
+                }
+                return;
+            };
+            // Only this unit can have marked the tick since it has the key: by the call without an answer.
+            let won = is_new || (mark.unanswered && held.last_tick.is_none_or(|last| last < mark.tick));
+            held.last_tick = held.last_tick.max(Some(tick));
+            if !mark.is_done {
+                orders.push(Order::Marked { key: key.clone(), tick, won });
+            }
+            entry.mark = None;
+        });
     }
 
     /// Takes the answer to a mark. The mark of another key may still wait for its answer, for example behind a lock.
     fn answered_mark(&mut self, key: &LeaseKey, failed: Option<Failed>, now: Duration) {
-        let waits =
-            |(other, entry): (&LeaseKey, &Entry)| other != key && entry.mark.is_some_and(|mark| mark.unanswered);
-        let is_failing = failed.is_none() && self.failing.contains_key(&Kind::Mark) && self.entries.iter().any(waits);
+        let is_failing =
+            failed.is_none() && self.failing.contains_key(&Kind::Mark) && self.entries.is_another_unanswered(key);
         if !is_failing {
             self.answered(Kind::Mark, failed, now);
         }
@@ -574,17 +536,14 @@ impl Machine {
     /// Decides on the inputs at this time, and returns the orders.
     pub(crate) fn settle(&mut self, now: Duration) -> Vec<Order> {
         self.settle_session(now);
-        self.settle_units(now);
+        let looked = self.settle_units(now);
         self.ask(now);
         self.release(now);
-        let orders = &mut self.orders;
-        self.entries.retain(|key, entry| {
-            let is_kept = !entry.is_forgotten();
-            if !is_kept && entry.grants > 0 {
-                orders.push(Order::Forgotten { key: key.clone() });
+        for key in looked {
+            if self.entries.forget(&key).is_some_and(|grants| grants > 0) {
+                self.orders.push(Order::Forgotten { key });
             }
-            is_kept
-        });
+        }
         self.close();
         mem::take(&mut self.orders)
     }
@@ -603,77 +562,39 @@ impl Machine {
         }
     }
 
-    fn settle_units(&mut self, now: Duration) {
-        let valid_until = self.valid_until();
-        let stop_at = valid_until.saturating_sub(self.times.clean_up());
-        let (is_valid, late) = (now < stop_at, self.times.margin() / 2);
-        let id = if let State::Open(session) = &self.state { Some(session.id) } else { None };
-        for (key, entry) in &mut self.entries {
-            match (entry.unit, &mut entry.held) {
-                (Unit::Parked, Some(held))
-                    if is_valid && !held.resigned && !self.shutting_down && entry.mark.is_none() =>
-                {
-                    entry.unit = Unit::Working;
-                    held.granted = true;
-                    entry.grants += 1;
-                    let (number, token, last_tick) = (entry.grants, held.token, held.last_tick);
-                    self.orders.push(Order::Grant { key: key.clone(), number, token, last_tick });
-                }
-                (Unit::Working, _) if !is_valid => {
-                    entry.stop(Unit::Stopping);
-                    self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
-                }
-                _ => {}
-            }
-            // A key that is held needs no probe. But an `acquire` that was in flight can take a key again during its
-            // release. One that is wanted is asked for anyway, unless its unit leaves before that.
-            let is_looked_at = entry.held.is_some_and(|held| !held.resigned);
-            entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
-            // The store may have renewed the session without an answer. So the key is released, for others.
-            if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
-                (held.resigned, held.hands_over) = (true, true);
-                entry.mark = None;
-            }
-            if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
-                entry.dropped = true;
-                // Not the end of the lease: after a pause of the process, the work may not have been polled since.
-                entry.over_at = now;
-                self.orders.push(Order::Drop { key: key.clone() });
-            }
-            if entry.unit == Unit::Stopping && entry.dropped && !entry.overrun && entry.over_at + late <= now {
-                entry.overrun = true;
-                self.orders.push(Order::Overrun { key: key.clone() });
-            }
-            if let (Some(mark), Some(held), Some(id)) = (&mut entry.mark, &entry.held, id) {
-                if held.last_tick >= Some(mark.tick) {
-                    if !mark.is_done {
-                        self.orders.push(Order::Marked { key: key.clone(), tick: mark.tick, won: false });
-                    }
-                    entry.mark = None;
-                } else if !mark.asking && mark.at <= now {
-                    mark.asking = true;
-                    self.orders.push(Order::Call(Call::Mark(id, key.clone(), held.token, mark.tick)));
-                }
-            }
+    /// Decides on the units that have changed, or all if what concerns them all has. Returns their keys.
+    fn settle_units(&mut self, now: Duration) -> Vec<LeaseKey> {
+        let (valid_until, late) = (self.valid_until(), self.times.margin() / 2);
+        let seen = Seen {
+            session: if let State::Open(session) = &self.state { Some(session.id) } else { None },
+            is_valid: now < valid_until.saturating_sub(self.times.clean_up()),
+            is_over: valid_until <= now,
+            shutting_down: self.shutting_down,
+        };
+        let mut keys = self.entries.due(now, now.checked_sub(late));
+        if mem::replace(&mut self.seen, seen) != seen {
+            keys = self.entries.keys();
         }
+        let orders = &mut self.orders;
+        for key in &keys {
+            self.entries.look(key, |entry| seen.settle(key, entry, now, late, orders));
+        }
+        keys
     }
 
     /// Asks for the keys that are wanted, and for those that an `acquire` without an answer may have taken.
     fn ask(&mut self, now: Duration) {
         let State::Open(session) = &mut self.state else { return };
         // Nothing is asked for in a session that may be over by now.
-        if session.asking.is_some() || session.valid_until <= now {
+        if session.asking.is_some() || session.valid_until <= now || self.shutting_down {
             return;
         }
-        let shutting_down = self.shutting_down;
-        let asks = |(_, entry): &(&LeaseKey, &mut Entry)| {
-            entry.asks_at(shutting_down).is_some_and(|at| at <= now) && entry.held.is_none()
-        };
-        let mut keys = Vec::new();
-        for (key, entry) in self.entries.iter_mut().filter(asks) {
-            entry.asks = Asks::InFlight;
-            entry.probe_at = entry.probe_at.filter(|at| *at > now);
-            keys.push(key.clone());
+        let keys = self.entries.asked(now);
+        for key in &keys {
+            self.entries.look(key, |entry| {
+                entry.asks = Asks::InFlight;
+                entry.probe_at = entry.probe_at.filter(|at| *at > now);
+            });
         }
         if !keys.is_empty() {
             self.orders.push(Order::Call(Call::Acquire(session.id, keys.clone())));
@@ -687,12 +608,15 @@ impl Machine {
         if session.releasing.is_some() || session.release_at > now {
             return;
         }
-        let released = self.entries.iter_mut().filter_map(|(key, entry)| {
-            let is_over = entry.is_over();
-            let held = entry.held.as_mut().filter(|held| is_over && (entry.unit == Unit::Gone || held.resigned))?;
-            // Also if the key is wanted again before the answer: it is then acquired anew.
-            held.resigned = true;
-            Some((key.clone(), held.token))
+        let entries = &mut self.entries;
+        let released = entries.released().into_iter().filter_map(|key| {
+            let token = entries.look(&key, |entry| {
+                let held = entry.held.as_mut()?;
+                // Also if the key is wanted again before the answer: it is then acquired anew.
+                held.resigned = true;
+                Some(held.token)
+            });
+            Some((key, token.flatten()?))
         });
         let keys: Vec<_> = released.collect();
         if !keys.is_empty() {
@@ -703,7 +627,7 @@ impl Machine {
 
     /// Closes the session of a shutdown when no unit works any more.
     fn close(&mut self) {
-        if !self.shutting_down || !self.entries.values().all(Entry::is_over) {
+        if !self.shutting_down || self.entries.is_busy() {
             return;
         }
         match &self.state {
@@ -737,26 +661,26 @@ impl Machine {
         if let Some(session) = session.filter(|session| session.renewing.is_none()) {
             at(session.renew_at);
         }
-        for entry in self.entries.values() {
-            match entry.unit {
-                Unit::Working => at(self.valid_until().saturating_sub(self.times.clean_up())),
-                Unit::Stopping if !entry.dropped => at(self.valid_until()),
-                Unit::Parked if entry.held.is_some_and(|held| !held.resigned) => at(self.valid_until()),
-                Unit::Stopping if !entry.overrun => at(entry.over_at + self.times.margin() / 2),
-                _ => {}
-            }
-            let Some(session) = session else { continue };
-            // A session that may be over is renewed before keys are asked for in it.
-            let may_ask = session.asking.is_none() && entry.held.is_none() && session.valid_until > now;
-            if let Some(ask_at) = entry.asks_at(self.shutting_down).filter(|_| may_ask) {
-                at(ask_at);
-            }
-            if session.releasing.is_none() && entry.is_over() && entry.held.is_some_and(|held| held.resigned) {
-                at(session.release_at);
-            }
-            if let Some(mark) = entry.mark.filter(|mark| !mark.asking) {
-                at(mark.at);
-            }
+        if self.entries.works() {
+            at(self.valid_until().saturating_sub(self.times.clean_up()));
+        }
+        if self.entries.ends_with_session() {
+            at(self.valid_until());
+        }
+        if let Some(over_at) = self.entries.over_at() {
+            at(over_at + self.times.margin() / 2);
+        }
+        let Some(session) = session else { return next };
+        // A session that may be over is renewed before keys are asked for in it.
+        let may_ask = session.asking.is_none() && session.valid_until > now && !self.shutting_down;
+        if let Some(ask_at) = self.entries.asks_at().filter(|_| may_ask) {
+            at(ask_at);
+        }
+        if session.releasing.is_none() && self.entries.can_release() {
+            at(session.release_at);
+        }
+        if let Some(mark_at) = self.entries.marks_at() {
+            at(mark_at);
         }
         next
     }
@@ -778,53 +702,52 @@ impl Machine {
     }
 }
 
-impl Entry {
-    fn new(now: Duration) -> Self {
-        Self {
-            unit: Unit::Gone,
-            grants: 0,
-            held: None,
-            ask_at: now,
-            asks: Asks::Answered,
-            probe_at: None,
-            dropped: false,
-            overrun: false,
-            over_at: Duration::MAX,
-            owner: None,
-            mark: None,
+impl Seen {
+    /// Decides on one unit.
+    fn settle(self, key: &LeaseKey, entry: &mut Entry, now: Duration, late: Duration, orders: &mut Vec<Order>) {
+        // A tick that is in the store is no reason to wait.
+        let last_tick = entry.held.and_then(|held| held.last_tick);
+        if let Some(mark) = entry.mark.take_if(|mark| last_tick >= Some(mark.tick)).filter(|mark| !mark.is_done) {
+            orders.push(Order::Marked { key: key.clone(), tick: mark.tick, won: false });
         }
-    }
-
-    /// Ends the work, or requests its end: no tick begins any more.
-    fn stop(&mut self, unit: Unit) {
-        self.unit = unit;
-        self.mark = self.mark.filter(|mark| mark.is_done);
-    }
-
-    /// Returns `true` if no work runs, and nothing is left to be said of it to the store before its key is free.
-    fn is_over(&self) -> bool {
-        matches!(self.unit, Unit::Gone | Unit::Parked) && self.mark.is_none()
-    }
-
-    fn park(&mut self) {
-        self.unit = Unit::Parked;
-        (self.dropped, self.overrun, self.over_at) = (false, false, Duration::MAX);
-    }
-
-    /// Returns the time at which the key is asked for next, if it is not held.
-    fn asks_at(&self, shutting_down: bool) -> Option<Duration> {
-        match self.unit {
-            _ if shutting_down => None,
-            Unit::Parked => Some(self.ask_at),
-            // The key of work that stops without a lease is asked for when the work has ended.
-            Unit::Working | Unit::Stopping => None,
-            Unit::Gone if self.asks == Asks::Unanswered => Some(self.ask_at),
-            Unit::Gone => self.probe_at,
+        match (entry.unit, &mut entry.held) {
+            (Unit::Parked, Some(held))
+                if self.is_valid && !held.resigned && !self.shutting_down && entry.mark.is_none() =>
+            {
+                entry.unit = Unit::Working;
+                held.granted = true;
+                entry.grants += 1;
+                let (number, token, last_tick) = (entry.grants, held.token, held.last_tick);
+                orders.push(Order::Grant { key: key.clone(), number, token, last_tick });
+            }
+            (Unit::Working, _) if !self.is_valid => {
+                entry.stop(Unit::Stopping);
+                orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
+            }
+            _ => {}
         }
-    }
-
-    fn is_forgotten(&self) -> bool {
-        self.unit == Unit::Gone && self.held.is_none() && self.asks == Asks::Answered && self.probe_at.is_none()
+        entry.needs_no_probe(now);
+        // The store may have renewed the session without an answer. So the key is released, for others.
+        if let Some(held) = entry.held.as_mut().filter(|_| self.is_over) {
+            (held.resigned, held.hands_over) = (true, true);
+            entry.mark = None;
+        }
+        if entry.unit == Unit::Stopping && !entry.dropped && self.is_over {
+            entry.dropped = true;
+            // Not the end of the lease: after a pause of the process, the work may not have been polled since.
+            entry.over_at = now;
+            orders.push(Order::Drop { key: key.clone() });
+        }
+        if entry.unit == Unit::Stopping && entry.dropped && !entry.overrun && entry.over_at + late <= now {
+            entry.overrun = true;
+            orders.push(Order::Overrun { key: key.clone() });
+        }
+        if let (Some(mark), Some(held), Some(id)) = (&mut entry.mark, &entry.held, self.session) {
+            if !mark.asking && mark.at <= now {
+                mark.asking = true;
+                orders.push(Order::Call(Call::Mark(id, key.clone(), held.token, mark.tick)));
+            }
+        }
     }
 }
 
@@ -839,3 +762,7 @@ mod cases;
 #[cfg(test)]
 #[path = "machine_answers_test.rs"]
 mod answers;
+
+#[cfg(test)]
+#[path = "machine_reach_test.rs"]
+mod reach;

@@ -284,3 +284,61 @@ fn a_tick_counts_as_run_only_while_the_work_of_its_lease_has_not_ended() {
     machine.shut_down();
     assert_eq!(machine.settle(TTL / 2).last(), Some(&Order::Done), "it waits for nobody");
 }
+
+/// As many keys as are declared begin at once, have a tick at the same time, and end together.
+#[test]
+fn an_answer_about_one_key_costs_no_look_at_the_others() {
+    const KEYS: usize = 500;
+    let (mut machine, id, now) =
+        (Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1)), SessionId::from_bits(1), Duration::ZERO);
+    let keys: Vec<_> = (0..KEYS).map(|number| LeaseKey::new(format!("k{number:03}")).unwrap()).collect();
+    let mut seen = 0;
+    let mut looks = |machine: &Machine, most: usize, what: &str| {
+        let before = std::mem::replace(&mut seen, machine.entries.looks);
+        let looks = machine.entries.looks - before;
+        assert!(looks <= most * KEYS, "{what}: {looks} looks at {KEYS} keys");
+    };
+    for key in &keys {
+        machine.say(key, Say::Wants(0), now);
+        machine.settle(now);
+    }
+    machine.reply(Reply::Opened(Ok(id)), now);
+    machine.settle(now);
+    looks(&machine, 4, "to want them");
+    machine.reply(Reply::Acquired(id, Ok(vec![held(1); KEYS])), now);
+    assert_eq!(machine.settle(now).len(), KEYS);
+    looks(&machine, 2, "to take them");
+    for key in &keys {
+        machine.say(key, Say::Mark(7), now);
+        assert_eq!(machine.settle(now).len(), 1, "the call that marks the tick");
+    }
+    for key in &keys {
+        machine.reply(Reply::Marked(id, key.clone(), 7, Ok(true)), now);
+        assert_eq!(machine.settle(now).len(), 1, "the answer");
+    }
+    looks(&machine, 4, "to mark a tick of each");
+    let mut at = now;
+    for _ in 0..KEYS {
+        at = machine.wakes_at(at).unwrap();
+        machine.settle(at);
+        machine.reply(Reply::Renewed(id, Ok(StoreTime::from_unix(at))), at);
+        machine.settle(at);
+    }
+    looks(&machine, 0, "to renew the session");
+}
+
+/// The unit is stopped, and wants to work again, before it has learned that its tick is in the store.
+#[test]
+fn a_tick_that_is_in_the_store_holds_up_no_grant() {
+    let key = key(0);
+    let (mut machine, id) = working(&key);
+    machine.say(&key, Say::Mark(7), TTL / 5);
+    machine.settle(TTL / 5);
+    machine.reply(Reply::Marked(id, key.clone(), 7, Ok(true)), TTL / 5);
+    machine.settle(TTL / 5);
+    machine.say(&key, Say::Mark(7), TTL / 4);
+    machine.say(&key, Say::Wants(1), TTL / 4);
+    let orders = machine.settle(TTL / 4);
+    let is_granted = |order: &Order| matches!(order, Order::Grant { number: 2, .. });
+    assert!(orders.iter().any(is_granted), "{orders:?}");
+}

@@ -9,6 +9,7 @@
 // supervisor. The driver of the machine is `runtime/fleet`.
 
 mod config;
+mod entries;
 mod error;
 mod into_singleton;
 mod leases;

@@ -38,6 +38,8 @@ struct Live {
     failure: String,
     /// The leases that units have had. A unit can be gone when its lease is released.
     leases: BTreeMap<LeaseKey, Lease>,
+    /// `true` if leases may be counted as held.
+    counts: bool,
 }
 
 /// What is told of a lease.
@@ -68,6 +70,7 @@ pub(super) async fn drive(engine: Arc<Engine>, store: Handle) {
         store_clock: None,
         failure: String::new(),
         leases: BTreeMap::new(),
+        counts: false,
     };
     while live.turn() {
         live.wait().await;
@@ -173,7 +176,8 @@ impl Live {
             let (_, validity) = self.session.get_or_insert_with(|| (id, Validity::new(self.clock)));
             validity.set(until);
         }
-        if current.is_none_or(|(_, until)| until <= now) {
+        let is_valid = current.is_some_and(|(_, until)| until > now);
+        if std::mem::replace(&mut self.counts, is_valid) && !is_valid {
             self.leases.values_mut().for_each(|lease| lease.counted = Counted::default());
         }
     }
