@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use fleet_tests::{Link, Proxy};
 use support::{Server, is_refused, key, open, take};
-use taskvisor::fleet::LeaseStore as _;
+use taskvisor::fleet::{FencingToken, LeaseStore as _, SessionId};
 use taskvisor_redis::RedisStore;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// Waits until as many subscribe.
@@ -33,6 +34,29 @@ async fn calls(server: &Server, command: &str) -> u64 {
 
 async fn hint(store: &RedisStore) {
     timeout(Duration::from_secs(60), store.changed()).await.expect("a hint");
+}
+
+/// A store by way of a proxy, with an owner of `x`, which somebody was refused and waits for.
+struct Waiting {
+    proxy: Proxy,
+    store: RedisStore,
+    a: SessionId,
+    token: FencingToken,
+    listening: JoinHandle<()>,
+}
+
+async fn waiting(server: &Server) -> Waiting {
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let token = take(&store, a, "x").await;
+    is_refused(&store, b, "x").await;
+    let listening = tokio::spawn({
+        let store = store.clone();
+        async move { hint(&store).await }
+    });
+    subscribed(server, 1).await;
+    Waiting { proxy, store, a, token, listening }
 }
 
 #[tokio::test]
@@ -199,16 +223,7 @@ async fn a_subscription_is_made_anew_when_calls_have_lost_their_connection() {
 #[tokio::test]
 async fn a_subscription_is_kept_when_calls_find_their_connection_closed() {
     let Some(server) = Server::start(&[]).await else { return };
-    let proxy = Proxy::start(server.address()).await.unwrap();
-    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
-    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
-    let token = take(&store, a, "x").await;
-    is_refused(&store, b, "x").await;
-    let mut listening = tokio::spawn({
-        let store = store.clone();
-        async move { hint(&store).await }
-    });
-    subscribed(&server, 1).await;
+    let Waiting { proxy, store, a, token, mut listening } = waiting(&server).await;
     for _ in 0..5 {
         let _: i64 = server.say("CLIENT KILL TYPE normal SKIPME yes").await;
         store.renew(a).await.unwrap();
@@ -222,16 +237,7 @@ async fn a_subscription_is_kept_when_calls_find_their_connection_closed() {
 #[tokio::test]
 async fn a_quiet_subscription_is_kept() {
     let Some(server) = Server::start(&[]).await else { return };
-    let proxy = Proxy::start(server.address()).await.unwrap();
-    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
-    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
-    let token = take(&store, a, "x").await;
-    is_refused(&store, b, "x").await;
-    let listening = tokio::spawn({
-        let store = store.clone();
-        async move { hint(&store).await }
-    });
-    subscribed(&server, 1).await;
+    let Waiting { proxy, store, a, token, listening } = waiting(&server).await;
     let before = calls(&server, "ping").await;
     tokio::time::pause();
     sleep(Duration::from_millis(20_001)).await;
