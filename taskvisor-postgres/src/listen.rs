@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::config::LoadBalanceHosts;
 use tokio_postgres::{AsyncMessage, Config};
 
@@ -84,16 +84,13 @@ impl Drop for Listener {
 
 /// Keeps a connection for notifications.
 async fn listen(connector: Arc<dyn Connect>, mut config: Config, schema: Schema, heard: Arc<Heard>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     let mut has_listened = false;
     loop {
         let turn = async {
-            if once(&*connector, &config, &schema, &heard, has_listened).await {
-                has_listened = true;
-                pause = FIRST_PAUSE;
-            }
-            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let began = Instant::now();
+            has_listened |= once(&*connector, &config, &schema, &heard, has_listened).await;
+            sleep(pauses.after(began.elapsed()).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         };
         let is_doubted = tokio::select! {
             () = turn => false,
@@ -103,8 +100,29 @@ async fn listen(connector: Arc<dyn Connect>, mut config: Config, schema: Schema,
         config.load_balance_hosts(LoadBalanceHosts::Random);
         if is_doubted {
             // The next connection is made at once, and gives a hint.
-            (has_listened, pause) = (true, FIRST_PAUSE);
+            (has_listened, pauses) = (true, Pauses::default());
         }
+    }
+}
+
+/// The pauses before connections. A connection that is lost soon, each time, is as good as none: a pooler may close it.
+#[derive(Debug)]
+struct Pauses {
+    next: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { next: FIRST_PAUSE }
+    }
+}
+
+impl Pauses {
+    /// Returns the pause after a connection that lasted for this time.
+    fn after(&mut self, lasted: Duration) -> Duration {
+        let pause = if lasted > LONGEST_PAUSE { FIRST_PAUSE } else { self.next };
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        pause
     }
 }
 
@@ -145,6 +163,15 @@ async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: 
 mod tests {
     use super::*;
     use crate::connect::Silent;
+
+    #[test]
+    fn a_connection_that_is_lost_soon_each_time_is_made_less_and_less_often() {
+        let mut pauses = Pauses::default();
+        let soon = [0, 1, 2, 10, 5, 5, 5, 5].map(|lasted| pauses.after(Duration::from_secs(lasted)));
+        assert_eq!(soon.map(|pause| pause.as_millis()), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(pauses.after(LONGEST_PAUSE * 2), FIRST_PAUSE);
+        assert_eq!(pauses.after(Duration::ZERO), FIRST_PAUSE * 2);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn hosts_are_tried_in_a_random_order_after_one_that_does_not_answer() {
