@@ -62,8 +62,10 @@ impl Fence {
     /// the end of the transaction: until then others find the key busy, even if the session has expired. Keep such
     /// transactions short. A process that is paused in such a transaction blocks the key for all others: set
     /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say. The owner waits
-    /// for such a transaction too: a mark of the next tick until it ends, while other calls go on, and a release up to
-    /// 2 s, with the calls of its other keys behind it. Renewals do not wait, so the process keeps its leases.
+    /// for such a transaction too: a mark of the next tick until it ends, and a release for about a second, after which
+    /// it fails and is repeated. Meanwhile other calls go on, and the keys that were to be released with this one are
+    /// free for others; a release that comes later waits for its turn. Renewals do not wait, so the process keeps its
+    /// leases.
     ///
     /// # Errors
     /// [`FenceError::Stale`] if the key was released or taken over. [`FenceError::Postgres`] for an error of the

@@ -2,13 +2,14 @@
 //!
 //! # What lives here
 //! `store` has the calls, `schema.sql` the functions in the database that they call, `repeat` runs them again, `marks`
-//! collects those of ticks, `connect` and `listen` have the connections, `error` the meaning of errors, and `fence` the check of tokens.
+//! collects those of ticks, `release` leaves out what is locked, `connect` and `listen` have the connections, `error` the meaning of errors, and `fence` the check of tokens.
 
 mod connect;
 mod error;
 mod fence;
 mod listen;
 mod marks;
+mod release;
 mod repeat;
 mod schema;
 mod store;

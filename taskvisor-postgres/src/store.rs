@@ -16,6 +16,7 @@ use crate::error::lease_error;
 use crate::fence::Fence;
 use crate::listen::Listener;
 use crate::marks::{self, Mark, Marked, Marks};
+use crate::release::{self, release};
 use crate::repeat::repeat;
 use crate::schema::{Schema, VERSION};
 
@@ -218,6 +219,26 @@ impl PostgresStore {
         Ok((marked.collect::<Result<_, _>>()?, lost.map(|error| lease_error(error, schema))))
     }
 
+    /// Releases the keys that no transaction has locked. Returns those that one has.
+    pub(crate) async fn release_free(
+        &self,
+        session: SessionId,
+        held: &[(&str, FencingToken)],
+    ) -> Result<Vec<String>, LeaseError> {
+        let Shared { settings, calls, .. } = &*self.shared;
+        let (keys, tokens): (Vec<_>, Vec<_>) = held.iter().map(|(key, token)| (*key, number(*token))).unzip();
+        let params: [(&(dyn ToSql + Sync), _); 4] = [
+            (&session.to_string(), Type::TEXT),
+            (&self.changes(session), Type::INT8),
+            (&keys, Type::TEXT_ARRAY),
+            (&tokens, Type::INT8_ARRAY),
+        ];
+        let row = self.query(calls, &release::statement(&settings.schema), &params).await?.pop();
+        let row = row.ok_or(LeaseError::Expired)?;
+        self.learn(session, column::<Option<_>>(&row, 0)?.ok_or(LeaseError::Expired)?);
+        Ok(column::<Option<_>>(&row, 1)?.unwrap_or_default())
+    }
+
     async fn query(
         &self,
         line: &Line,
@@ -314,18 +335,7 @@ impl LeaseStore for PostgresStore {
     }
 
     async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        let keys: Vec<_> = held.iter().map(|(key, _)| key.as_str()).collect();
-        let tokens: Vec<_> = held.iter().map(|(_, token)| number(*token)).collect();
-        let params: [(&(dyn ToSql + Sync), _); 4] = [
-            (&session.to_string(), Type::TEXT),
-            (&self.changes(session), Type::INT8),
-            (&keys, Type::TEXT_ARRAY),
-            (&tokens, Type::INT8_ARRAY),
-        ];
-        let row = self.call(&self.shared.calls, "release_1($1::uuid, $2, $3, $4)", &params).await?;
-        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
-        self.learn(session, changes);
-        Ok(())
+        release(self, session, held).await
     }
 
     async fn mark(

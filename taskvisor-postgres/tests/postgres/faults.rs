@@ -157,10 +157,11 @@ async fn a_mark_is_not_sent_twice() {
 async fn a_dropped_call_leaves_no_transaction() {
     let Some(url) = server() else { return };
     let (store, control) = (store(&url, "dropped").await, client(&url).await);
-    let session = open(&store, "a", TTL).await;
+    let (session, other) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
     let token = acquire(&store, session, "x").await.unwrap();
-    control.batch_execute("BEGIN; SELECT FROM dropped.lease FOR SHARE").await.unwrap();
-    assert!(timeout(A_WHILE, store.release(session, &[(key("x"), token)])).await.is_err());
+    // An `acquire` waits for somebody who adds the same key.
+    control.batch_execute("BEGIN; INSERT INTO dropped.lease (fleet, key) VALUES ('fleet', 'y')").await.unwrap();
+    assert!(timeout(A_WHILE, store.acquire(session, &[key("y")])).await.is_err());
     timeout(TTL, store.renew(session)).await.unwrap().unwrap();
     assert_eq!(acquire(&store, session, "x").await, Some(token));
     control.batch_execute("ROLLBACK").await.unwrap();
@@ -170,7 +171,7 @@ async fn a_dropped_call_leaves_no_transaction() {
     let open = "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND query LIKE '%dropped%'";
     assert!(control.query(open, &[]).await.unwrap().is_empty());
     // It was carried out after all, as a call without an answer may be.
-    assert!(acquire(&store, session, "x").await > Some(token));
+    assert_eq!(acquire(&store, other, "y").await, None);
 }
 
 /// The runtime that made the connection has ended, as that of a fleet does.
@@ -191,28 +192,27 @@ fn a_store_moves_to_another_runtime() {
     });
 }
 
-/// Renewals do not wait behind another call, such as a release that waits for a transaction which has called `check`.
+/// Renewals do not wait behind another call, such as an `acquire` that waits for somebody who adds the same key.
 #[tokio::test]
 async fn a_renewal_waits_for_no_other_call() {
     let Some(url) = server() else { return };
     let (store, mut service, control) = (store(&url, "beside").await, client(&url).await, client(&url).await);
     let session = open(&store, "a", TTL).await;
-    let token = acquire(&store, session, "x").await.unwrap();
     let tx = service.transaction().await.unwrap();
-    store.fence("fleet").check(&tx, "x", token).await.unwrap();
-    let releasing = tokio::spawn({
+    tx.batch_execute("INSERT INTO beside.lease (fleet, key) VALUES ('fleet', 'x')").await.unwrap();
+    let acquiring = tokio::spawn({
         let store = store.clone();
-        // The server refuses a release that has waited for 2 s, and the fleet asks again.
-        async move { while store.release(session, &[(key("x"), token)]).await.is_err() {} }
+        // The server refuses a call that has waited for 2 s, and the fleet asks again.
+        async move { while store.acquire(session, &[key("x")]).await.is_err() {} }
     });
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%beside%release_1%'";
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%beside%acquire_1%'";
     until(&control, waits, &[]).await;
     for _ in 0..3 {
         store.renew(session).await.unwrap();
     }
-    assert!(!control.query(waits, &[]).await.unwrap().is_empty(), "the renewals waited for the release");
+    assert!(!control.query(waits, &[]).await.unwrap().is_empty(), "the renewals waited for the other call");
     tx.rollback().await.unwrap();
-    releasing.await.unwrap();
+    acquiring.await.unwrap();
 }
 
 /// A renewal that finds its connection lost raises doubts about that of the other calls, which may be stalled as well.

@@ -139,6 +139,42 @@ async fn an_open_transaction_holds_up_nothing_else() {
     assert!(acquire(&store, b, "x").await > Some(token));
 }
 
+/// A key whose transaction is still open is released together with others.
+#[tokio::test]
+async fn a_locked_key_holds_up_no_other_key_and_no_other_call() {
+    let Some(url) = server() else { return };
+    let (store, mut db) = (store(&url, "fence_release").await, client(&url).await);
+    let (a, b) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
+    let (x, y) = (acquire(&store, a, "x").await.unwrap(), acquire(&store, a, "y").await.unwrap());
+    let tx = db.transaction().await.unwrap();
+    store.fence("fleet").check(&tx, "x", x).await.unwrap();
+    let held = [(key("x"), x), (key("y"), y)];
+    let release = async || store.release(a, &held).await;
+    let repeated = async || {
+        loop {
+            release().await.expect_err("the transaction is open");
+        }
+    };
+    let others = async {
+        while acquire(&store, b, "y").await.is_none() {}
+        assert!(acquire(&store, a, "z").await.is_some());
+    };
+    let freed = async {
+        tokio::select! {
+            () = repeated() => {}
+            () = others => {}
+        }
+    };
+    tokio::time::timeout(TTL, freed).await.expect("the other key is free");
+    let locked = release().await;
+    assert!(matches!(&locked, Err(taskvisor::fleet::LeaseError::Unreachable(_))), "{locked:?}");
+    assert_eq!(acquire(&store, b, "x").await, None);
+    let (ended, released) = tokio::join!(tx.commit(), release());
+    ended.unwrap();
+    released.unwrap();
+    assert!(acquire(&store, b, "x").await > Some(x));
+}
+
 /// The statement for other drivers is the same.
 #[tokio::test]
 async fn the_statement_can_be_used_with_another_driver() {
