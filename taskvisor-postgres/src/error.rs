@@ -40,6 +40,13 @@ fn is_io(error: &Error) -> bool {
     error.source().is_none_or(<dyn std::error::Error>::is::<io::Error>)
 }
 
+/// Returns `true` if a statement has waited too long for a lock.
+pub(crate) fn is_locked(error: &LeaseError) -> bool {
+    let LeaseError::Unreachable(error) = error else { return false };
+    let told = error.downcast_ref::<Told>();
+    told.is_some_and(|told| told.source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+}
+
 pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError {
     let Some(db) = error.as_db_error() else {
         return if is_io(&error) { LeaseError::unreachable(error) } else { LeaseError::misconfigured(error) };

@@ -64,8 +64,8 @@ impl Fence {
     /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say. The owner waits
     /// for such a transaction too: a mark of the next tick until it ends, and a release for about a second, after which
     /// it fails and is repeated. Meanwhile other calls go on, and the keys that were to be released with this one are
-    /// free for others; a release that comes later waits for its turn. Renewals do not wait, so the process keeps its
-    /// leases.
+    /// free for others; a release that comes later waits for its turn. A release of more than 250 keys, as in a shutdown,
+    /// waits for 2 s first, with the other calls behind it. Renewals do not wait, so the process keeps its leases.
     ///
     /// # Errors
     /// [`FenceError::Stale`] if the key was released or taken over. [`FenceError::Postgres`] for an error of the

@@ -6,16 +6,20 @@ use std::time::Duration;
 use taskvisor::fleet::{FencingToken, LeaseError, LeaseKey, SessionId};
 use tokio::time::sleep;
 
+use crate::error::is_locked;
 use crate::schema::Schema;
 use crate::store::PostgresStore;
 
+/// The largest number of keys in one statement that leaves some out. Where the server has no statistics, it compares each
+/// of them with each row.
+const MOST: usize = 250;
 /// The pause before a locked key is released again, and the largest number of runs for it: about a second.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_RUNS: u32 = 20;
 
 /// Returns the statement that releases keys. It calls a function of version 1 of the tables, which waits for locked rows.
 /// So these are left out, and returned.
-pub(crate) fn statement(schema: &Schema) -> String {
+fn statement(schema: &Schema) -> String {
     format!(
         "WITH live AS (SELECT {schema}.live_1($1::uuid, $2) AS fleet), free AS (
             SELECT l.key FROM {schema}.lease l, live WHERE l.fleet = live.fleet AND l.key = ANY ($3)
@@ -35,24 +39,46 @@ pub(crate) fn statement(schema: &Schema) -> String {
     )
 }
 
+/// Returns the statement that releases keys, and fails if one of them stays locked for 2 s.
+fn statement_for_all(schema: &Schema) -> String {
+    format!("SELECT {schema}.release_1($1::uuid, $2, $3, $4), NULL::text[]")
+}
+
 /// Releases keys, and waits a while for those that a transaction has locked.
 pub(crate) async fn release(
     store: &PostgresStore,
+    schema: &Schema,
     session: SessionId,
     held: &[(LeaseKey, FencingToken)],
 ) -> Result<(), LeaseError> {
     let mut held: Vec<_> = held.iter().map(|(key, token)| (key.as_str(), *token)).collect();
+    if held.len() > MOST {
+        match store.release_keys(session, &held, &statement_for_all(schema)).await {
+            Err(error) if is_locked(&error) => {}
+            released => return released.map(drop),
+        }
+    }
+    let statement = statement(schema);
     let mut runs = 1;
     loop {
-        let locked = store.release_free(session, &held).await?;
-        let Some(first) = locked.first() else { return Ok(()) };
+        let mut locked = HashSet::new();
+        let mut batches = held.chunks(MOST);
+        // A call without keys still checks whether the session is live.
+        let mut batch = batches.next().unwrap_or_default();
+        loop {
+            locked.extend(store.release_keys(session, batch, &statement).await?);
+            match batches.next() {
+                Some(next) => batch = next,
+                None => break,
+            }
+        }
+        let Some(first) = locked.iter().next() else { return Ok(()) };
         if runs == MAX_RUNS {
             let all = locked.len();
             let told = format!("a transaction that has called `check` keeps {all} keys from being released: {first:?}");
             return Err(LeaseError::unreachable(told));
         }
-        let locked: HashSet<_> = locked.iter().map(String::as_str).collect();
-        held.retain(|(key, _)| locked.contains(key));
+        held.retain(|(key, _)| locked.contains(*key));
         sleep(PAUSE).await;
         runs += 1;
     }

@@ -16,7 +16,7 @@ use crate::error::lease_error;
 use crate::fence::Fence;
 use crate::listen::Listener;
 use crate::marks::{self, Mark, Marked, Marks};
-use crate::release::{self, release};
+use crate::release::release;
 use crate::repeat::repeat;
 use crate::schema::{Schema, VERSION};
 
@@ -219,13 +219,13 @@ impl PostgresStore {
         Ok((marked.collect::<Result<_, _>>()?, lost.map(|error| lease_error(error, schema))))
     }
 
-    /// Releases the keys that no transaction has locked. Returns those that one has.
-    pub(crate) async fn release_free(
+    /// Releases keys by a statement, which returns those that it has left out.
+    pub(crate) async fn release_keys(
         &self,
         session: SessionId,
         held: &[(&str, FencingToken)],
+        statement: &str,
     ) -> Result<Vec<String>, LeaseError> {
-        let Shared { settings, calls, .. } = &*self.shared;
         let (keys, tokens): (Vec<_>, Vec<_>) = held.iter().map(|(key, token)| (*key, number(*token))).unzip();
         let params: [(&(dyn ToSql + Sync), _); 4] = [
             (&session.to_string(), Type::TEXT),
@@ -233,7 +233,7 @@ impl PostgresStore {
             (&keys, Type::TEXT_ARRAY),
             (&tokens, Type::INT8_ARRAY),
         ];
-        let row = self.query(calls, &release::statement(&settings.schema), &params).await?.pop();
+        let row = self.query(&self.shared.calls, statement, &params).await?.pop();
         let row = row.ok_or(LeaseError::Expired)?;
         self.learn(session, column::<Option<_>>(&row, 0)?.ok_or(LeaseError::Expired)?);
         Ok(column::<Option<_>>(&row, 1)?.unwrap_or_default())
@@ -335,7 +335,7 @@ impl LeaseStore for PostgresStore {
     }
 
     async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        release(self, session, held).await
+        release(self, &self.shared.settings.schema, session, held).await
     }
 
     async fn mark(

@@ -1,6 +1,6 @@
 //! The check of tokens in the transaction of a write.
 
-use taskvisor::fleet::{FencingToken, LeaseStore as _};
+use taskvisor::fleet::{Claim, FencingToken, LeaseStore as _};
 use taskvisor_postgres::FenceError;
 use tokio_postgres::Client;
 
@@ -143,12 +143,22 @@ async fn an_open_transaction_holds_up_nothing_else() {
 #[tokio::test]
 async fn a_locked_key_holds_up_no_other_key_and_no_other_call() {
     let Some(url) = server() else { return };
-    let (store, mut db) = (store(&url, "fence_release").await, client(&url).await);
+    releases_past_a_lock(&url, "fence_release", 0).await;
+    releases_past_a_lock(&url, "fence_release_many", 300).await;
+}
+
+async fn releases_past_a_lock(url: &str, schema: &str, more: usize) {
+    let (store, mut db) = (store(url, schema).await, client(url).await);
     let (a, b) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
     let (x, y) = (acquire(&store, a, "x").await.unwrap(), acquire(&store, a, "y").await.unwrap());
     let tx = db.transaction().await.unwrap();
     store.fence("fleet").check(&tx, "x", x).await.unwrap();
-    let held = [(key("x"), x), (key("y"), y)];
+    let mut held = vec![(key("x"), x), (key("y"), y)];
+    let more: Vec<_> = (0..more).map(|number| key(&format!("more{number}"))).collect();
+    for (key, claim) in more.iter().zip(store.acquire(a, &more).await.unwrap()) {
+        let Claim::Held { token, .. } = claim else { panic!("{key} has an owner: {claim:?}") };
+        held.push((key.clone(), token));
+    }
     let release = async || store.release(a, &held).await;
     let repeated = async || {
         loop {
