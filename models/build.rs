@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-const FILES: [&str; 5] = ["crew", "duty", "exchange", "lane", "open"];
+const FILES: [&str; 6] = ["crew", "duty", "exchange", "lane", "open", "sieve"];
 
 /// The name of a copy and its replacements: file, text, replacement.
 type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);

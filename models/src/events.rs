@@ -10,6 +10,8 @@ pub(crate) mod exchange;
 pub(crate) mod lane;
 #[path = "../../taskvisor/src/events/open.rs"]
 pub(crate) mod open;
+#[path = "../../taskvisor/src/events/sieve.rs"]
+pub(crate) mod sieve;
 
 #[path = "bus_model.rs"]
 pub mod model;

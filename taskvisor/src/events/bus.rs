@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use super::delivery::deliver;
 use super::duty::{Duty, give_way};
 use super::exchange::Exchange;
+use super::sieve::Sieve;
 use super::tap::Taps;
 use super::{Event, EventKind, Subscribe};
 use crate::panics::{Fenced, catch};
@@ -38,29 +39,30 @@ pub(crate) struct Bus {
 pub(crate) struct Introduced {
     subscriber: Fenced<Arc<dyn Subscribe>>,
     pub(crate) name: Arc<str>,
-    /// `None` if its name or capacity panicked.
+    /// `None` if its name, its capacity or its choice of events panicked.
     pub(crate) capacity: Option<usize>,
+    sieve: Option<Sieve>,
 }
 
 impl Introduced {
     pub(crate) fn of(subscriber: Arc<dyn Subscribe>) -> Self {
         let name = catch(|| Arc::from(subscriber.name()));
-        let capacity = catch(|| subscriber.queue_capacity()).ok().filter(|_| name.is_ok());
+        let sieve = catch(|| subscriber.__sieve());
+        let capacity = catch(|| subscriber.queue_capacity()).ok().filter(|_| name.is_ok() && sieve.is_ok());
         let name = name.unwrap_or_else(|_| "subscriber".into());
-        Self { subscriber: Fenced::new(subscriber), name, capacity }
+        Self { subscriber: Fenced::new(subscriber), name, capacity, sieve: sieve.ok().flatten() }
     }
 }
 
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize, owner: usize) -> Self {
+    pub(crate) fn new(mut subscribers: Vec<Introduced>, capacity: usize, owner: usize) -> Self {
         let capacities = subscribers.iter().map(|one| one.capacity.unwrap_or(1));
         let names: Vec<_> = subscribers.iter().map(|one| Arc::clone(&one.name)).collect();
-        Self {
-            exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
-            subscribers,
-            owner,
-            taps: Taps::default(),
+        let exchange = Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost));
+        for (lane, subscriber) in subscribers.iter_mut().enumerate() {
+            exchange.lane(lane).sift(subscriber.sieve.take());
         }
+        Self { exchange, subscribers, owner, taps: Taps::default() }
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.

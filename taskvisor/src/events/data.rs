@@ -29,6 +29,10 @@ macro_rules! events {
             }
         }
 
+        impl EventKind {
+            pub(super) const ALL: &[Self] = &[$(Self::$kind,)*];
+        }
+
         #[cfg(feature = "logging")]
         impl EventKind {
             /// Returns the level of an event of this kind, if nothing about the event raises or lowers it.

@@ -149,7 +149,7 @@ impl Exchange {
         self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
         self.let_go();
         for outlet in self.workers.iter().chain(&*readers) {
-            let reader = lock(outlet).reader.take();
+            let reader = lock(outlet).call_reader();
             reader.into_iter().for_each(wake_caught);
         }
         if lossy {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Event;
+use super::sieve::Sieve;
 use crate::panics::Fenced;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -80,12 +81,19 @@ pub(super) struct Lane {
     waited_for: Option<Instant>,
     /// `true` if the reader stayed behind: attempts do not wait for it until it has caught up.
     stalled: bool,
+    /// Keeps out what the subscriber does not want.
+    sieve: Option<Sieve>,
 }
 
 impl Lane {
     /// Creates the lane of a subscriber, whose losses are reported once in a burst.
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, ..Self::default() }
+    }
+
+    /// Lets only events that pass the sieve into the lane.
+    pub(super) fn sift(&mut self, sieve: Option<Sieve>) {
+        self.sieve = sieve;
     }
 
     /// Creates the lane of a stream, whose losses are reported in order.
@@ -116,27 +124,40 @@ impl Lane {
     /// Accepts the events for which there is room; the newest are lost. A reader that has caught up accepts all events
     /// that came together, because it had no chance to receive them earlier.
     pub(super) fn offer(&mut self, events: &Arc<Vec<Event>>) {
-        let room = match self.backlog() {
-            0 => events.len(),
-            backlog => self.capacity.saturating_sub(backlog),
-        };
-        let len = events.len().min(room);
-        self.push(events, len);
-        if len < events.len() {
-            let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
-            self.lose(lost as u64);
-        }
+        self.sifted(events, |lane, events| {
+            let room = match lane.backlog() {
+                0 => events.len(),
+                backlog => lane.capacity.saturating_sub(backlog),
+            };
+            let len = events.len().min(room);
+            lane.push(events, len);
+            if len < events.len() {
+                let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
+                lane.lose(lost as u64);
+            }
+        });
     }
 
     /// Accepts all events even without room, up to about twice the capacity.
     pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
-        let most = self.capacity.saturating_mul(2).saturating_add(16);
-        self.push(events, if self.backlog() > most { 0 } else { events.len() });
+        self.sifted(events, |lane, events| {
+            let most = lane.capacity.saturating_mul(2).saturating_add(16);
+            lane.push(events, if lane.backlog() > most { 0 } else { events.len() });
+        });
+    }
+
+    /// Calls `accept` with the events that the reader wants, unless there is none. All count as offered.
+    fn sifted(&mut self, events: &Arc<Vec<Event>>, accept: impl FnOnce(&mut Self, &Arc<Vec<Event>>)) {
+        self.offered = events.last().map_or(self.offered, |event| event.seq);
+        match self.sieve.as_mut().map(|sieve| sieve.choose(events)) {
+            None => accept(self, events),
+            Some(chosen) if chosen.is_empty() => {}
+            Some(chosen) => accept(self, &Arc::new(chosen)),
+        }
     }
 
     /// Accepts the first `len` of the events.
     fn push(&mut self, events: &Arc<Vec<Event>>, len: usize) {
-        self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
             let (events, done) = (Fenced::new(Arc::clone(events)), Arc::clone(&self.done));
             self.queue.push_back(Entry::Events(Batch { events, from: 0, to: len, done }));
@@ -196,6 +217,11 @@ impl Lane {
         None
     }
 
+    /// Returns the waker of a reader that waits, if there is something to read.
+    pub(super) fn call_reader(&mut self) -> Option<Waker> {
+        if self.closed || self.lost > 0 || !self.queue.is_empty() { self.reader.take() } else { None }
+    }
+
     /// Returns `true` if there is no entry.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -224,137 +250,5 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::EventKind;
-
-    fn events(from: u64, n: u64) -> Arc<Vec<Event>> {
-        let kind = EventKind::TaskStarting;
-        Arc::new((from..from + n).map(|seq| Event { seq, ..Event::new(kind) }).collect())
-    }
-
-    fn batch(lane: &mut Lane) -> Option<Batch> {
-        match lane.poll_next() {
-            Poll::Ready(Some(Entry::Events(batch))) => Some(batch),
-            _ => None,
-        }
-    }
-
-    fn seqs(batch: &Batch) -> Vec<u64> {
-        batch.events().iter().map(|event| event.seq).collect()
-    }
-
-    #[test]
-    fn keeps_the_oldest_and_counts_the_rest() {
-        let mut lane = Lane::new(4);
-        lane.offer(&events(1, 3));
-        lane.offer(&events(4, 3));
-        assert_eq!(lane.take_lost(), Some(2));
-        assert_eq!(lane.take_lost(), None);
-        lane.lose(1);
-        assert_eq!((std::mem::take(&mut lane.uncounted), lane.uncounted), (3, 0));
-        assert_eq!(lane.take_lost(), Some(1));
-
-        let first = batch(&mut lane).unwrap();
-        assert_eq!(first.events().len(), 3);
-        first.one_done();
-        lane.offer(&events(7, 3));
-        assert_eq!(lane.take_lost(), Some(2), "one was done, so there was room for one");
-        assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 4);
-        assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 7);
-        assert!(!lane.has_delivered(9));
-        assert!(lane.poll_next().is_pending());
-        assert!(lane.has_delivered(9));
-    }
-
-    #[test]
-    fn one_that_stays_behind_is_not_waited_for_until_it_has_caught_up() {
-        let mut lane = Lane::new(4);
-        let start = Instant::now();
-        lane.offer(&events(1, 4));
-        assert!(lane.is_congested());
-        lane.was_waited_for(start);
-        lane.was_waited_for(start + STALLED - Duration::from_millis(1));
-        assert!(lane.is_congested());
-        lane.was_waited_for(start + STALLED);
-        assert!(!lane.is_congested());
-
-        assert!(lane.poll_next().is_ready());
-        lane.offer(&events(5, 4));
-        assert!(!lane.is_congested(), "it moves, and is behind all the same");
-        while lane.poll_next().is_ready() {}
-        lane.offer(&events(9, 4));
-        assert!(lane.is_congested());
-    }
-
-    #[test]
-    fn one_that_has_caught_up_takes_a_burst_whole() {
-        let mut lane = Lane::new(2);
-        lane.offer(&events(1, 100));
-        assert_eq!(batch(&mut lane).unwrap().events().len(), 100);
-        lane.offer(&events(101, 3));
-        assert_eq!(lane.take_lost(), Some(3), "now it is behind");
-    }
-
-    #[test]
-    fn one_of_any_capacity_takes_a_report() {
-        for capacity in [1, usize::MAX] {
-            let mut lane = Lane::new(capacity);
-            lane.insist(&events(1, 1));
-            assert_eq!(batch(&mut lane).unwrap().events().len(), 1);
-        }
-    }
-
-    #[test]
-    fn diagnostics_that_are_lost_are_not_counted() {
-        let mut lane = Lane::new(1);
-        lane.offer(&events(1, 1));
-        lane.offer(&Arc::new(vec![Event::new(EventKind::SubscriberOverflow)]));
-        assert_eq!(lane.take_lost(), None);
-    }
-
-    #[test]
-    fn k5i_a_stream_is_told_of_a_loss_in_its_place() {
-        let stream = (Lane::of_stream(4), "1 2 3 4 lost:2 7 lost:3 11", 0);
-        for (mut lane, told, uncounted) in [stream, (Lane::new(4), "1 2 3 4 7 11 lost:5", 5)] {
-            lane.offer(&events(1, 3));
-            lane.offer(&events(4, 2));
-            lane.lose(1);
-            let first = batch(&mut lane).unwrap();
-            let mut heard: Vec<_> = seqs(&first).iter().map(u64::to_string).collect();
-            (0..3).for_each(|_| first.one_done());
-            lane.capacity = 2;
-            lane.offer(&events(7, 2));
-            lane.lose(2);
-            lane.capacity = 4;
-            lane.offer(&events(11, 1));
-            lane.closed = true;
-            while let Poll::Ready(Some(next)) = lane.poll_next() {
-                match next {
-                    Entry::Events(batch) => heard.extend(seqs(&batch).iter().map(u64::to_string)),
-                    Entry::Lost(lost) => heard.push(format!("lost:{lost}")),
-                }
-            }
-            assert!(matches!(lane.poll_next(), Poll::Ready(None)));
-            assert_eq!(heard.join(" "), told);
-            assert_eq!((std::mem::take(&mut lane.uncounted), lane.backlog()), (uncounted, 0));
-        }
-    }
-
-    #[test]
-    fn k5q_what_a_worker_did_not_come_to_is_next_for_another() {
-        let mut lane = Lane::new(8);
-        lane.offer(&events(1, 3));
-        lane.offer(&events(4, 2));
-        for (given, next) in [(1, vec![2, 3]), (0, vec![2, 3]), (2, vec![4, 5]), (1, vec![5])] {
-            let first = batch(&mut lane).unwrap();
-            (0..given).for_each(|_| first.one_done());
-            drop(lane.put_back(first));
-            assert_eq!(lane.backlog(), 6 - usize::try_from(next[0]).unwrap());
-            assert!(lane.has_delivered(next[0] - 1) && !lane.has_delivered(next[0]));
-            let second = batch(&mut lane).unwrap();
-            assert_eq!(seqs(&second), next);
-            drop(lane.put_back(second));
-        }
-    }
-}
+#[path = "lane_test.rs"]
+mod tests;

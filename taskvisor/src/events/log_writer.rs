@@ -12,6 +12,8 @@ use async_trait::async_trait;
 
 use super::line::{name, write_fields};
 use super::log_repeats::{Addition, LogRepeats};
+use super::log_sieve::of_log;
+use super::sieve::Sieve;
 use super::{Event, LogLevel, Subscribe};
 use crate::inspect::TimeOfDay;
 use crate::panics::catch;
@@ -98,7 +100,8 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         }
     }
 
-    /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all events.
+    /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all events. Others do not enter its
+    /// queue, so no number of them makes it lose an event of this level; but for those that end a series of failures.
     pub fn with_level(self, level: LogLevel) -> Self {
         Self { level, ..self }
     }
@@ -129,9 +132,14 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         self
     }
 
+    /// Returns `true` if no failure is left out. With the level `Error`, those that can repeat are not written.
+    fn writes_each(&self) -> bool {
+        self.every || self.level > LogLevel::Warn
+    }
+
     /// Returns the end of the line of an event, or `None` if the event is not written.
     fn addition(&self, event: &Event) -> Option<Addition> {
-        if self.every {
+        if self.writes_each() {
             return Some(Addition::Nothing);
         }
         lock(&self.repeats).get_or_insert_default().tell(event, self.name())
@@ -191,6 +199,10 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
 
     fn name(&self) -> &'static str {
         "LogWriter"
+    }
+
+    fn __sieve(&self) -> Option<Sieve> {
+        of_log(self.level, self.writes_each())
     }
 }
 

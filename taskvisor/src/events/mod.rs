@@ -18,10 +18,13 @@ mod line;
 #[cfg(feature = "logging")]
 mod log_repeats;
 #[cfg(feature = "logging")]
+mod log_sieve;
+#[cfg(feature = "logging")]
 mod log_writer;
 mod open;
 #[cfg(any(feature = "logging", feature = "tracing"))]
 mod repeats;
+mod sieve;
 mod stream;
 mod subscribe;
 #[cfg_attr(not(feature = "test-util"), path = "tap_off.rs")]

@@ -1,12 +1,14 @@
 //! The `Subscribe` trait.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
-use super::Event;
 use super::delivery::Delivery;
+use super::sieve::Sieve;
+use super::{Event, EventKind};
 
 /// Receives the events of a supervisor.
 ///
@@ -40,6 +42,11 @@ use super::delivery::Delivery;
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
+///
+///     // The others take no room in its queue.
+///     fn wants(&self, kind: EventKind) -> bool {
+///         kind == EventKind::TaskFailed
+///     }
 /// }
 /// ```
 #[async_trait]
@@ -61,6 +68,21 @@ pub trait Subscribe: Send + Sync + 'static {
         1024
     }
 
+    /// Returns `true` if this subscriber wants events of this kind. Others never enter its queue, so they take no room in
+    /// it and no time. Asked once for each kind, when the supervisor is created. Default: all kinds.
+    ///
+    /// The numbers of its events ([`Event::seq`]) then have gaps.
+    fn wants(&self, kind: EventKind) -> bool {
+        let _ = kind;
+        true
+    }
+
+    /// Returns what keeps other events out of the queue. Not part of the API.
+    #[doc(hidden)]
+    fn __sieve(&self) -> Option<Sieve> {
+        of_kinds(&|kind| self.wants(kind))
+    }
+
     /// Handles events until the subscriber waits. Not part of the API.
     ///
     /// A provided method, so that it is compiled for each type: it is called for a batch, and calls `on_event`
@@ -69,6 +91,18 @@ pub trait Subscribe: Send + Sync + 'static {
     #[inline]
     fn __deliver<'a>(&'a self, delivery: &mut Delivery<'a>, cx: &mut Context<'_>) -> Poll<()> {
         delivery.poll(|event| self.on_event(event), cx)
+    }
+}
+
+/// Returns a sieve for the kinds that are wanted, or `None` for all.
+fn of_kinds(wants: &dyn Fn(EventKind) -> bool) -> Option<Sieve> {
+    let kinds: Vec<_> = EventKind::ALL.iter().copied().filter(|kind| wants(*kind)).collect();
+    (kinds.len() < EventKind::ALL.len()).then(|| Sieve::new(move |event| kinds.contains(&event.kind)))
+}
+
+impl fmt::Debug for Sieve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sieve").finish_non_exhaustive()
     }
 }
 

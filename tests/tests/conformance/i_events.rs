@@ -1,5 +1,6 @@
 //! I. Events and subscribers.
 
+mod choice;
 mod sequences;
 mod streams;
 

@@ -3,6 +3,7 @@
 mod blocking;
 mod dashboard;
 mod leases;
+mod levels;
 mod log;
 mod metrics;
 mod repeats;

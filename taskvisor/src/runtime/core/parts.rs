@@ -66,7 +66,7 @@ impl Parts {
         };
         let (option, value, expected) = match one.capacity {
             Some(_) => ("queue_capacity", "0", "at least 1"),
-            None => ("name` or `queue_capacity", "a panic", "a value"),
+            None => ("name`, `wants` or `queue_capacity", "a panic", "a value"),
         };
         Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
     }
