@@ -60,7 +60,11 @@ impl LogRepeats {
                 let Some(slot) = &event.slot else { return Some(Addition::Nothing) };
                 return addition(self.rejections.rejected(slot, reason, now));
             }
-            EventKind::GroupFailed => return addition(self.failures.group_failed(Arc::clone(path), reason, now)),
+            EventKind::GroupFailed => {
+                let told = addition(self.failures.group_failed(Arc::clone(path), reason, now));
+                // The last failure is told in any case: the group does not start again.
+                return told.or_else(|| event.delay_ms.is_none().then_some(Addition::Nothing));
+            }
             EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
                 let is_quiet = self.failures.is_quiet(path) || self.followers.contains(path);
                 !is_quiet && !self.failures.is_within_quiet(path, now)

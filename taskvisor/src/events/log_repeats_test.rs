@@ -96,12 +96,20 @@ fn o40_what_begins_and_ends_with_a_group_that_keeps_failing_is_left_out() {
 }
 
 #[test]
+fn o40_the_last_failure_of_a_group_is_told_in_any_case() {
+    let mut repeats = after(4, EventKind::GroupFailed, "g");
+    let failed = event(EventKind::GroupFailed, "g").because("refused");
+    assert_eq!(repeats.tell(&Event { delay_ms: Some(0), ..failed.clone() }, "log"), None);
+    assert_eq!(repeats.tell(&failed, "log"), Some(Addition::Nothing));
+}
+
+#[test]
 fn o40_what_has_ended_begins_a_new_series() {
     for (failed, ended) in
         [(EventKind::TaskFailed, EventKind::TaskRemoved), (EventKind::GroupFailed, EventKind::GroupEnded)]
     {
         let mut repeats = after(3, failed, "a");
-        let failed = event(failed, "a").because("refused");
+        let failed = Event { delay_ms: Some(0), ..event(failed, "a").because("refused") };
         assert_eq!(repeats.tell(&failed, "log"), None);
         repeats.tell(&event(ended, "a"), "log");
         assert_eq!(repeats.tell(&failed, "log"), Some(Addition::Nothing));
