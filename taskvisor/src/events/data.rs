@@ -74,7 +74,7 @@ events! {
     /// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
     /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
     /// | [`TaskAdded`](Self::TaskAdded) | A task is registered; a submission to a slot is when its turn comes. | `task`, `id` |
-    /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
+    /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id`; if no event of an attempt says why: `reason`, and `stop` after a stop request between attempts |
     /// | [`TaskReady`](Self::TaskReady) | A task became ready by [`TaskContext::ready`](crate::TaskContext::ready), or by its first success, or by the first after it was not ready any more ([`Ready::FirstSuccess`](crate::Ready::FirstSuccess)). With other values of `Ready` there is no such event: the task is ready from `TaskStarting`, or from its end. | `task`, `id`, `attempt` |
     /// | [`GroupFailed`](Self::GroupFailed) | A group other than the root failed: it exceeded its limit, a critical child failed, or its children could not be made. | `task`: the path of the group; `reason`: the chain of failures, which is the [error](Event::error): a [`FailureChain`](crate::FailureChain); `count`: the number of consecutive failures; `delay_ms`: the time until it starts again; not set if it does not |
     /// | [`GroupRestarted`](Self::GroupRestarted) | A further run of a group begins: the group failed, has ended in success and repeats, was restarted, or restarts with its siblings. | `task`: the path of the group; `count`: the number of runs after the first |
@@ -180,7 +180,7 @@ events! {
     }
 
     /// An attempt exceeded its timeout, its start timeout or its watchdog.
-    TimeoutHit: Warn {
+    TimeoutHit: Info {
         /// The path of the task.
         task: &'a str,
         /// The attempt, counted from 1.
@@ -223,15 +223,20 @@ events! {
     }
 
     /// A task is registered.
-    TaskAdded: Info {
+    TaskAdded: Debug {
         /// The path of the task.
         task: &'a str,
     }
 
     /// A registration has ended and its name is free.
-    TaskRemoved: Info {
+    TaskRemoved: Debug {
         /// The path of the task.
         task: &'a str,
+        /// Why it has ended, if no event of an attempt says so: it was stopped between attempts, or before the first, or
+        /// its runtime ended.
+        reason: Option<&'a Reason> = because,
+        /// The reason of the stop request. `None` if an event of an attempt has it, or without one.
+        stop: Option<&'a StopReason> = event.stop.as_ref(),
     }
 
     /// A task became ready during an attempt, by a call of `ready`, or by its first success.

@@ -34,7 +34,7 @@ fn each_kind_has_its_own_fields_and_no_others() {
         (EventKind::ActorExhausted, r#"ActorExhausted { task: "a/b", attempt: 3, reason: Some("refused") }"#),
         (EventKind::ActorDead, r#"ActorDead { task: "a/b", attempt: 3, reason: "refused" }"#),
         (EventKind::TaskAdded, r#"TaskAdded { task: "a/b" }"#),
-        (EventKind::TaskRemoved, r#"TaskRemoved { task: "a/b" }"#),
+        (EventKind::TaskRemoved, r#"TaskRemoved { task: "a/b", reason: Some("refused"), stop: Some(Shutdown) }"#),
         (EventKind::TaskReady, r#"TaskReady { task: "a/b", attempt: 3 }"#),
         (EventKind::GroupFailed, r#"GroupFailed { task: "a/b", failures: 7, delay: Some(400ms), reason: "refused" }"#),
         (EventKind::GroupRestarted, r#"GroupRestarted { task: "a/b", restarts: 7 }"#),

@@ -38,13 +38,16 @@ pub struct Event {
     pub routine: bool,
     /// The reason. For a lease, its key; for a slot, its change of state.
     pub reason: Option<Reason>,
-    /// The reason of the stop request that ended the attempt.
+    /// The reason of the stop request that ended the attempt, or the registration between attempts.
     pub stop: Option<StopReason>,
     /// The time until the next attempt or run, in milliseconds, rounded down; for `ShutdownWaiting`, the time since the
     /// stop request.
     pub delay_ms: Option<u64>,
     /// The exceeded timeout, in milliseconds, rounded down; for `ShutdownWaiting`, the time until the end of the grace.
     pub timeout_ms: Option<u64>,
+    /// `true` for the end of an attempt that also ends its task, and the next event tells both: `ActorExhausted` or
+    /// `ActorDead`.
+    pub(crate) last: bool,
     /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; for a
     /// lease, its token.
     pub count: Option<u64>,
@@ -74,6 +77,7 @@ impl Event {
             stop: None,
             delay_ms: None,
             timeout_ms: None,
+            last: false,
             count: None,
             seq: 0,
             at,

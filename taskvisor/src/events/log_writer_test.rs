@@ -37,7 +37,7 @@ fn the_lines_are_aligned() {
         lines,
         r#"08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="refused"
 08:15:30.123 DEBUG BackoffScheduled         a-name-longer-than-its-column attempt=3 delay=400ms
-08:15:30.123 WARN  TimeoutHit               ping                 timeout=5000ms
+08:15:30.123 INFO  TimeoutHit               ping                 timeout=5000ms
 08:15:30.123 DEBUG ControllerSlotTransition up                   slot=up waiting=2 change="idle -> running"
 08:15:30.123 INFO  TaskPaused               up                   slot=up
 08:15:30.123 WARN  SubscriberOverflow       metrics              lost=7

@@ -105,7 +105,22 @@ impl Serialize for RuntimeError {
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Without `..`, so that no new field is forgotten here.
-        let Self { kind, seq, at, task, id, slot, attempt, routine, reason, stop, delay_ms, timeout_ms, count } = self;
+        let Self {
+            kind,
+            seq,
+            at,
+            task,
+            id,
+            slot,
+            attempt,
+            routine,
+            reason,
+            stop,
+            delay_ms,
+            timeout_ms,
+            count,
+            last: _,
+        } = self;
         let words = Words::of(*kind);
         fields!(serializer, "Event", {
             kind: Some(kind),

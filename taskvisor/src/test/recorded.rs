@@ -44,8 +44,22 @@ pub struct RecordedEvent {
 impl RecordedEvent {
     pub(super) fn new(event: &Event, at: Duration) -> Self {
         // Without `..`, so that no new field is forgotten here.
-        let Event { seq: _, at: _, kind, task, id, slot, attempt, routine, reason, stop, delay_ms, timeout_ms, count } =
-            event.clone();
+        let Event {
+            seq: _,
+            at: _,
+            last: _,
+            kind,
+            task,
+            id,
+            slot,
+            attempt,
+            routine,
+            reason,
+            stop,
+            delay_ms,
+            timeout_ms,
+            count,
+        } = event.clone();
         let [delay, timeout] = [delay_ms, timeout_ms].map(|ms| ms.map(Duration::from_millis));
         Self { kind, task, id, slot, attempt, routine, reason, stop, delay, timeout, count, at }
     }

@@ -226,13 +226,14 @@ impl Core {
         timed.await.ok()
     }
 
-    /// Ends a registration: frees its name, and sets its outcome unless it is already set.
-    pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
+    /// Ends a registration: frees its name, and sets its outcome unless it is already set. `is_told` if an event of an
+    /// attempt has told of it.
+    pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome, is_told: bool) {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
         let heir = cell.core().succeed(&mut registry, cell);
-        let finished = cell.finish(outcome);
+        let finished = cell.finish(outcome, is_told);
         let spare = if cell.was_added() { self.let_return(&registry, cell, heir.is_some()) } else { None };
         if let Some(heir) = &heir {
             heir.announce();

@@ -88,7 +88,7 @@ impl Actor {
     fn take_turn(&mut self, delay: Duration) {
         let (turn, why) = self.cell.turn();
         match turn {
-            Turn::Over => self.finish(self.cell.canceled_for(why)),
+            Turn::Over => self.finish_untold(self.cell.canceled_for(why)),
             Turn::Parked => {
                 // While its group holds the task, it leaves the queue of permits, and its start timeout does not run.
                 self.release();
@@ -282,6 +282,6 @@ impl Drop for Actor {
         }
         let _ = self.observed.in_span(|| drop_caught(mem::replace(&mut self.step, Step::New)));
         self.cell.drop_task();
-        self.finish(TaskOutcome::Aborted { error: None });
+        self.finish_untold(TaskOutcome::Aborted { error: None });
     }
 }

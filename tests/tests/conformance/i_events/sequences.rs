@@ -169,7 +169,7 @@ async fn i01_a_periodic_task_and_a_shutdown_while_it_waits() {
         "TaskStopped x #2",
         "BackoffScheduled x #2 +10000ms: interval",
         "ShutdownRequested: run_until",
-        "TaskRemoved x",
+        "TaskRemoved x: shutdown",
         "AllStoppedWithinGrace",
     ];
     let spec = Script::new([OK]).spec("x").with_restart(RestartPolicy::Always { interval: Some(secs(10)) });
@@ -242,7 +242,7 @@ impl Task for WithoutContext {
 
 #[tokio::test(start_paused = true)]
 async fn i01_cancel_and_remove_in_backoff_interval_and_initial_delay() -> Result {
-    let removed = ["TaskRemoveRequested x", "TaskRemoved x"];
+    let removed = ["TaskRemoveRequested x", "TaskRemoved x: canceled"];
     let interval = RestartPolicy::Always { interval: Some(secs(10)) };
     expect_after_cancel(Script::new([FAIL]).spec("x").with_backoff(constant(secs(10))), removed).await?;
     expect_after_cancel(Script::new([OK]).spec("x").with_restart(interval), removed).await?;

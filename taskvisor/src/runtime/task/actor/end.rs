@@ -165,12 +165,21 @@ impl Actor {
     }
 
     pub(super) fn finish(&mut self, outcome: TaskOutcome) {
+        self.end(outcome, true);
+    }
+
+    /// Ends the registration, of which no end of an attempt has told.
+    pub(super) fn finish_untold(&mut self, outcome: TaskOutcome) {
+        self.end(outcome, false);
+    }
+
+    fn end(&mut self, outcome: TaskOutcome, is_told: bool) {
         self.enter(Step::Over);
         drop(self.permit.take());
         if let Some(schedule) = self.guards.as_mut().and_then(|guards| guards.schedule.as_ref()) {
             schedule.over(&self.cell, &outcome);
         }
         self.observed.ended(&self.cell, &outcome);
-        self.cell.core().remove(&self.cell, outcome);
+        self.cell.core().remove(&self.cell, outcome, is_told);
     }
 }

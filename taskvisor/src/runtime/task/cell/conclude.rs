@@ -208,11 +208,7 @@ impl Cell {
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
                 let stop = stopped.unwrap_or(StopReason::Canceled);
-                let told = || match (&stop, self.slot()) {
-                    (StopReason::Replaced, Some(_)) => Reason::from("replaced in its slot"),
-                    _ => stop.to_string().into(),
-                };
-                let reason = error.as_ref().map_or_else(told, |error| Arc::clone(error).into());
+                let reason = error.as_ref().map_or_else(|| self.told_of(&stop), |error| Arc::clone(error).into());
                 bus.publish(Event { reason: Some(reason), stop: Some(stop), ..event(EventKind::TaskStopped) });
             }
             Next::Repeat(delay) => {
@@ -247,7 +243,8 @@ impl Cell {
             Next::End(outcome) => {
                 let error = outcome.error();
                 if error.is_some() || matches!(outcome, TaskOutcome::Completed) {
-                    tell(error.map_or(EventKind::TaskStopped, |_| EventKind::TaskFailed), error.and_then(of));
+                    let kind = error.map_or(EventKind::TaskStopped, |_| EventKind::TaskFailed);
+                    bus.publish(Event { reason: error.and_then(of), last: true, ..event(kind) });
                 }
                 let is_fatal = matches!(outcome, TaskOutcome::Fatal { .. });
                 tell(if is_fatal { EventKind::ActorDead } else { EventKind::ActorExhausted }, error.and_then(of));

@@ -6,14 +6,14 @@ use super::super::decision::Request;
 use super::super::machine::Stage;
 use super::signal::Signal;
 use super::{Cell, Membership, State};
-use crate::events::EventKind;
+use crate::events::{Event, EventKind, Reason};
 use crate::inspect::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::policy::Critical;
 use crate::runtime::group::End;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
-use crate::task::{StopKind, TaskRef};
+use crate::task::{StopKind, StopReason, TaskRef};
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
@@ -85,10 +85,17 @@ impl State {
 }
 
 impl Cell {
-    /// Ends the registration. The caller holds the registry's lock and has freed the name.
-    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Finished {
+    /// Ends the registration. The caller holds the registry's lock and has freed the name. `is_told` if an event of an
+    /// attempt has told of it.
+    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome, is_told: bool) -> Finished {
         let mut state = self.lock();
-        self.announce(EventKind::TaskRemoved);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(if is_told {
+                self.event(EventKind::TaskRemoved)
+            } else {
+                self.ends_untold(&outcome)
+            });
+        }
         let unready = state.machine.end();
         if !self.was_added() {
             // Snapshots show when a task at a place of the tree has ended.
@@ -108,6 +115,24 @@ impl Cell {
             unready,
             waker: state.waker.take(),
             waiting,
+        }
+    }
+
+    /// Creates the event about the end of a registration that says why it has ended.
+    #[cold]
+    fn ends_untold(&self, outcome: &TaskOutcome) -> Event {
+        let (reason, stop) = match outcome {
+            TaskOutcome::Canceled { reason, .. } => (self.told_of(reason), Some(reason.clone())),
+            _ => (Reason::from("its runtime ended"), None),
+        };
+        Event { reason: Some(reason), stop, ..self.event(EventKind::TaskRemoved) }
+    }
+
+    /// Returns the reason of a stop request as text.
+    pub(super) fn told_of(&self, stop: &StopReason) -> Reason {
+        match (stop, self.slot()) {
+            (StopReason::Replaced, Some(_)) => Reason::from("replaced in its slot"),
+            _ => stop.to_string().into(),
         }
     }
 
