@@ -1,5 +1,7 @@
 //! F. Runtime control.
 
+mod dropped_waits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -644,30 +646,4 @@ async fn f14_every_verb_is_false_on_a_task_that_ended_by_itself() -> Result {
         assert_eq!(recorder.kinds().len(), told, "no event");
     }
     Ok(())
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-impl std::task::Wake for Nobody {
-    fn wake(self: Arc<Self>) {}
-}
-
-#[tokio::test(start_paused = true)]
-async fn f14_a_dropped_wait_for_an_outcome_leaves_no_waker_behind() -> Result {
-    let supervisor = supervisor();
-    let handle = supervisor.add_task(cooperative("t")).await?;
-    let waits = Arc::new(Nobody);
-    let waker = std::task::Waker::from(Arc::clone(&waits));
-    let mut cx = std::task::Context::from_waker(&waker);
-    for number in [1, 3] {
-        let mut waiting: Vec<_> = (0..number).map(|_| Box::pin(handle.outcome())).collect();
-        for wait in &mut waiting {
-            assert!(wait.as_mut().poll(&mut cx).is_pending());
-        }
-        assert_eq!(Arc::strong_count(&waits), 2 + number);
-        drop(waiting);
-        assert_eq!(Arc::strong_count(&waits), 2);
-    }
-    supervisor.shutdown().await
 }
