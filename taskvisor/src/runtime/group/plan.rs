@@ -9,6 +9,7 @@
 
 mod ends;
 mod moves;
+mod notes;
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -18,72 +19,9 @@ use std::time::Duration;
 use super::children::{ByKey, Entry, Epoch, Key, Phase};
 use super::machine::Rules;
 use super::window::Window;
-use crate::inspect::TaskOutcome;
 use crate::tree::{Role, Strategy};
 
-/// The final end of a child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    Completed,
-    Canceled,
-    Failed,
-    /// The child did not stop in time after a request. For its group this is a failure, unless the group requested the
-    /// stop.
-    Aborted,
-    /// The child must not end, but ended without a failure and without a request. For its group this is a failure.
-    Undue,
-}
-
-impl End {
-    pub(crate) fn of(outcome: Option<&TaskOutcome>) -> Self {
-        match outcome {
-            Some(TaskOutcome::Completed) => Self::Completed,
-            Some(TaskOutcome::Canceled { .. }) => Self::Canceled,
-            Some(TaskOutcome::Aborted { .. }) => Self::Aborted,
-            _ => Self::Failed,
-        }
-    }
-}
-
-/// The wait before a child that failed is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RetryIn {
-    /// The backoff, from the time at which all children that restart with it have stopped.
-    Backoff(Duration),
-    /// The delay of its error, from the time of the failure.
-    Told(Duration),
-}
-
-impl RetryIn {
-    pub(crate) fn new(delay: Duration, is_told: bool) -> Self {
-        if is_told { Self::Told(delay) } else { Self::Backoff(delay) }
-    }
-
-    pub(crate) fn delay(self) -> Duration {
-        let (Self::Backoff(delay) | Self::Told(delay)) = self;
-        delay
-    }
-}
-
-/// A report of a child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// The child was started, and is ready.
-    Ready,
-    /// The child was started, and its attempt is delayed. It counts as ready, but children after it wait for its
-    /// attempt.
-    Delayed,
-    /// The child failed and has stopped, and is to be started again after this wait.
-    Failed(RetryIn),
-    /// The child has stopped after a hold, and can be started again.
-    Held,
-    /// The child ended for good.
-    Ended(End),
-    /// The child was requested to begin at once while it waits for its group.
-    Skip,
-    /// The remaining tasks of this nested group ignore their abort.
-    GivenUp,
-}
+pub(crate) use notes::{End, Note, RetryIn};
 
 /// The actions of the plan, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,6 +231,10 @@ impl Plan {
     /// Handles a note of a child, and returns the actions.
     pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
         let Some(entry) = self.roster.get(key) else { return Vec::new() };
+        let (note, counts) = match note {
+            Note::Refused(retry) => (Note::Failed(retry), false),
+            note => (note, true),
+        };
         match (note, entry.phase) {
             (Note::Ended(end), _) => self.ended(key, end),
             (Note::Skip, _) => self.skip(),
@@ -302,11 +244,11 @@ impl Plan {
             _ if entry.epoch != epoch => return Vec::new(),
             (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
             (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
-            (Note::Failed(retry), _) => self.failed(key, retry, now),
+            (Note::Failed(retry), _) => self.failed(key, retry, counts, now),
             (Note::Held, Phase::Holding) if self.awaits_last(key) => return Vec::new(),
             (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
             (Note::GivenUp, _) => self.give_up(key),
-            (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),
+            (Note::Ready | Note::Delayed | Note::Held | Note::Refused(_), _) => return Vec::new(),
         }
         self.proceed(now)
     }

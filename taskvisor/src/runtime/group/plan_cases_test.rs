@@ -2,6 +2,7 @@
 
 use super::tests::{chain, epoch_of, obey, plan, rules, start};
 use super::*;
+use crate::inspect::TaskOutcome;
 use crate::task::StopReason;
 use crate::tree::Order;
 
@@ -259,5 +260,19 @@ fn k6d_what_a_child_is_after_waits_for_it_if_it_goes_down_in_the_stop() {
         assert_eq!(stops(&plan.note(1, epoch, note, NOW)), []);
         assert_eq!(stops(&ended(&mut plan, 2, End::Canceled)), [1], "held: {is_held}");
         assert_eq!(stops(&ended(&mut plan, 1, End::Canceled)), [0], "held: {is_held}");
+    }
+}
+
+#[test]
+fn e04_a_refusal_restarts_and_does_not_count() {
+    for (strategy, restarts) in [(Strategy::OneForOne, false), (Strategy::OneForAll, true)] {
+        let mut plan = of(strategy, Some((0, SECOND)), &[CRITICAL]);
+        let started = start(&mut plan);
+        let epoch = epoch_of(&started, 0);
+        let mut note = Note::Failed(RetryIn::Backoff(SECOND));
+        note.does_not_count();
+        let actions = plan.note(0, epoch, note, NOW);
+        assert_eq!(actions.contains(&Action::Begin), restarts, "{actions:?}");
+        assert!(plan.fails().is_none() && plan.is_open());
     }
 }

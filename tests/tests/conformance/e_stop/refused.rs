@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use taskvisor::{
-    BoxError, ControllerSpec, EventKind, RestartPolicy, RuntimeError, StopReason, Supervisor, SupervisorConfig,
+    BoxError, ControllerSpec, EventKind, Group, RestartPolicy, RuntimeError, StopReason, Supervisor, SupervisorConfig,
     SupervisorHandle, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
 };
-use tests::{Recorder, cooperative, ms, secs, supervisor};
+use tests::{Recorder, constant, cooperative, ms, secs, supervisor};
 use tokio::time::sleep;
 
 use super::Result;
@@ -95,4 +95,43 @@ async fn e04_another_failure_in_the_drain_and_the_refusal_of_another_supervisor_
         .build();
     assert!(matches!(tree.run().await, Err(RuntimeError::Failed { .. })));
     Ok(())
+}
+
+/// With retries left, it is refused again and again until the drain is over.
+#[tokio::test(start_paused = true)]
+async fn e04_refusals_of_the_shutdown_do_not_count_for_the_limit_of_a_group() {
+    for strategy in [Group::one_for_one, Group::one_for_all, Group::rest_for_one] {
+        for wrap in [TaskError::error, |error| TaskError::error(error).retry_after(ms(50))] {
+            // given
+            let recorder = Recorder::new();
+            let config = SupervisorConfig { drain: secs(3), ..SupervisorConfig::default() };
+            let feed = feed(adds, wrap).with_backoff(constant(ms(100)));
+            let group = strategy("group").with_limit(5, secs(60)).task(feed).critical();
+            let tree = Tree::builder(config)
+                .with_subscriber(Arc::clone(&recorder))
+                .with_limit(5, secs(60))
+                .group(group)
+                .task(cooperative("serve"))
+                .build();
+            tree.start().await.unwrap();
+            sleep(secs(1)).await;
+            // when
+            let result = tree.shutdown().await;
+            // then
+            assert!(result.is_ok(), "{result:?}");
+            assert!(recorder.count(EventKind::TaskFailed) > 6, "it is retried");
+            assert_eq!(recorder.count(EventKind::GroupFailed), 0);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e04_other_failures_in_the_drain_count_for_the_limit_of_a_group() {
+    let feed = feed(adds, |_| TaskError::error("lost")).with_backoff(constant(ms(100)));
+    let config = SupervisorConfig { drain: secs(3), ..SupervisorConfig::default() };
+    let tree = Tree::builder(config).with_limit(5, secs(60)).task(feed).build();
+    tree.start().await.unwrap();
+    sleep(secs(1)).await;
+    let result = tree.shutdown().await;
+    assert!(result.unwrap_err().to_string().contains("exceeded 5 restarts"));
 }

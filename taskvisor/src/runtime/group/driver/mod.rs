@@ -251,12 +251,17 @@ impl Live {
         }
         self.failed = None;
         match &mut input {
-            Input::Note { key, note: Note::Failed(retry), .. } => {
+            Input::Note { key, note: note @ Note::Failed(_), .. } => {
                 self.failed = Some(*key);
                 // The backoff may have been skipped in the meantime.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
-                    *retry = RetryIn::Backoff(Duration::ZERO);
+                    *note = Note::Failed(RetryIn::Backoff(Duration::ZERO));
+                }
+                // The first that the child heard of the shutdown.
+                let is_refused = |member: &Member| matches!(member, Member::Task(cell) if cell.failed_by_refusal());
+                if self.group.core.is_stopping() && self.with(*key, is_refused) == Some(true) {
+                    note.does_not_count();
                 }
             }
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),

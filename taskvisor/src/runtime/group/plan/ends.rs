@@ -7,12 +7,13 @@ use super::{Action, Cause, End, Mode, Plan, Restart, RetryIn, Why};
 use crate::tree::Strategy;
 
 impl Plan {
-    pub(super) fn failed(&mut self, key: Key, retry: RetryIn, now: Duration) {
+    /// Handles a failure; `counts` if it does for the limit.
+    pub(super) fn failed(&mut self, key: Key, retry: RetryIn, counts: bool, now: Duration) {
         let Some(entry) = self.roster.get(key) else { return };
         if !entry.is_up() && entry.phase != Phase::Holding {
             return;
         }
-        let counts = match &self.mode {
+        let is_cause = match &self.mode {
             Mode::Up => true,
             // A stopping child is already part of the restart; an earlier child is not.
             Mode::Restarting(restart) => key < restart.first,
@@ -21,13 +22,13 @@ impl Plan {
         if self.awaits_last(key) {
             return self.set(key, Phase::Holding);
         }
-        if !counts || self.retired {
+        if !is_cause || self.retired {
             if let RetryIn::Told(delay) = retry {
                 self.tells(key, delay, now);
             }
             return self.set(key, Phase::Down);
         }
-        if self.window.as_mut().is_some_and(|window| window.hit(now)) {
+        if counts && self.window.as_mut().is_some_and(|window| window.hit(now)) {
             self.set(key, Phase::Down);
             return self.stop_because(Why::Limit(key));
         }

@@ -11,7 +11,7 @@ use super::{Bound, Cell, Membership};
 use crate::events::EventKind;
 use crate::runtime::clock::Ticks;
 use crate::runtime::group::{Epoch, Note};
-use crate::task::StopKind;
+use crate::task::{StopKind, TaskError};
 
 impl Cell {
     /// Opens the gate: the next attempt is due.
@@ -120,6 +120,12 @@ impl Cell {
     /// Returns `true` if its group decides when the task, which has failed, runs again.
     pub(in crate::runtime) fn awaits_its_group(&self) -> bool {
         self.is_managed() && !self.lock().machine.is_last()
+    }
+
+    /// Returns `true` if the last attempt failed by the refusal of a supervisor or a slot that shuts down.
+    #[cold]
+    pub(in crate::runtime) fn failed_by_refusal(&self) -> bool {
+        self.lock().last_error.as_deref().is_some_and(TaskError::is_refusal)
     }
 
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
