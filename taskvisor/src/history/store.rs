@@ -13,6 +13,8 @@ use crate::sorting::sort_by_text;
 const ATTEMPTS: usize = 32;
 /// The number of paths that are kept by default.
 const PATHS: usize = 1024;
+/// The least number of jobs whose slot is known while they run.
+pub(super) const JOBS: usize = 1024;
 /// The number of gaps that are kept. Older ones are merged.
 const GAPS: usize = 32;
 
@@ -27,7 +29,7 @@ pub(super) struct Store {
     /// The gaps, with their feeds and places.
     gaps: VecDeque<(HistoryGap, u32, u64)>,
     /// The slots of running jobs, because events of attempts do not name the slot. If a job's end is lost, its entry
-    /// stays, so the oldest are dropped when there are more than attempts to keep.
+    /// stays, so the oldest are dropped when there are more than attempts to keep, and than [`JOBS`].
     slots: BTreeMap<TaskId, Arc<str>>,
     /// The number of attempts and gaps so far.
     turn: u64,
@@ -242,7 +244,7 @@ impl Store {
     }
 
     fn trim_slots(&mut self) {
-        while self.slots.len() > self.attempts.saturating_mul(self.paths) {
+        while self.slots.len() > self.attempts.saturating_mul(self.paths).max(JOBS) {
             self.slots.pop_first();
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::record::{AttemptOutcome, HistoryEntry, HistoryGap};
 use super::ring::Kept;
-use super::store::{Attempt, End, Store};
+use super::store::{Attempt, End, JOBS, Store};
 use crate::inspect::TaskId;
 
 const FAILED: End<'_> = End { outcome: AttemptOutcome::Failed, stop: None, reason: Some("refused") };
@@ -215,7 +215,7 @@ fn more_gaps_than_are_kept_are_merged() {
 #[test]
 fn slots_of_jobs_are_bounded() {
     let mut fed = Fed::with(2, 2);
-    let ids: Vec<_> = (0..5).map(|_| TaskId::next()).collect();
+    let ids: Vec<_> = (0..=JOBS).map(|_| TaskId::next()).collect();
     for id in &ids {
         fed.store.enters(*id, &"slot".into());
     }
@@ -223,8 +223,8 @@ fn slots_of_jobs_are_bounded() {
         fed.runs("job", *id, 1);
     }
     assert_eq!(fed.paths(), ["job", "slot"], "the oldest was forgotten, and has its own path");
-    fed.store.removed(&"job".into(), ids[4], at(9));
-    fed.runs("job", ids[4], 2);
+    fed.store.removed(&"job".into(), ids[JOBS], at(9));
+    fed.runs("job", ids[JOBS], 2);
     assert_eq!(fed.store.of("job").entries.len(), 2);
 }
 
@@ -242,4 +242,20 @@ fn an_attempt_is_small() {
     // The docs of `History` give the memory for the default limits, with texts of 256 bytes.
     let most = 1_024 * 32 * (size_of::<Kept>() + 256 + 2 * size_of::<usize>());
     assert!(most < 13_500_000, "{most}");
+}
+
+#[test]
+fn t4_jobs_that_run_at_once_keep_their_slot_with_the_smallest_limits() {
+    let mut fed = Fed::with(1, 1);
+    let jobs = [TaskId::next(), TaskId::next(), TaskId::next()];
+    for id in jobs {
+        fed.store.enters(id, &"slot".into());
+        fed.begins("job", id, 1);
+    }
+    for id in jobs {
+        fed.fails("job", id, 1);
+        fed.store.removed(&"job".into(), id, at(3));
+    }
+    assert_eq!(fed.paths(), ["slot"]);
+    assert_eq!(fed.store.dropped_paths, 0);
 }
