@@ -30,7 +30,8 @@ pub struct Event {
     pub id: Option<TaskId>,
     /// The name of the slot.
     pub slot: Option<Arc<str>>,
-    /// The attempt, counted from 1; 0 if a start failed before any attempt began.
+    /// The attempt, counted from 1. A start that failed or was stopped before its attempt began has the number of the
+    /// attempt before it; 0 if there was none.
     pub attempt: Option<u32>,
     /// `true` for a further run of a periodic task (with an interval or a schedule) whose last attempt did not fail, and
     /// for a run of any other task that has succeeded ten times in a row. Set when the run begins, unless a restart of

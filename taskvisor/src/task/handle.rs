@@ -126,6 +126,9 @@ impl TaskHandle {
     /// `false` if the restart was refused, or if the task ended before. If the task is [paused](Self::pause), the call
     /// waits for the end of the pause. A task that calls this for itself does not wait.
     ///
+    /// With [`Ready::Signal`](crate::Ready::Signal), an attempt that signals and fails before this call sees it is not
+    /// one that is ready: the call waits for the next.
+    ///
     /// # Cancel safety
     /// The first poll restarts the task. Dropping the future after that only ends the wait.
     ///

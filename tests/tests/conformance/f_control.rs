@@ -1,6 +1,7 @@
 //! F. Runtime control.
 
 mod dropped_waits;
+mod restart_and_wait;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
