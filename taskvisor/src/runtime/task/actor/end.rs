@@ -164,11 +164,14 @@ impl Actor {
         }
     }
 
+    #[inline(never)]
     pub(super) fn finish(&mut self, outcome: TaskOutcome) {
         self.end(outcome, true);
     }
 
     /// Ends the registration, of which no end of an attempt has told.
+    #[cold]
+    #[inline(never)]
     pub(super) fn finish_untold(&mut self, outcome: TaskOutcome) {
         self.end(outcome, false);
     }
