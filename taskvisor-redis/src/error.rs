@@ -37,6 +37,9 @@ const LASTING: [(&str, &str); 8] = [
 /// The texts of Redis 7 and Redis 6 for a script whose user lacks a permission.
 const DENIED: [&str; 2] = ["ACL failure in script", "The user executing the script"];
 
+/// The text of the client for a `SELECT` that failed. The code of the server is not in the error.
+const NO_DATABASE: &str = "refused to switch database";
+
 /// An error of Redis that lasts, with a remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{advice}")]
@@ -62,6 +65,12 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     let text = error.to_string();
     if text.contains("max number of clients") {
         return None;
+    }
+    if text.contains(NO_DATABASE) {
+        return Some(
+            "the server refuses the database of the URL: permit the user SELECT, or leave the database out, as a cluster has \
+             no other than 0",
+        );
     }
     match error.kind() {
         ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => {}

@@ -55,7 +55,8 @@
 //!   because they contain the time. A server with old data ends sessions that have expired, or whose changes it has
 //!   lost.
 //! - **Permissions**: the keys `taskvisor:*`, the channels `taskvisor:*`, and the commands `EVALSHA`, `EVAL`, `TIME`,
-//!   `HGET`, `HSET`, `HDEL`, `HKEYS`, `PUBLISH` and `SUBSCRIBE`. Without the channels, waiting replicas poll.
+//!   `HGET`, `HSET`, `HDEL`, `HKEYS`, `PUBLISH` and `SUBSCRIBE`; `SELECT` too if the URL has a database other than 0. Without
+//!   the channels, waiting replicas poll.
 //!   ```text
 //!   ACL SETUSER leases on >password ~taskvisor:* resetchannels &taskvisor:*
 //!     +evalsha +eval +time +hget +hset +hdel +hkeys +publish +subscribe +info

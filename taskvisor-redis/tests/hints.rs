@@ -32,6 +32,14 @@ async fn calls(server: &Server, command: &str) -> u64 {
     calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
+/// How often a command was refused, for want of a permission.
+async fn refused(server: &Server, command: &str) -> u64 {
+    let stats: String = server.say("INFO commandstats").await;
+    let prefix = format!("cmdstat_{command}:");
+    let stats = stats.lines().find_map(|line| line.strip_prefix(&prefix)?.split_once("rejected_calls="));
+    stats.map_or(0, |(_, refused)| refused.split(',').next().unwrap().parse().unwrap())
+}
+
 async fn hint(store: &RedisStore) {
     timeout(Duration::from_secs(60), store.changed()).await.expect("a hint");
 }
@@ -245,6 +253,36 @@ async fn a_quiet_subscription_is_kept() {
     let asked = async { while calls(&server, "ping").await == before {} };
     timeout(Duration::from_secs(60), asked).await.expect("it asks whether the server is there");
     assert!(!listening.is_finished());
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    listening.await.unwrap();
+    assert_eq!(proxy.accepted(), 2, "one connection for calls, and one for hints");
+}
+
+/// The user may subscribe, and not ask whether the server is there. The refusal shows that it is.
+#[tokio::test]
+async fn a_quiet_subscription_is_kept_for_a_user_with_few_permissions() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let commands = "+evalsha +eval +time +hget +hset +hdel +hkeys +publish +subscribe +info";
+    let user = format!("ACL SETUSER few on >secret ~taskvisor:* resetchannels &taskvisor:* {commands}");
+    let _: () = server.say(&user).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://few:secret@{}", proxy.address())).unwrap();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let token = take(&store, a, "x").await;
+    is_refused(&store, b, "x").await;
+    let listening = tokio::spawn({
+        let store = store.clone();
+        async move { hint(&store).await }
+    });
+    subscribed(&server, 1).await;
+    for round in 1..=2 {
+        tokio::time::pause();
+        sleep(Duration::from_millis(20_001)).await;
+        tokio::time::resume();
+        let asked = async { while refused(&server, "ping").await < round {} };
+        timeout(Duration::from_secs(60), asked).await.expect("it asks whether the server is there");
+    }
+    assert!(!listening.is_finished(), "nothing has changed");
     store.release(a, &[(key("x"), token)]).await.unwrap();
     listening.await.unwrap();
     assert_eq!(proxy.accepted(), 2, "one connection for calls, and one for hints");

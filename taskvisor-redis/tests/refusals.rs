@@ -64,6 +64,19 @@ async fn a_wrong_password_is_named() {
 }
 
 #[tokio::test]
+async fn a_database_that_the_server_refuses_is_named() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let commands = "+evalsha +eval +time +hget +hset +hdel +hkeys +publish +subscribe +info";
+    let _: () = server.say(&format!("ACL SETUSER few on >secret ~taskvisor:* {commands}")).await;
+    let database =
+        |user: &str, number: u32| RedisStore::new(format!("redis://{user}{}/{number}", server.address())).unwrap();
+    says(database("few:secret@", 3).open(&spec("a")).await, "SELECT");
+    says(database("", 99).open(&spec("a")).await, "database");
+    let _: () = server.say("ACL SETUSER few +select").await;
+    open(&database("few:secret@", 3), "a").await;
+}
+
+#[tokio::test]
 async fn a_key_of_another_program_is_named() {
     let Some(server) = Server::start(&[]).await else { return };
     let _: () = server.say("SET taskvisor:{billing}:sessions 1").await;
