@@ -54,7 +54,8 @@
 //! | `POST ?shutdown` | requests a shutdown |
 //!
 //! Nodes, slots, events and histories have the form of [`taskvisor::json`]. An error is `{"error": ".."}` with 400, 403,
-//! 404, 405, 409 (refused in this state), 421 (a host that is not allowed) or 503 (32 streams are open).
+//! 404, 405, 409 (refused in this state), 421 (a host that is not allowed), 500 (the function that decides on access panicked)
+//! or 503 (32 streams are open, or the runtime ends).
 //!
 //! # Security
 //! - Every request has to name one of the [`hosts`](Console::hosts), so that no other site can reach it by a name of

@@ -349,7 +349,7 @@ options! {
         defaults: No,
         takes: "path of a function",
         unset: "all are",
-        does: "which failures are retried: it gets `&E` and returns `bool`. Where it says false the task ends as fatal, with the error as `TaskError::Permanent`",
+        does: "which failures are retried: it gets `&E` and returns `bool`. Where it says false the task ends as fatal, with the error in `TaskError::Permanent`; a `TaskError::Fail` becomes `Fatal` with its reason, and `Canceled` stays",
     }
     backoff: Retries {
         usage: "backoff(first = \"100ms\", max = \"30s\", factor = 2.0, jitter = \"equal\")",

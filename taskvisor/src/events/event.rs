@@ -49,8 +49,8 @@ pub struct Event {
     /// `true` for the end of an attempt that also ends its task, and the next event tells both: `ActorExhausted` or
     /// `ActorDead`.
     pub(crate) last: bool,
-    /// The number of lost events, of panics, of waiting submissions, or of failures or restarts of a group; for a
-    /// lease, its token.
+    /// The number of lost events, of panics, of waiting submissions, of missed runs, of tasks that have not stopped, or
+    /// of failures or restarts of a group; for a lease, its token.
     pub count: Option<u64>,
     /// The sequence number, which increases from event to event.
     pub seq: u64,

@@ -75,8 +75,8 @@ impl BackoffPolicy {
     /// Returns the delay after the consecutive failure number `attempt`, counted from 0.
     ///
     /// The result is never above `max`. A `first` above `max` counts as `max`; a factor that is negative or NaN counts
-    /// as 1. Results are rounded up to whole nanoseconds. If `first` is not zero, only [`JitterPolicy::Full`] can
-    /// return zero.
+    /// as 1. Results are rounded up to whole nanoseconds. If neither `first` nor `max` is zero, only
+    /// [`JitterPolicy::Full`] can return zero.
     #[must_use]
     pub fn next(&self, attempt: u32) -> Duration {
         self.next_by(attempt, |low, high| fastrand::u128(low..=high))

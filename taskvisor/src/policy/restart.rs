@@ -10,8 +10,9 @@ use std::time::Duration;
 /// | `OnFailure` (default) | ends | runs again after the backoff |
 /// | `Always` | runs again after `interval` | runs again after the backoff |
 ///
-/// [`TaskError::Fatal`](crate::TaskError::Fatal) and [`TaskError::Canceled`](crate::TaskError::Canceled) end a task
-/// under every policy. The guide explains [restarts and backoff](crate::guide::restarts).
+/// [`TaskError::Fatal`](crate::TaskError::Fatal), [`TaskError::Permanent`](crate::TaskError::Permanent) and
+/// [`TaskError::Canceled`](crate::TaskError::Canceled) end a task under every policy. The guide explains [restarts and
+/// backoff](crate::guide::restarts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RestartPolicy {

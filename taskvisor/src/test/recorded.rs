@@ -35,7 +35,7 @@ pub struct RecordedEvent {
     pub delay: Option<Duration>,
     /// The exceeded timeout, in whole milliseconds.
     pub timeout: Option<Duration>,
-    /// The number of lost events, of panics, or of waiting submissions; for a lease, its token.
+    /// The number of lost events and the like, as in [`Event::count`]; for a lease, its token.
     pub count: Option<u64>,
     /// The time since the creation of the recorder, by Tokio's clock.
     pub at: Duration,
