@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// Checks that a store keeps the laws of [`LeaseStore`].
 ///
-/// It takes about 10 seconds by Tokio's clock, paused or not, because it lets sessions expire. It opens its sessions in
+/// It takes about 15 seconds by Tokio's clock, paused or not, because it lets sessions expire. It opens its sessions in
 /// fleets with random names, so it can be run against a store in use.
 ///
 /// # Panics
