@@ -125,11 +125,10 @@ impl Lane {
     /// that came together, because it had no chance to receive them earlier.
     pub(super) fn offer(&mut self, events: &Arc<Vec<Event>>) {
         self.sifted(events, |lane, events| {
-            let room = match lane.backlog() {
+            let len = match lane.backlog() {
                 0 => events.len(),
-                backlog => lane.capacity.saturating_sub(backlog),
+                backlog => events.len().min(lane.capacity.saturating_sub(backlog)),
             };
-            let len = events.len().min(room);
             lane.push(events, len);
             if len < events.len() {
                 let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
