@@ -48,6 +48,7 @@ pub struct Event {
     pub timeout_ms: Option<u64>,
     /// `true` for the end of an attempt that also ends its task, and the next event tells both: `ActorExhausted` or
     /// `ActorDead`.
+    #[cfg_attr(not(feature = "logging"), allow(dead_code, reason = "only the level of a log line depends on it"))]
     pub(crate) last: bool,
     /// The number of lost events, of panics, of waiting submissions, of missed runs, of tasks that have not stopped, or
     /// of failures or restarts of a group; for a lease, its token.

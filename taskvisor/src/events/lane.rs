@@ -218,7 +218,7 @@ impl Lane {
 
     /// Returns the waker of a reader that waits, if there is something to read.
     pub(super) fn call_reader(&mut self) -> Option<Waker> {
-        if self.closed || self.lost > 0 || !self.queue.is_empty() { self.reader.take() } else { None }
+        if !self.queue.is_empty() || self.lost > 0 || self.closed { self.reader.take() } else { None }
     }
 
     /// Returns `true` if there is no entry.
