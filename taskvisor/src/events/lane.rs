@@ -146,13 +146,22 @@ impl Lane {
     }
 
     /// Calls `accept` with the events that the reader wants, unless there is none. All count as offered.
+    #[inline]
     fn sifted(&mut self, events: &Arc<Vec<Event>>, accept: impl FnOnce(&mut Self, &Arc<Vec<Event>>)) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
-        match self.sieve.as_mut().map(|sieve| sieve.choose(events)) {
-            None => accept(self, events),
-            Some(chosen) if chosen.is_empty() => {}
-            Some(chosen) => accept(self, &Arc::new(chosen)),
+        if self.sieve.is_none() {
+            accept(self, events);
+        } else if let Some(chosen) = self.chosen(events) {
+            accept(self, &chosen);
         }
+    }
+
+    /// Returns the events that pass the sieve, if there are some. A separate function, so that lanes without a sieve do
+    /// not pay for it.
+    #[inline(never)]
+    fn chosen(&mut self, events: &[Event]) -> Option<Arc<Vec<Event>>> {
+        let chosen = self.sieve.as_mut()?.choose(events);
+        (!chosen.is_empty()).then(|| Arc::new(chosen))
     }
 
     /// Accepts the first `len` of the events.

@@ -80,7 +80,7 @@ impl Cell {
         }
         self.publish_end(&state, &next, aborted.then_some(left), stopped, ran.successes);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
+        let note = note.map(|note| (self.epoch(), note));
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
             Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
@@ -108,7 +108,7 @@ impl Cell {
         };
         drop(state);
         signal.send();
-        if let Some(note) = note {
+        if let Some((epoch, note)) = note {
             self.tell_group_of(epoch, note);
         }
         if task.is_some() {
