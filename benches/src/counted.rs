@@ -127,7 +127,8 @@ fn beside_peers(contenders: &[&'static str], samplers: &mut Samplers) -> Result<
     for row in ROWS {
         let sampler = samplers.get(Variant { counts: row.unit == Unit::Bytes, features: WITH_PEERS })?;
         let ours = count(sampler, row, OURS)?.ok_or_else(|| format!("`{}` is not done", row.work))?;
-        let floor = count(sampler, row, FLOOR)?.map_or_else(|| "-".to_owned(), thousands);
+        // The jobs of the floor's slots are no tasks, so theirs are not part of its work.
+        let floor = count(sampler, row, FLOOR)?.filter(|cost| *cost > 0.0).map_or_else(|| "-".to_owned(), thousands);
         let mut best: Option<(f64, &str)> = None;
         for peer in &peers {
             let Some(cost) = count(sampler, row, peer)? else { continue };

@@ -97,6 +97,10 @@ fn o40_what_a_subscriber_does_not_want_takes_no_room() {
     assert!(lane.call_reader().is_some());
     assert_eq!(seqs(&batch(&mut lane).unwrap()), [202, 204, 206]);
     assert!(lane.poll_next().is_pending() && lane.has_delivered(211));
+    lane.reader = Some(Waker::noop().clone());
+    lane.lose(1);
+    assert!(lane.call_reader().is_some(), "it is told of a loss");
+    assert_eq!(lane.take_lost(), Some(1));
     lane.closed = true;
     lane.reader = Some(Waker::noop().clone());
     assert!(lane.call_reader().is_some(), "it is told of the end");

@@ -3,7 +3,7 @@
 //! The pauses are a set of paths under the lock of the registry. A pause belongs to the path, so it survives the
 //! registrations there. Each cell has a flag that is set if its task, or a group or slot above it, is paused. The flag
 //! changes under the same lock, and a new registration gets it when its name is entered. So no attempt begins after the
-//! task is paused.
+//! task is paused, but for the final attempt of a stop that was requested before.
 
 mod concerned;
 
