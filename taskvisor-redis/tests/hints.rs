@@ -54,8 +54,13 @@ struct Waiting {
 }
 
 async fn waiting(server: &Server) -> Waiting {
+    waiting_as("", server).await
+}
+
+/// With the name and password of a user, as in a URL.
+async fn waiting_as(user: &str, server: &Server) -> Waiting {
     let proxy = Proxy::start(server.address()).await.unwrap();
-    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let store = RedisStore::new(format!("redis://{user}{}", proxy.address())).unwrap();
     let (a, b) = (open(&store, "a").await, open(&store, "b").await);
     let token = take(&store, a, "x").await;
     is_refused(&store, b, "x").await;
@@ -265,16 +270,7 @@ async fn a_quiet_subscription_is_kept_for_a_user_with_few_permissions() {
     let commands = "+evalsha +eval +time +hget +hset +hdel +hkeys +publish +subscribe +info";
     let user = format!("ACL SETUSER few on >secret ~taskvisor:* resetchannels &taskvisor:* {commands}");
     let _: () = server.say(&user).await;
-    let proxy = Proxy::start(server.address()).await.unwrap();
-    let store = RedisStore::new(format!("redis://few:secret@{}", proxy.address())).unwrap();
-    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
-    let token = take(&store, a, "x").await;
-    is_refused(&store, b, "x").await;
-    let listening = tokio::spawn({
-        let store = store.clone();
-        async move { hint(&store).await }
-    });
-    subscribed(&server, 1).await;
+    let Waiting { proxy, store, a, token, listening } = waiting_as("few:secret@", &server).await;
     for round in 1..=2 {
         tokio::time::pause();
         sleep(Duration::from_millis(20_001)).await;
