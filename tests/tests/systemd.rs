@@ -211,6 +211,40 @@ fn the_socket_of_systemd_can_be_abstract() {
     systemd.until("STATUS=stopped");
 }
 
+/// As while systemd does something else for a while.
+#[test]
+fn a_service_goes_on_while_the_socket_of_systemd_is_full() {
+    let directory = std::env::temp_dir().join(format!("taskvisor-systemd-full-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let socket = directory.join("notify");
+    let bound = UnixDatagram::bind(&socket).unwrap();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"X=1", &socket).is_ok() {}
+
+    let mut command = service();
+    command.arg("alone").env("NOTIFY_SOCKET", &socket);
+    let mut service = Service::start(command);
+    let (goes_on, does_go_on) = channel();
+    let systemd = std::thread::spawn(move || {
+        // If the service stands still, it goes on now, and the test fails.
+        let in_time = does_go_on.recv_timeout(secs(60)).is_ok();
+        let (mut told, mut buffer) = (Vec::new(), [0; 4096]);
+        while told.last().is_none_or(|line| line != "STATUS=stopped") {
+            let length = bound.recv(&mut buffer).unwrap();
+            told.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
+        }
+        (in_time, told)
+    });
+    service.become_ready();
+    let _ = goes_on.send(());
+    service.stop();
+    let (in_time, told) = systemd.join().unwrap();
+    let _ = std::fs::remove_dir_all(&directory);
+    assert!(in_time, "the only worker waits for systemd");
+    assert!(told.iter().any(|line| line == "STOPPING=1"), "{told:?}");
+}
+
 #[test]
 fn the_watchdog_of_another_process_is_not_fed() {
     let manager = Manager::new();

@@ -42,16 +42,16 @@
 
 use std::env;
 use std::future::Future;
-use std::io;
+use std::io::{self, ErrorKind};
+#[cfg(unix)]
+use std::os::unix::net::UnixDatagram;
 #[cfg(target_os = "linux")]
-use std::os::unix::net::{SocketAddr, UnixDatagram};
-#[cfg(target_os = "linux")]
-use std::os::{linux::net::SocketAddrExt as _, unix::ffi::OsStrExt as _};
+use std::os::{linux::net::SocketAddrExt as _, unix::ffi::OsStrExt as _, unix::net::SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::causes::one_line;
 use super::health::{Health, Phase, Problem, Unhealthy};
@@ -61,6 +61,8 @@ use crate::supervisor::{RuntimeError, SupervisorHandle};
 
 /// The longest time between two checks.
 const TICK: Duration = Duration::from_secs(1);
+/// The time until a message for which there was no place is sent again.
+const RETRY: Duration = Duration::from_millis(100);
 /// The time by which systemd extends `TimeoutStopSec` for each message during a shutdown.
 const EXTENSION: Duration = Duration::from_secs(10);
 
@@ -80,9 +82,9 @@ const EXTENSION: Duration = Duration::from_secs(10);
 ///
 /// [`run_to_exit`](crate::Tree::run_to_exit) waits for the message with the result, for 250 ms at most.
 ///
-/// It spawns nothing and does not keep the supervisor alive. Messages are sent from the thread that polls it, and wait
-/// while the socket of systemd is full, as in `sd_notify(3)`. A message that cannot be sent is dropped. The socket is a
-/// path, or on Linux an abstract socket, with `@`.
+/// It spawns nothing and does not keep the supervisor alive. No message blocks the thread that polls it: while the socket
+/// of systemd is full, what there is to tell is tried again each 100 ms, with the state of then. A message that cannot be
+/// sent for another reason is dropped. The socket is a path, or on Linux an abstract socket, with `@`.
 ///
 /// # Cancel safety
 /// Dropping the future ends the messages, also those of the watchdog.
@@ -96,26 +98,50 @@ pub fn notify(supervisor: &SupervisorHandle) -> impl Future<Output = ()> + Send 
         let _until_told = until_told;
         if env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty()) {
             let watchdog = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
-            // A failed message cannot be reported.
-            tell(&core, watchdog, |messages| drop(send(messages))).await;
+            tell(&core, watchdog, |messages| match send(messages) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Sent::NoPlace,
+                // A failed message cannot be reported.
+                _ => Sent::Done,
+            })
+            .await;
         }
     }
 }
 
-/// Sends messages to systemd.
+/// Sends messages to systemd, all or none of them. Fails with [`ErrorKind::WouldBlock`] if its socket is full.
+#[cfg(unix)]
 fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
-    // `sd_notify` knows only sockets that are paths.
+    // `sd_notify` blocks while the socket is full, and knows only sockets that are paths.
+    let name = env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
     #[cfg(target_os = "linux")]
-    if let Some(name) = env::var_os("NOTIFY_SOCKET").unwrap_or_default().as_bytes().strip_prefix(b"@") {
-        let socket = UnixDatagram::unbound()?;
-        socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?;
-        let lines: Vec<String> = messages.iter().map(ToString::to_string).collect();
-        return socket.send(lines.join("\n").as_bytes()).map(drop);
-    }
+    let connected = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => socket.connect_addr(&SocketAddr::from_abstract_name(name)?),
+        None => socket.connect(name),
+    };
+    #[cfg(not(target_os = "linux"))]
+    let connected = socket.connect(name);
+    connected?;
+    let lines: Vec<String> = messages.iter().map(ToString::to_string).collect();
+    socket.send(lines.join("\n").as_bytes()).map(drop)
+}
+
+#[cfg(not(unix))]
+fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
     sd_notify::notify(messages)
 }
 
-async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[NotifyState<'_>])) {
+/// Whether messages are with systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// They are, or never will be.
+    Done,
+    /// Its socket is full.
+    NoPlace,
+}
+
+async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[NotifyState<'_>]) -> Sent) {
     let mut said = Said::default();
     let mut pulse = watchdog.map(Pulse::new);
     loop {
@@ -128,13 +154,19 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
             None => status(&health),
         };
         let now = Instant::now();
-        let beat = health.is_live() && pulse.as_mut().is_some_and(|pulse| pulse.is_due(now));
-        let messages = said.next(health.phase, core.was_ready(), status, beat);
-        if !messages.is_empty() {
-            send(&messages);
+        let beat = health.is_live() && pulse.as_ref().is_some_and(|pulse| pulse.is_due(now));
+        let mut next_said = said.clone();
+        let messages = next_said.next(health.phase, core.was_ready(), status, beat);
+        if !messages.is_empty() && send(&messages) == Sent::NoPlace {
+            sleep_until(now + RETRY).await;
+            continue;
         }
         if stopped {
             return;
+        }
+        said = next_said;
+        if let Some(pulse) = pulse.as_mut().filter(|_| beat) {
+            pulse.has_beaten(now);
         }
         let next = pulse.as_ref().map_or(now + TICK, |pulse| pulse.next_check(now));
         let _ = timeout_at(next, news).await;
@@ -152,12 +184,12 @@ impl Pulse {
         Self { period: timeout / 2, due: Instant::now() }
     }
 
-    fn is_due(&mut self, now: Instant) -> bool {
-        let due = now >= self.due;
-        if due {
-            self.due = now + self.period;
-        }
-        due
+    fn is_due(&self, now: Instant) -> bool {
+        now >= self.due
+    }
+
+    fn has_beaten(&mut self, now: Instant) {
+        self.due = now + self.period;
     }
 
     /// A message that is overdue, because the tree is not live, is sent when that changes.
@@ -168,7 +200,7 @@ impl Pulse {
 }
 
 /// The messages that were sent, and are not repeated.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Said {
     ready: bool,
     stopping: bool,

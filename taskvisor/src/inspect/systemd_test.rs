@@ -9,22 +9,23 @@ use crate::sync::lock;
 use crate::{Ready, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
 
 /// The sent messages with their times in milliseconds.
-type Sent = Arc<Mutex<Vec<(u128, String)>>>;
+type Log = Arc<Mutex<Vec<(u128, String)>>>;
 
-fn told(tree: &Tree, watchdog: Option<Duration>) -> (Sent, tokio::task::JoinHandle<()>) {
-    let (sent, start) = (Sent::default(), Instant::now());
+fn told(tree: &Tree, watchdog: Option<Duration>) -> (Log, tokio::task::JoinHandle<()>) {
+    let (sent, start) = (Log::default(), Instant::now());
     let (core, log) = (Arc::clone(&tree.supervisor().core), Arc::clone(&sent));
     let telling = async move {
         tell(&core, watchdog, |messages| {
             let texts = messages.iter().map(|message| (start.elapsed().as_millis(), message.to_string()));
             lock(&log).extend(texts);
+            Sent::Done
         })
         .await;
     };
     (sent, tokio::spawn(telling))
 }
 
-fn taken(sent: &Sent) -> Vec<(u128, String)> {
+fn taken(sent: &Log) -> Vec<(u128, String)> {
     std::mem::take(&mut lock(sent))
 }
 
@@ -93,12 +94,41 @@ async fn the_watchdog_is_told_at_half_its_time_until_the_end() {
     assert_eq!(beats.collect::<Vec<_>>(), [0, 2500, 5000, 7500, 10_000, 12_500]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_full_socket_has_no_place_for_is_told_later() {
+    let tree = tree([slow("a", 100, 100)]);
+    tree.start().await.unwrap();
+    let (start, log) = (Instant::now(), Log::default());
+    let (core, sent) = (Arc::clone(&tree.supervisor().core), Arc::clone(&log));
+    let telling = tokio::spawn(async move {
+        let full = |at| matches!(at, 50..1050 | 2050..5050);
+        tell(&core, Some(Duration::from_secs(2)), |messages| {
+            let at = start.elapsed().as_millis();
+            if full(at) {
+                return Sent::NoPlace;
+            }
+            lock(&sent).extend(messages.iter().map(|message| (at, message.to_string())));
+            Sent::Done
+        })
+        .await;
+    });
+    sleep(Duration::from_millis(2500)).await;
+    drop(tree.shutdown());
+    telling.await.unwrap();
+    let expected = [at(0, "WATCHDOG=1"), at(0, "STATUS=0 of 1 ready; not ready: a (pending)")];
+    let ready = [at(1100, "READY=1"), at(1100, "WATCHDOG=1"), at(1100, "STATUS=1 of 1 ready")];
+    let ended = [at(5100, "STOPPING=1"), at(5100, "STATUS=stopped")];
+    assert_eq!(taken(&log), expected.into_iter().chain(ready).chain(ended).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_beat_that_was_withheld_is_sent_as_soon_as_it_may_be() {
     let start = Instant::now();
     let mut pulse = Pulse { period: 10 * TICK, due: start };
     assert_eq!(pulse.next_check(start), start + TICK, "not live, and so not even asked");
-    assert!(pulse.is_due(start + TICK) && !pulse.is_due(start + 2 * TICK));
+    assert!(pulse.is_due(start + TICK));
+    pulse.has_beaten(start + TICK);
+    assert!(!pulse.is_due(start + 2 * TICK));
     assert_eq!(pulse.next_check(start + TICK * 21 / 2), start + 11 * TICK);
     let short = Pulse { period: TICK / 4, due: start };
     assert_eq!(short.next_check(start), start + TICK / 4);

@@ -1,6 +1,6 @@
 //! A process that reports its state to systemd. Its one task becomes ready when it reads a line from stdin. The process
 //! prints `ready` when the tree is ready, and `told` when the notifier has ended. With the argument `exits`, `run_to_exit`
-//! ends it; with `blocked` too, and the task blocks the only worker at its stop.
+//! ends it; with `blocked` too, and the task blocks the only worker at its stop. With `alone` there is one worker.
 
 use std::thread;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn serve(blocks: bool) -> TaskSpec {
 
 fn main() -> Result<(), RuntimeError> {
     let argument = std::env::args().nth(1).unwrap_or_default();
-    let workers = if argument == "blocked" { 1 } else { 2 };
+    let workers = if matches!(&*argument, "alone" | "blocked") { 1 } else { 2 };
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     runtime.expect("a runtime").block_on(notifies(&argument))
 }
@@ -41,7 +41,7 @@ async fn notifies(argument: &str) -> Result<(), RuntimeError> {
         tree.wait_ready().await;
         println!("ready");
     };
-    let result = if argument.is_empty() {
+    let result = if matches!(argument, "" | "alone") {
         tokio::join!(ready, tree.run()).1
     } else {
         tokio::join!(ready, async { tree.run_to_exit().await }).1
