@@ -353,11 +353,13 @@ async fn o51_a_process_that_ends_leaves_no_children() {
 async fn o51_pid_1_has_no_zombies_of_processes_that_it_did_not_start() {
     const ALONE: &str = "TASKVISOR_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
+        // The other tests kill what is left of theirs, by its parent.
+        let _scene = Scene::new().await;
         let test = "o51_pid_1_has_no_zombies_of_processes_that_it_did_not_start";
         let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
         let alone = alone.args(["--exact", test]).env(ALONE, "1").output().unwrap();
         let told = String::from_utf8_lossy(&alone.stdout);
-        assert!(alone.status.success() && told.contains("1 passed"), "{told}");
+        assert!(alone.status.success() && told.contains("1 passed"), "{}: {told}", alone.status);
         return;
     }
     let scene = Scene::new().await;
@@ -461,6 +463,26 @@ async fn o51_a_zombie_that_another_process_keeps_is_not_waited_for() {
     let stopped = async { tokio::join!(ctx.run_process(scene.shell(script)), stopping) };
     let (result, ()) = timeout(secs(10), stopped).await.expect("a zombie runs no code");
     assert!(matches!(result, Err(TaskError::Canceled)), "{result:?}");
+    scene.kill_all();
+    scene.nothing_is_left().await;
+}
+
+/// As a daemon that was started without a look at its output.
+#[tokio::test]
+async fn o51_output_that_a_process_outside_of_the_group_keeps_ends_with_a_stop() {
+    let scene = Scene::new().await;
+    let (ctx, token) = context();
+    let script =
+        "setsid sh -c 'echo > up; exec sleep 1000' & while ! [ -s up ]; do sleep 0.01; done; head -c 50000 /dev/zero";
+    let stopping = async {
+        scene.written("up").await;
+        // The leader ends, and its output does not.
+        sleep(ms(100)).await;
+        token.cancel();
+    };
+    let stopped = async { tokio::join!(ctx.process_output(scene.shell(script)), stopping) };
+    let (output, ()) = timeout(FOREVER, stopped).await.expect("the daemon is not waited for");
+    assert_eq!(output.unwrap().stdout.len(), 50_000);
     scene.kill_all();
     scene.nothing_is_left().await;
 }

@@ -2,20 +2,26 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::process::Output;
 use std::task::{Context, Poll, ready};
 
+#[cfg(unix)]
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::group::Process;
 
-/// Waits for the end of the process and of its output.
+/// Waits for the end of the process and of its output. When `stop` is canceled, the output of the process is complete
+/// with its end: what is written later comes from a process that has left the group, and may never end.
 pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io::Result<Output> {
     let mut stdout = Reading::new(process.stdout.take());
     let mut stderr = Reading::new(process.stderr.take());
-    let mut end = pin!(process.wait(stop));
+    let mut end = pin!(process.wait(stop.clone()));
+    let mut stopped = pin!(stop.cancelled());
     let mut status = None;
     let status = poll_fn(|cx| {
         if status.is_none() {
@@ -24,11 +30,14 @@ pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io
             }
         }
         // Both are read, so that a process that fills one pipe is not blocked.
-        let (stdout, stderr) = (stdout.poll(cx)?, stderr.poll(cx)?);
-        match (status, stdout, stderr) {
-            (Some(status), Poll::Ready(()), Poll::Ready(())) => Poll::Ready(io::Result::Ok(status)),
-            _ => Poll::Pending,
+        let are_read = (stdout.poll(cx)?, stderr.poll(cx)?) == (Poll::Ready(()), Poll::Ready(()));
+        let Some(status) = status else { return Poll::Pending };
+        if !are_read {
+            ready!(stopped.as_mut().poll(cx));
+            stdout.read_at_once()?;
+            stderr.read_at_once()?;
         }
+        Poll::Ready(io::Result::Ok(status))
     })
     .await?;
     Ok(Output { status, stdout: stdout.all, stderr: stderr.all })
@@ -36,7 +45,7 @@ pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io
 
 /// A pipe that is read to its end.
 struct Reading<R> {
-    /// `None` after its end.
+    /// `None` after the end of the pipe.
     pipe: Option<R>,
     all: Vec<u8>,
 }
@@ -57,5 +66,31 @@ impl<R: AsyncRead + Unpin> Reading<R> {
             self.all.extend_from_slice(buffer.filled());
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(unix)]
+impl<R: AsFd> Reading<R> {
+    /// Reads what is in the pipe, also if the runtime has not heard of it yet.
+    fn read_at_once(&mut self) -> io::Result<()> {
+        let Some(pipe) = self.pipe.take() else { return Ok(()) };
+        let mut chunk = [0; 4096];
+        loop {
+            match rustix::io::retry_on_intr(|| rustix::io::read(&pipe, &mut chunk)) {
+                // The pipe of a child is non-blocking.
+                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
+                Ok(length) => self.all.extend_from_slice(&chunk[..length]),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl<R> Reading<R> {
+    /// Whatever the runtime has heard of is read.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Unix")]
+    fn read_at_once(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
