@@ -83,7 +83,7 @@ labels! {
         } = "runtime_task_remove_timeout",
         /// The group of that path has ended, is stopping, has not started, or does not exist.
         GroupNotRunning {
-            /// The requested path.
+            /// The requested path. Empty for the root.
             name: String,
         } = "runtime_group_not_running",
         /// The tree failed, because a critical task or group ended in failure.
@@ -195,6 +195,9 @@ impl fmt::Display for RuntimeError {
                 write!(f, "task `{name}` was requested to stop, but still runs after {timeout:?}")
             }
             Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
+            Self::GroupNotRunning { name } if name.is_empty() => {
+                f.write_str("the tree is not running: it has not started, or has ended")
+            }
             Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running, or there is none"),
             Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
                 chain.fmt(f)?;

@@ -103,7 +103,9 @@ async fn k5f_the_empty_path_is_the_root() -> Result {
     for tree in [flat, ordered] {
         let root = tree.group("");
         assert_eq!((root.path(), root.name(), root.status()), ("", "", None));
-        assert!(matches!(root.add_task(cooperative("x")).await, Err(RuntimeError::GroupNotRunning { .. })));
+        let refused = root.add_task(cooperative("x")).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the tree is not running: it has not started, or has ended");
+        assert!(matches!(refused, RuntimeError::GroupNotRunning { .. }));
         tree.start().await?;
         settle().await;
         assert_eq!(root.status(), Some(TaskState::Running));
