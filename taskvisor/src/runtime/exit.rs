@@ -183,6 +183,8 @@ impl State {
     }
 
     async fn next(&self, core: &Core) -> Next {
+        // Read before the deadline: what is requested in between is heard below.
+        let is_requested = core.stop.times().is_some();
         let by = self.ends_by(core);
         let (forced, given) = (core.stop.verdict.forced().is_some(), core.stop.verdict.is_given());
         let mut changed = pin!(self.changed.notified());
@@ -196,7 +198,7 @@ impl State {
                 return Poll::Ready(Next::Signal(signal));
             }
             let is_changed = changed.as_mut().poll(cx).is_ready()
-                || (by.is_none() && core.stop.times().is_none() && requested.as_mut().poll(cx).is_ready())
+                || (!is_requested && requested.as_mut().poll(cx).is_ready())
                 || (!forced && !given && interrupted.as_mut().poll(cx).is_ready());
             if is_changed { Poll::Ready(Next::Changed) } else { Poll::Pending }
         });

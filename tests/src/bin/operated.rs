@@ -10,10 +10,10 @@
 //! `runtime=current` for a current-thread runtime. The tasks are:
 //! - `cooperative` returns when it is stopped, and prints the reason;
 //! - `deaf` ignores that, `spin` prints `spinning` and blocks its thread;
-//! - `slow` takes 2.5 s to stop;
+//! - `slow` stops when it has a line on standard input;
 //! - `migrate` never completes, and the tree is not ready before;
 //! - `broken` is critical and fails after 50 ms;
-//! - `relapse` is critical, fails, and leaves a helper that blocks its thread.
+//! - `wedge` prints `wedged` and blocks its thread when it is stopped.
 //!
 //! It prints `ready` when the tasks have begun, and the kind of each event about a shutdown.
 
@@ -54,8 +54,16 @@ fn spec(kind: &str) -> TaskSpec {
                 }
                 "slow" => {
                     ctx.cancelled().await;
-                    sleep(Duration::from_millis(2_500)).await;
+                    let line = tokio::task::spawn_blocking(|| std::io::stdin().lock().lines().next());
+                    let _ = line.await;
                     Ok(())
+                }
+                "wedge" => {
+                    ctx.cancelled().await;
+                    println!("wedged");
+                    loop {
+                        std::thread::park();
+                    }
                 }
                 "spin" => {
                     println!("spinning");
