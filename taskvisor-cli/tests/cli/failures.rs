@@ -10,8 +10,12 @@ use crate::run;
 
 /// Runs `status` against a server of one answer, which fails. Returns the error without the address.
 fn wrong(reply: Reply) -> String {
+    wrong_within("60s", reply)
+}
+
+fn wrong_within(time: &str, reply: Reply) -> String {
     let mock = Mock::new(move |_| reply.clone());
-    let shown = run(&["--url", &mock.url, "--timeout", "300ms", "status"]);
+    let shown = run(&["--url", &mock.url, "--timeout", time, "status"]);
     assert_eq!((shown.status, &*shown.stdout), (1, ""), "{shown:?}");
     shown.stderr.trim_end().replace(&mock.url, "URL")
 }
@@ -74,9 +78,10 @@ fn a_server_that_cannot_answer_refuses() {
 
 #[test]
 fn no_answer_ends_with_the_timeout() {
-    assert_eq!(wrong(Reply::Open(String::new())), "taskvisor: no answer from URL within 300ms");
+    let late = |reply: Reply| wrong_within("300ms", reply);
+    assert_eq!(late(Reply::Open(String::new())), "taskvisor: no answer from URL within 300ms");
     let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-    assert_eq!(wrong(Reply::Open(half.to_owned())), "taskvisor: no answer from URL within 300ms");
+    assert_eq!(late(Reply::Open(half.to_owned())), "taskvisor: no answer from URL within 300ms");
     let mock = Mock::new(|_| Reply::Open(String::new()));
     let shown = run(&["--url", &mock.url, "--timeout", "300ms", "restart", "a"]);
     assert!(shown.stderr.ends_with(" within 300ms; what was asked for may still happen\n"), "{shown:?}");

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 /// Longer than anything in a test takes. It is only waited for by a test that fails.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
