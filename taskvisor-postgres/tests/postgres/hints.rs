@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, url_by};
+use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until_it_listens, url_by};
 
 const A_WHILE: Duration = Duration::from_millis(300);
 
@@ -90,11 +90,11 @@ async fn a_release_wakes_whoever_was_refused() {
     let (mine, other) = (store(&url, "wakes").await, store(&url, "wakes").await);
     let (a, b) = (open(&mine, "a", TTL).await, open(&other, "b", TTL).await);
     let token = acquire(&mine, a, "x").await.unwrap();
-    // It listens from the first wait on, which can be dropped.
-    assert!(timeout(A_WHILE, other.changed()).await.is_err());
+    let control = client(&url).await;
+    until_it_listens(&other, &control, "wakes").await;
     assert_eq!(acquire(&other, b, "x").await, None);
     // A hint for another fleet, and one that comes between two waits.
-    client(&url).await.batch_execute("NOTIFY wakes, 'another'").await.unwrap();
+    control.batch_execute("NOTIFY wakes, 'another'").await.unwrap();
     assert!(timeout(A_WHILE, other.changed()).await.is_err());
     mine.release(a, &[(key("x"), token)]).await.unwrap();
     timeout(TTL, other.changed()).await.unwrap();
@@ -117,12 +117,13 @@ async fn hints_come_back_after_a_cut() {
     let by_proxy = url_by(&url, proxy.address().port());
     let store = unmigrated(&url, "hints_cut").listen_on(by_proxy.parse().unwrap());
     open(&store, "a", TTL).await;
-    assert!(timeout(A_WHILE, store.changed()).await.is_err());
+    let control = client(&url).await;
+    until_it_listens(&store, &control, "hints_cut").await;
     assert_eq!(proxy.accepted(), 1);
     proxy.cut().await;
     timeout(TTL, store.changed()).await.unwrap();
     assert_eq!(proxy.accepted(), 2);
-    client(&url).await.batch_execute("NOTIFY hints_cut, 'fleet'").await.unwrap();
+    control.batch_execute("NOTIFY hints_cut, 'fleet'").await.unwrap();
     timeout(TTL, store.changed()).await.unwrap();
 }
 
@@ -134,7 +135,7 @@ async fn hints_come_back_when_calls_have_lost_their_connection() {
     store(&url, "hints_lost").await;
     let store = unmigrated(&url_by(&url, proxy.address().port()), "hints_lost");
     let a = open(&store, "a", TTL).await;
-    assert!(timeout(A_WHILE, store.changed()).await.is_err());
+    until_it_listens(&store, &client(&url).await, "hints_lost").await;
     assert_eq!(proxy.accepted(), 2);
     proxy.set(Link::RepliesDropped);
     assert!(timeout(A_WHILE, store.renew(a)).await.is_err());

@@ -163,6 +163,17 @@ pub(crate) async fn until(client: &Client, query: &str, params: &[&(dyn ToSql + 
     assert!(in_time.is_ok(), "nothing came of {query}");
 }
 
+/// Waits, without a hint, until a store listens in this schema. It listens from the first wait on, which can be dropped.
+pub(crate) async fn until_it_listens(store: &PostgresStore, control: &Client, schema: &str) {
+    let listen = format!("LISTEN \"{}\"", schema.replace('"', "\"\""));
+    let listens = "SELECT 1 FROM pg_stat_activity WHERE query = $1 AND state = 'idle'";
+    let params: [&(dyn ToSql + Sync); 1] = [&listen];
+    tokio::select! {
+        () = store.changed() => panic!("nothing has changed"),
+        () = until(control, listens, &params) => {}
+    }
+}
+
 /// Waits until the server process of a connection waits for a lock.
 pub(crate) async fn until_it_waits(control: &Client, pid: i32) {
     // In a transaction the activity would stay what it was; the function looks anew.
