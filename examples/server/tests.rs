@@ -7,13 +7,15 @@ use std::time::Duration;
 use taskvisor::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::database::Pool;
 use crate::{Limits, Tree, tree};
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(20);
+/// The time that a request for `/rows` takes.
+const ROWS: Duration = Duration::from_millis(200);
 
 struct Service {
     tree: Tree,
@@ -130,27 +132,29 @@ async fn o53_clients_that_are_slow_are_closed_in_time() {
     let service = service(Limits { finish: SHORT, stop: LONG }).await;
     let half = service.client("GET / HTTP/1.1\r\nHost:").await;
     let chatting = service.chatting().await;
-    let in_flight = service.in_flight().await;
+    let (began, in_flight) = (Instant::now(), service.in_flight().await);
     // Nothing is aborted, so the stop is a success.
     service.tree.shutdown().await.unwrap();
+    let may_have_rows = began.elapsed() >= ROWS;
     assert_eq!(outcome(&service, "serve").await, "canceled (shutdown)");
     assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
-    for client in [half, in_flight] {
-        // The connection was closed, or reset because of unread data.
-        assert_eq!(client.rest().await.unwrap_or_default(), "");
-    }
+    // The connection was closed, or reset because of unread data.
+    assert_eq!(half.rest().await.unwrap_or_default(), "");
+    assert!(in_flight.rest().await.unwrap_or_default().is_empty() || may_have_rows);
     assert!(chatting.rest().await.unwrap_or_default().ends_with("the server stops"));
 }
 
 #[tokio::test]
 async fn o53_the_stop_timeout_aborts_what_is_left_and_then_the_pool_is_closed() {
     let service = service(Limits { finish: LONG, stop: SHORT }).await;
-    let (chatting, in_flight) = (service.chatting().await, service.in_flight().await);
+    let chatting = service.chatting().await;
+    let (began, in_flight) = (Instant::now(), service.in_flight().await);
     let error = service.tree.shutdown().await.unwrap_err();
+    let may_have_rows = began.elapsed() >= ROWS;
     assert!(matches!(&error, RuntimeError::GraceExceeded { stuck, .. } if stuck == &["serve"]), "{error}");
     // The aborted handler has returned its connection to the pool.
     assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
-    assert_eq!(in_flight.rest().await.unwrap_or_default(), "");
+    assert!(in_flight.rest().await.unwrap_or_default().is_empty() || may_have_rows);
     chatting.rest().await.unwrap_or_default();
 }
 

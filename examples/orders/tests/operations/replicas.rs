@@ -46,7 +46,7 @@ async fn rolling_restart(mut plot: Plot, url: &str) {
     let mut logs = String::new();
     let replica = |name: &str| {
         let options = ["--postgres", url, "--replica", name, "--ttl", "3", "--claim", "60"];
-        Service::on(&folder, &broker).args(options).env("ORDERS_DRAIN", "3s").env("ORDERS_REPORT_EVERY", "1s")
+        Service::on(&folder, &broker).args(options).env("ORDERS_DRAIN", "6s").env("ORDERS_REPORT_EVERY", "1s")
     };
     // A port that no client uses as its own while a replica is down.
     let address = || SocketAddr::from(([127, 0, 0, 1], free_port()));
