@@ -209,7 +209,7 @@ impl Subscribe for Recorder {
 /// A supervisor with the default config, and a recorder subscribed to it.
 #[must_use]
 pub fn recorded() -> (Arc<Supervisor>, Arc<Recorder>) {
-    recorded_with(SupervisorConfig::default())
+    recorded_with(SupervisorConfig { drain_timeout: secs(60), ..SupervisorConfig::default() })
 }
 
 /// A supervisor with this config, and a recorder subscribed to it.
@@ -384,6 +384,12 @@ pub const fn secs(n: u64) -> Duration {
 #[must_use]
 pub const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
+}
+
+/// Times for a test in real time: this one, and two that are longer, for a machine that is too busy for the first. What
+/// is wrong is so with each of them.
+pub fn longer(first: Duration) -> impl Iterator<Item = Duration> {
+    [1, 10, 100].into_iter().map(move |times| first * times)
 }
 
 /// Lets every task that is ready run.

@@ -6,14 +6,15 @@
 //! ```
 //! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `blocking-reader`, which prints `blocked` when it
 //! blocks the worker that waits for IO, `cleanup-blocks`, `drop-blocks`, and `beats-0` to `beats-9`, which have a watchdog
-//! of 1 s. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
-//! subscriber. `beats-quiet` prints `beaten` when ten tasks have sent a heartbeat after a pause of the process, and at the
-//! end the number of attempts.
+//! of as many ms as the variable `WATCHDOG` says. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
+//! subscriber. `beats-quiet` prints `beaten` when ten tasks have sent a heartbeat after a pause of the process, or after
+//! a restart, and at the end the number of attempts.
 //!
 //! It prints `ready` when the tasks have begun, and `stopping` when a shutdown is requested.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use taskvisor::{
@@ -43,19 +44,27 @@ impl Drop for BlocksInDrop {
     }
 }
 
-/// The attempts of tasks that beat, and the tasks that have sent a heartbeat after a pause of the process.
+/// The attempts of tasks that beat, and the tasks that have sent a heartbeat after a pause of the process or a restart.
 static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
-static BEATEN: AtomicU32 = AtomicU32::new(0);
+static BEATEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Sends a heartbeat each 0.2 s.
-async fn beat(ctx: TaskContext) {
+fn watchdog() -> Duration {
+    let time = std::env::var("WATCHDOG").ok().and_then(|time| time.parse().ok());
+    Duration::from_millis(time.expect("its time in milliseconds"))
+}
+
+/// Sends five heartbeats in the time of the watchdog.
+async fn beat(ctx: TaskContext, name: String) {
     ATTEMPTS.fetch_add(1, Ordering::SeqCst);
     let mut last = Instant::now();
-    while ctx.run_until_cancelled(sleep(Duration::from_millis(200))).await.is_some() {
+    while ctx.run_until_cancelled(sleep(watchdog() / 5)).await.is_some() {
         ctx.heartbeat();
         let gap = std::mem::replace(&mut last, Instant::now()).elapsed();
-        if gap > Duration::from_secs(2) && BEATEN.fetch_add(1, Ordering::SeqCst) == 9 {
-            println!("beaten");
+        if gap > 2 * watchdog() || ctx.attempt() > 1 {
+            let mut beaten = BEATEN.lock().expect("no panic");
+            if beaten.insert(name.clone()) && beaten.len() == 10 {
+                println!("beaten");
+            }
         }
     }
 }
@@ -67,14 +76,14 @@ fn block() {
 }
 
 fn spec(kind: String, begun: Arc<Semaphore>) -> TaskSpec {
-    let watchdog = kind.starts_with("beats").then_some(Duration::from_secs(1));
+    let watchdog = kind.starts_with("beats").then(watchdog);
     let delay = Duration::from_millis(if kind.ends_with("later") { 50 } else { 0 });
     let task = TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
         let (kind, begun) = (kind.clone(), Arc::clone(&begun));
         async move {
             begun.add_permits(1);
             match kind.as_str() {
-                beats if beats.starts_with("beats") => beat(ctx).await,
+                beats if beats.starts_with("beats") => beat(ctx, kind.clone()).await,
                 "cooperative" => {
                     ctx.cancelled().await;
                     println!("cleaned up");

@@ -468,7 +468,7 @@ async fn burst(tasks: u32) {
         async move { if last { Err(TaskError::Canceled) } else { Ok(()) } }
     });
     let counter = Arc::new(Counter::default());
-    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+    let config = SupervisorConfig { signals: Signals::NONE, drain_timeout: FOREVER, ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![counter.clone()]);
     let spec = |n: u32| TaskSpec::inherit(spins.clone()).with_name(n.to_string()).with_restart(WITHOUT_PAUSE);
     // when

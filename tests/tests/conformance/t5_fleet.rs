@@ -215,14 +215,27 @@ impl Log {
         runs.iter().filter(|run| run.what == what && run.to.is_none()).map(|run| run.replica).collect()
     }
 
-    /// No two runs of different replicas overlap, and tokens never fall.
+    /// No two runs overlap, and tokens never fall.
     fn check(&self) {
+        assert_eq!(self.overlap(), None);
+        self.check_tokens();
+    }
+
+    /// Two runs that overlap.
+    fn overlap(&self) -> Option<String> {
+        let runs = self.runs();
+        runs.iter().enumerate().find_map(|(n, run)| {
+            let mut later = runs[n + 1..].iter().filter(|later| later.what == run.what);
+            let later = later.find(|later| run.to.is_none_or(|to| later.from < to))?;
+            Some(format!("{later:?} overlaps with {run:?}"))
+        })
+    }
+
+    fn check_tokens(&self) {
         let runs = self.runs();
         for (n, run) in runs.iter().enumerate() {
             assert!(run.token > 0, "{run:?} has no token");
             for later in runs[n + 1..].iter().filter(|later| later.what == run.what) {
-                let overlaps = run.to.is_none_or(|to| later.from < to);
-                assert!(!overlaps, "{later:?} overlaps with {run:?}");
                 let grows =
                     if later.replica == run.replica { later.token >= run.token } else { later.token > run.token };
                 assert!(grows, "the token of {later:?} came after that of {run:?}");

@@ -65,7 +65,11 @@ async fn everything_at_once(rounds: usize, is_paused: bool) -> Result {
         }
     });
     let paths = ["a", "b", "single", "g/c", "g/d", "g/inner/e"];
-    for round in 0..rounds {
+    for round in 0.. {
+        // It is looked at while things change.
+        if round >= rounds && looks.load(Ordering::SeqCst) > 10 {
+            break;
+        }
         let path = paths[round % paths.len()];
         let child = tree.child(path);
         match round % 7 {
@@ -91,7 +95,6 @@ async fn everything_at_once(rounds: usize, is_paused: bool) -> Result {
     }
     over.store(true, Ordering::SeqCst);
     reads.await.expect("no node says what cannot be at once");
-    assert!(looks.load(Ordering::SeqCst) > 10, "it was looked at while things changed");
     tree.shutdown().await
 }
 

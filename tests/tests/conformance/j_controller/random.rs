@@ -13,6 +13,7 @@ use taskvisor::{
     TaskContext, TaskError, TaskFn, TaskHandle, TaskSpec,
 };
 use tests::{Recorder, constant, ms};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{label, surely};
 
@@ -134,7 +135,7 @@ impl World {
                 }
                 10 | 11 => {
                     if let Some(handle) = self.any(&mut random) {
-                        surely(handle.cancel()).await.unwrap();
+                        is_canceled(surely(handle.cancel()).await.map(drop));
                     }
                 }
                 12 => {
@@ -164,10 +165,19 @@ impl World {
         while !self.over.load(Ordering::SeqCst) {
             tokio::time::sleep(ms(1)).await;
             let slot = self.supervisor.slot(&format!("n{}", random.usize(0..SLOTS)));
-            surely(slot.cancel_all()).await.unwrap();
+            is_canceled(surely(slot.cancel_all()).await.map(drop));
             let _ = surely(self.supervisor.cancel(&format!("n{}", random.usize(0..NAMES)))).await;
         }
     }
+}
+
+/// A cancel succeeds. Only where an attempt that was aborted runs on another thread, a busy machine may drop it too late.
+fn is_canceled(result: Result<(), RuntimeError>) {
+    let is_late = matches!(result, Err(RuntimeError::TaskRemoveTimeout { .. }));
+    assert!(
+        result.is_ok() || (is_late && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread),
+        "{result:?}"
+    );
 }
 
 async fn round(seed: u64) {
@@ -214,7 +224,12 @@ async fn round(seed: u64) {
         surely(added.outcome()).await;
     }
     assert!(!two.load(Ordering::SeqCst), "two at once");
-    assert!((0..SLOTS).all(|slot| world.supervisor.slot(&format!("n{slot}")).is_idle()));
+    surely(async {
+        while !(0..SLOTS).all(|slot| world.supervisor.slot(&format!("n{slot}")).is_idle()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     story::check(&recorder.seen(), &ends);
 }
 

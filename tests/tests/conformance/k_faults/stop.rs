@@ -64,19 +64,20 @@ impl Barrier {
         }
     }
 
-    /// Blocks for at most ten seconds. If nothing opens the barrier, a test that waits for this thread fails.
+    /// Blocks for at most a minute. If nothing opens the barrier, a test that waits for this thread fails.
     fn block(&self) {
         let mut state = self.state.lock().unwrap();
         state.entered += 1;
         self.changed.notify_all();
-        let (mut state, _) = self.changed.wait_timeout_while(state, secs(10), |state| !state.open).unwrap();
+        let (mut state, _) = self.changed.wait_timeout_while(state, FOREVER, |state| !state.open).unwrap();
         state.left += 1;
     }
 
-    fn wait_until_entered(&self) {
+    /// Waits until this many threads have been blocked.
+    fn wait_until_entered(&self, count: usize) {
         let state = self.state.lock().unwrap();
-        let (_state, waited) = self.changed.wait_timeout_while(state, FOREVER, |state| state.entered == 0).unwrap();
-        assert!(!waited.timed_out(), "nobody came");
+        let (_state, waited) = self.changed.wait_timeout_while(state, FOREVER, |state| state.entered < count).unwrap();
+        assert!(!waited.timed_out(), "fewer than {count} came");
     }
 
     /// The number of threads that are blocked, and of those that were.

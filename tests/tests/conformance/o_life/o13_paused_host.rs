@@ -199,19 +199,26 @@ async fn o13_a_result_beside_the_late_wake_is_taken() -> Result {
     Ok(())
 }
 
-/// A real pause: ten tasks with `watchdog = "1s"` that beat, in a process that is stopped for 3 s.
+/// A real pause: ten tasks that beat, in a process that is stopped for three times their watchdog.
 #[cfg(unix)]
 #[test]
 fn o13_a_process_that_was_stopped_restarts_no_task() {
     let tasks: Vec<String> = (0..10).map(|n| format!("beats-{n}")).collect();
     let arguments: Vec<&str> = [LONG, "beats-quiet"].into_iter().chain(tasks.iter().map(String::as_str)).collect();
-    let mut victim = Victim::start(&arguments);
-    victim.signal("-STOP");
-    std::thread::sleep(secs(3));
-    victim.signal("-CONT");
-    // Each has beaten after the pause.
-    assert_eq!(victim.line(), "beaten\n");
-    victim.signal("-TERM");
-    let ended = victim.wait();
-    assert_eq!((ended.status, &*ended.stdout), (Some(0), "attempts: 10\n"), "{}", ended.stderr);
+    let mut watchdogs = tests::longer(secs(1)).take(2);
+    loop {
+        let watchdog = watchdogs.next().expect("a busy machine runs each task in time");
+        let mut victim = Victim::start_with(watchdog, &arguments);
+        victim.signal("-STOP");
+        std::thread::sleep(3 * watchdog);
+        victim.signal("-CONT");
+        // Each has beaten after the pause.
+        assert_eq!(victim.line(), "beaten\n");
+        victim.signal("-TERM");
+        let ended = victim.wait();
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+        if ended.stdout == "attempts: 10\n" {
+            break;
+        }
+    }
 }

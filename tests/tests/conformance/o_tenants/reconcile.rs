@@ -258,6 +258,9 @@ async fn o22_the_name_is_never_free_while_it_is_replaced() -> Result {
             }
         }
     });
+    while tries.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
     for revision in 1..3_000 {
         assert_eq!(group.reconcile([of("a", revision)]).await?.replaced.len(), 1);
     }

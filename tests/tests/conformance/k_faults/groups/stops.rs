@@ -1,6 +1,7 @@
 //! How the layers of a stop share the grace.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use taskvisor::{Group, RuntimeError, StopLimit, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
@@ -134,19 +135,20 @@ async fn k6a_a_grace_without_end_has_no_shares() -> Result {
     Ok(())
 }
 
-/// A task that blocks its thread until the sender is dropped.
-fn blocked(name: &'static str) -> (TaskSpec, mpsc::Sender<()>) {
-    let (free, wait) = mpsc::channel::<()>();
-    let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+/// A task that blocks its thread until the sender is dropped, and the flag that it does.
+fn blocked(name: &'static str) -> (TaskSpec, mpsc::Sender<()>, Arc<AtomicBool>) {
+    let ((free, wait), blocks) = (mpsc::channel::<()>(), Arc::new(AtomicBool::new(false)));
+    let (wait, told) = (Arc::new(Mutex::new(wait)), Arc::clone(&blocks));
     let task = TaskFn::arc(name, move |_: TaskContext| {
-        let wait = std::sync::Arc::clone(&wait);
+        let (wait, told) = (Arc::clone(&wait), Arc::clone(&told));
         async move {
             tokio::task::yield_now().await;
+            told.store(true, Ordering::SeqCst);
             let _ = wait.lock().unwrap().recv();
             Ok(())
         }
     });
-    (TaskSpec::inherit(task), free)
+    (TaskSpec::inherit(task), free, blocks)
 }
 
 /// The stop gives up on a blocked task after its share; the tasks that it comes after are then stopped in order.
@@ -156,7 +158,7 @@ fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
         let journal = runtime.block_on(async { Journal::new() });
         let [(first, _), (second, _)] = ["first", "second"].map(|name| journal.slow(name, ms(1)));
-        let (third, free) = blocked("third");
+        let (third, free, blocks) = blocked("third");
         let builder = Tree::builder(with_grace(secs(20)));
         let third = third.with_stop_timeout(ms(50));
         let tree = if nested {
@@ -170,7 +172,9 @@ fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
         };
         runtime.block_on(async {
             tree.start().await.unwrap();
-            sleep(ms(100)).await;
+            while journal.len_so_far() < 2 || !blocks.load(Ordering::SeqCst) {
+                sleep(ms(1)).await;
+            }
             journal.take();
             let shutdown = tree.shutdown();
             // Both have stopped long before the grace is over.

@@ -3,11 +3,10 @@
 
 use std::future::Future;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use taskvisor::{
-    RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState,
-};
-use tests::{Recorder, cooperative, deaf, ms, secs};
+use taskvisor::{RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec};
+use tests::{Recorder, Script, Step, cooperative, longer, ms, secs};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
@@ -29,18 +28,26 @@ fn wait<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + 
 
 /// Runs a scenario, alternately with no other task and with two, and expects it to return while this many threads are
 /// blocked: those of the tasks `0`, `1`, ..
-fn while_blocked<F>(blocked: usize, scenario: impl Fn(Arc<Barrier>, usize) -> F)
+fn while_blocked<F>(blocked: usize, grace: Duration, scenario: impl Fn(Duration, Arc<Barrier>, usize) -> F)
 where
     F: Future<Output = Result> + Send + 'static,
 {
     for round in 0..ROUNDS {
-        let (runtime, barrier) = (four_workers(), Barrier::new());
-        let result = wait(&runtime, scenario(Arc::clone(&barrier), round % 2 * 2));
-        assert_eq!(barrier.counts(), (blocked, 0), "round {round}: blocked, and blocked no more");
-        barrier.open();
-        let expected: Vec<_> = (0..blocked).map(|n| n.to_string()).collect();
-        assert_eq!(stuck(result), expected, "round {round}");
-        runtime.shutdown_background();
+        let mut graces = longer(grace);
+        loop {
+            let grace = graces.next().expect("the others stop in time");
+            let (runtime, barrier) = (four_workers(), Barrier::new());
+            let result = wait(&runtime, scenario(grace, Arc::clone(&barrier), round % 2 * 2));
+            barrier.wait_until_entered(blocked);
+            assert_eq!(barrier.counts(), (blocked, 0), "round {round}: blocked, and blocked no more");
+            barrier.open();
+            runtime.shutdown_background();
+            let (names, expected): (_, Vec<_>) = (stuck(result), (0..blocked).map(|n| n.to_string()).collect());
+            assert!(expected.iter().all(|name| names.contains(name)), "round {round}: {names:?}");
+            if names == expected {
+                break;
+            }
+        }
     }
 }
 
@@ -58,9 +65,9 @@ async fn run(supervisor: Arc<Supervisor>, specs: Vec<TaskSpec>, barrier: Arc<Bar
 #[test]
 fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
     for blocked in [1, 3] {
-        while_blocked(blocked, |barrier, others| {
+        while_blocked(blocked, ms(100), |grace, barrier, others| {
             run(
-                Supervisor::new(with_grace(ms(100)), vec![]),
+                Supervisor::new(with_grace(grace), vec![]),
                 specs(blocked, others, |name| cleanup_blocks(name, &barrier)),
                 barrier,
                 blocked,
@@ -72,8 +79,8 @@ fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
 #[test]
 fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
     for (blocked, listened) in [(1, false), (1, true), (2, false), (2, true)] {
-        while_blocked(blocked, |barrier, others| {
-            let config = SupervisorConfig { signals: Signals::NONE, ..with_grace(ms(100)) };
+        while_blocked(blocked, ms(100), |grace, barrier, others| {
+            let config = SupervisorConfig { signals: Signals::NONE, ..with_grace(grace) };
             let supervisor = Supervisor::new(config, if listened { vec![Recorder::new()] } else { vec![] });
             let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
             async move {
@@ -90,8 +97,8 @@ fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
 #[test]
 fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
     for blocked in [1, 2] {
-        while_blocked(blocked, |barrier, others| {
-            let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
+        while_blocked(blocked, ms(100), |grace, barrier, others| {
+            let supervisor = Supervisor::new(with_grace(grace), vec![]);
             let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
             async move { tokio::spawn(run(supervisor, specs, barrier, blocked)).await.unwrap() }
         });
@@ -101,9 +108,9 @@ fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones
 #[test]
 fn k3c_run_returns_though_the_drop_of_an_aborted_future_blocks() {
     for spawned in [false, true] {
-        while_blocked(1, |barrier, others| {
+        while_blocked(1, ms(100), |grace, barrier, others| {
             let specs = specs(1, others, |name| drop_blocks(name, &barrier));
-            let run = run(Supervisor::new(with_grace(ms(100)), vec![]), specs, barrier, 1);
+            let run = run(Supervisor::new(with_grace(grace), vec![]), specs, barrier, 1);
             async move { if spawned { tokio::spawn(run).await.unwrap() } else { run.await } }
         });
     }
@@ -111,9 +118,9 @@ fn k3c_run_returns_though_the_drop_of_an_aborted_future_blocks() {
 
 #[test]
 fn k3c_run_returns_though_the_drop_of_a_future_blocks_that_had_a_deadline_of_its_own() {
-    while_blocked(1, |barrier, others| {
+    while_blocked(1, ms(200), |grace, barrier, others| {
         let run = run(
-            Supervisor::new(with_grace(ms(200)), vec![]),
+            Supervisor::new(with_grace(grace), vec![]),
             specs(1, others, |name| drop_blocks(name, &barrier).with_stop_timeout(ms(50))),
             barrier,
             1,
@@ -125,8 +132,8 @@ fn k3c_run_returns_though_the_drop_of_a_future_blocks_that_had_a_deadline_of_its
 #[test]
 fn k3c_run_returns_though_the_task_that_requested_the_shutdown_blocks_in_that_turn() {
     for first_turn in [true, false] {
-        while_blocked(1, |barrier, _| {
-            let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
+        while_blocked(1, ms(100), |grace, barrier, _| {
+            let supervisor = Supervisor::new(with_grace(grace), vec![]);
             let task = TaskFn::arc("0", move |ctx: TaskContext| {
                 let barrier = Arc::clone(&barrier);
                 async move {
@@ -162,7 +169,7 @@ fn k3c_run_returns_though_the_worker_that_requested_the_shutdown_of_nothing_bloc
             held.block();
         });
         assert!(wait(&runtime, run).unwrap().is_ok());
-        barrier.wait_until_entered();
+        barrier.wait_until_entered(1);
         assert_eq!(barrier.counts(), (1, 0));
         barrier.open();
         runtime.shutdown_background();
@@ -176,11 +183,12 @@ fn k3c_a_cancel_returns_at_its_deadline_though_the_cleanup_blocks_its_thread() {
             let (runtime, barrier) = (four_workers(), Barrier::new());
             let supervisor = Supervisor::new(with_grace(secs(3600)), vec![]);
             let task = runtime.block_on(supervisor.add_task(cleanup_blocks("stuck", &barrier))).unwrap();
-            runtime.block_on(runs(&supervisor, "stuck"));
+            runtime.block_on(barrier.begun(1));
             let cancel = async move { supervisor.cancel_with_timeout("stuck", ms(50)).await };
             let canceled =
                 wait(&runtime, async move { if spawned { tokio::spawn(cancel).await.unwrap() } else { cancel.await } });
             assert!(matches!(canceled, Err(RuntimeError::TaskRemoveTimeout { .. })), "{canceled:?}");
+            barrier.wait_until_entered(1);
             assert_eq!(barrier.counts(), (1, 0));
             barrier.open();
             assert!(matches!(runtime.block_on(task.outcome()), TaskOutcome::Aborted { .. }));
@@ -196,15 +204,19 @@ fn k3c_a_stop_timeout_is_kept_during_a_stop_though_another_task_blocks_its_threa
         let (runtime, barrier) = (four_workers(), Barrier::new());
         let supervisor = Supervisor::new(with_grace(secs(3600)), vec![]);
         let rude = runtime.block_on(async {
-            let rude = supervisor.add_task(deaf("rude").with_stop_timeout(ms(50))).await.unwrap();
+            let deaf = Script::new([Step::Deaf]);
+            let rude = supervisor.add_task(deaf.spec("rude").with_stop_timeout(ms(50))).await.unwrap();
+            while deaf.running() == 0 {
+                sleep(ms(1)).await;
+            }
             supervisor.add_task(cleanup_blocks("stuck", &barrier)).await.unwrap();
-            runs(&supervisor, "stuck").await;
+            barrier.begun(1).await;
             rude
         });
         let entered = runtime.enter();
         let shutdown = supervisor.shutdown();
         drop(entered);
-        barrier.wait_until_entered();
+        barrier.wait_until_entered(1);
         let outcome = wait(&runtime, async move { rude.outcome().await });
         assert!(matches!(outcome, TaskOutcome::Aborted { .. }), "{outcome}");
         assert_eq!(barrier.counts(), (1, 0));
@@ -221,9 +233,9 @@ fn k3d_a_cancel_without_a_bound_returns_when_a_shutdown_has_given_the_task_up() 
     let task = runtime
         .block_on(supervisor.add_task(cleanup_blocks("stuck", &barrier).with_stop_timeout(std::time::Duration::MAX)))
         .unwrap();
-    runtime.block_on(runs(&supervisor, "stuck"));
+    runtime.block_on(barrier.begun(1));
     let canceling = runtime.spawn(async move { task.cancel().await });
-    barrier.wait_until_entered();
+    barrier.wait_until_entered(1);
     assert_eq!(stuck(wait(&runtime, supervisor.shutdown())), ["stuck"]);
     let canceled = wait(&runtime, canceling).unwrap();
     assert!(matches!(canceled, Err(RuntimeError::TaskRemoveTimeout { .. })), "{canceled:?}");
@@ -247,7 +259,7 @@ fn value_blocks(check: impl Fn(Result)) {
         });
         let run = async move { supervisor.run_until(vec![TaskSpec::inherit(task)], sleep(ms(10))).await };
         let result = wait(&runtime, run);
-        barrier.wait_until_entered();
+        barrier.wait_until_entered(1);
         assert_eq!(barrier.counts(), (1, 0), "round {round}");
         barrier.open();
         check(result);
@@ -263,12 +275,4 @@ fn k3f_a_task_whose_drop_blocks_does_not_hold_the_shutdown() {
 #[test]
 fn k3f_a_task_whose_drop_blocks_is_named() {
     value_blocks(|result| assert_eq!(stuck(result), ["stuck"]));
-}
-
-async fn runs(supervisor: &Supervisor, name: &str) {
-    while supervisor.task(name).is_none_or(|task| task.status().state != TaskState::Running) {
-        sleep(ms(1)).await;
-    }
-    // Gives the attempt time to be polled and to wait.
-    sleep(ms(5)).await;
 }
