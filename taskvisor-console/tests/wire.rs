@@ -6,6 +6,7 @@ use common::*;
 use http::StatusCode;
 use serde_json::json;
 use taskvisor::{Group, History, SlotSpec, TaskContext, TaskFn, TaskSpec, TaskState};
+use tower_service::Service as _;
 
 #[tokio::test(start_paused = true)]
 async fn the_tree_is_flat_with_parents_before_children() {
@@ -334,5 +335,23 @@ async fn what_stands_by_has_no_timer_and_a_trigger_names_the_replica_that_runs_i
     for path in ["nightly", "billing/nightly", "billing/bill"] {
         let answer = post(&console, &format!("?trigger={path}")).await.json()["answer"].clone();
         assert_eq!(answer, "stands by; first runs it", "{path}");
+    }
+}
+
+/// A server can have a runtime of its own.
+#[test]
+fn a_runtime_without_timers_and_one_that_is_over_get_answers() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let tree = runtime.block_on(started(builder().task(runs("web"))));
+    let console = console(&tree);
+    let without_timers = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
+    let ends = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let over = ends.handle().clone();
+    drop(ends);
+    for query in ["?tree", "?node=web", "?why=web", "?timers", "?log", ""] {
+        for runtime in [without_timers.handle(), &over] {
+            let answer = runtime.block_on(console.clone().call(request(http::Method::GET, query)));
+            assert_eq!(answer.expect("it is infallible").status(), StatusCode::OK, "{query}");
+        }
     }
 }
