@@ -75,14 +75,21 @@ impl<R: AsFd> Reading<R> {
     fn read_at_once(&mut self) -> io::Result<()> {
         let Some(pipe) = self.pipe.take() else { return Ok(()) };
         let mut chunk = [0; 4096];
-        loop {
-            match rustix::io::retry_on_intr(|| rustix::io::read(&pipe, &mut chunk)) {
+        // Not up to the end: another process can write as fast as this reads.
+        let mut left = rustix::io::ioctl_fionread(&pipe)?;
+        while left > 0 {
+            let most = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
+            match rustix::io::retry_on_intr(|| rustix::io::read(&pipe, &mut chunk[..most])) {
                 // The pipe of a child is non-blocking.
-                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
-                Ok(length) => self.all.extend_from_slice(&chunk[..length]),
+                Ok(0) | Err(Errno::AGAIN) => break,
+                Ok(length) => {
+                    self.all.extend_from_slice(&chunk[..length]);
+                    left = left.saturating_sub(length as u64);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
     }
 }
 
@@ -92,5 +99,38 @@ impl<R> Reading<R> {
     #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Unix")]
     fn read_at_once(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use super::*;
+
+    /// A stream that is full, to which a thread goes on writing, and its length.
+    fn written_to() -> (UnixStream, usize) {
+        let (mut from, to) = UnixStream::pair().unwrap();
+        from.set_nonblocking(true).unwrap();
+        to.set_nonblocking(true).unwrap();
+        let mut full = 0;
+        while let Ok(more) = from.write(&[0; 1000]) {
+            full += more;
+        }
+        from.set_nonblocking(false).unwrap();
+        thread::spawn(move || while from.write_all(&[1; 1000]).is_ok() {});
+        (to, full)
+    }
+
+    #[test]
+    fn o51_what_is_written_while_a_pipe_is_read_at_once_is_left_out() {
+        for _ in 0..100 {
+            let (pipe, full) = written_to();
+            let mut reading = Reading { pipe: Some(pipe), all: b"before".to_vec() };
+            reading.read_at_once().unwrap();
+            assert_eq!(reading.all.len(), b"before".len() + full);
+        }
     }
 }
