@@ -119,6 +119,15 @@ impl Listener {
     }
 }
 
+/// Keeps a listener, unless another call has made one in the meantime. Returns the one that is not kept, to be dropped
+/// with no lock held.
+fn keep(place: &mut Option<Listener>, listener: Listener) -> Option<Listener> {
+    if place.is_some() {
+        return Some(listener);
+    }
+    place.replace(listener)
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
@@ -135,7 +144,7 @@ impl Core {
             return Ok(false);
         }
         let listener = Listener::new()?;
-        let spare = lock(&self.listener).replace(listener);
+        let spare = keep(&mut lock(&self.listener), listener);
         Ok(spare.is_none())
     }
 
@@ -272,6 +281,19 @@ mod tests {
         assert_eq!(drained, [request(), Effect::EndDrain, Effect::None, Effect::Force]);
         let at_once = heard(&[(0, false), (0, false)], Duration::ZERO);
         assert_eq!(at_once, [request(), Effect::Force]);
+    }
+
+    /// Of two calls at once, the later one must not end the task that listens for the first.
+    #[tokio::test]
+    async fn o01_a_listener_that_another_call_has_made_is_kept_with_its_task() {
+        let task = tokio::spawn(std::future::pending::<()>());
+        let mut first = Listener::new().unwrap();
+        first.task = Some(task.abort_handle());
+        let mut place = None;
+        assert!(keep(&mut place, first).is_none());
+        let spare = keep(&mut place, Listener::new().unwrap());
+        assert!(spare.is_some_and(|spare| spare.task.is_none()));
+        assert!(place.is_some_and(|kept| kept.task.is_some()));
     }
 
     #[test]
