@@ -150,7 +150,10 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
         let stopped = health.phase == Phase::Stopped;
         let status = match core.waiting() {
             _ if stopped => last_status(&core.verdict().await),
-            Some(waiting) => format!("{waiting}{}", who("stuck", &health.not_live)),
+            Some(mut waiting) => {
+                waiting.task = shortened(&waiting.task, 60).into();
+                format!("{waiting}{}", who("stuck", &health.not_live))
+            }
             None => status(&health),
         };
         let now = Instant::now();

@@ -83,6 +83,19 @@ async fn it_tells_of_the_start_and_of_the_end_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_of_several_lines_is_one_status_while_the_shutdown_waits_for_it() {
+    let tree = tree([slow("a\nWATCHDOG=trigger", 0, 2500)]);
+    tree.start().await.unwrap();
+    let (sent, telling) = told(&tree, None);
+    sleep(Duration::from_millis(1)).await;
+    tree.shutdown().await.unwrap();
+    telling.await.unwrap();
+    let sent = taken(&sent);
+    assert!(sent.iter().any(|(_, text)| text.starts_with("STATUS=waiting for a\\nWATCHDOG")), "{sent:?}");
+    assert!(sent.iter().all(|(_, text)| !text.contains('\n')), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_watchdog_is_told_at_half_its_time_until_the_end() {
     let tree = tree([slow("a", 0, 4000)]);
     tree.start().await.unwrap();
