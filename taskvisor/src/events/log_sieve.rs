@@ -39,15 +39,22 @@ impl Failing {
             EventKind::TaskRemoved | EventKind::GroupEnded => {
                 let Some(ended) = self.paths.get_mut(path) else { return false };
                 *ended = Some(event.at);
-                self.one_has_ended(event.at);
+                self.have_ended(1, event.at);
                 true
+            }
+            // The lost events can include any ends. What has not ended is known again from its next failure on.
+            EventKind::SubscriberOverflow => {
+                let alive = self.paths.values_mut().filter(|ended| ended.is_none());
+                let all = alive.map(|ended| *ended = Some(event.at)).count();
+                self.have_ended(all, event.at);
+                false
             }
             _ => false,
         }
     }
 
-    fn one_has_ended(&mut self, now: SystemTime) {
-        self.ended += 1;
+    fn have_ended(&mut self, number: usize, now: SystemTime) {
+        self.ended += number;
         if self.ended < self.look_at.max(ENDED) {
             return;
         }

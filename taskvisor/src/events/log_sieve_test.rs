@@ -76,3 +76,24 @@ fn o40_jobs_that_fail_and_end_are_forgotten() {
     }
     assert!(failing.paths.contains_key("fails"), "it has not ended");
 }
+
+#[test]
+fn o40_jobs_whose_ends_were_lost_are_forgotten() {
+    let mut failing = Failing::default();
+    for n in 0..10_000_u64 {
+        let at = UNIX_EPOCH + Duration::from_secs(n);
+        failing.concerns(&Event { at, ..event(EventKind::TaskFailed, &format!("job-{n}")) });
+        if n % 100 == 0 {
+            failing.concerns(&Event { at, ..event(EventKind::SubscriberOverflow, "LogWriter") });
+        }
+        assert!(failing.paths.len() <= 3 * ENDED, "{n}");
+    }
+}
+
+#[test]
+fn o40_what_has_failed_before_a_loss_can_still_recover() {
+    let mut sieve = of_log(LogLevel::Warn, false).unwrap();
+    let [failed, succeeded] = [EventKind::TaskFailed, EventKind::TaskStopped].map(|kind| event(kind, "a"));
+    let lost = event(EventKind::SubscriberOverflow, "LogWriter");
+    assert_eq!(passed(&mut sieve, &[failed, lost, succeeded.clone(), succeeded]), [true, true, true, false]);
+}
