@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Duration;
 
 use common::*;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 use serde_json::{Value, json};
 use taskvisor::{Group, History, SlotSpec, TaskState};
 use taskvisor_console::Console;
@@ -99,10 +102,6 @@ async fn at_most_four_flushes_a_second_and_none_if_nothing_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_shows_every_15_seconds_that_it_lives() {
-    use std::future::poll_fn;
-    use std::pin::Pin;
-
-    use http_body::Body as _;
     let tree = started(builder().task(runs("web"))).await;
     let console = console(&tree);
     let mut body = begin(&console, request(Method::GET, "?events")).await.into_body();
@@ -118,6 +117,32 @@ async fn a_silent_stream_shows_every_15_seconds_that_it_lives() {
     }
     let seconds = began.elapsed().as_secs();
     assert!((45..=50).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_shows_that_it_lives_while_others_come_and_go() {
+    let tree = started(builder().task(runs("web"))).await;
+    let console = console(&tree);
+    let mut silent = begin(&console, request(Method::GET, "?events")).await.into_body();
+    let others = async {
+        for _ in 0..6 {
+            let mut other = Stream::open(&console).await;
+            other.until(|message| message.event == "snapshot").await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    };
+    let mut beats = 0;
+    let read = async {
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut silent).poll_frame(cx)).await.expect("it goes on");
+            beats += usize::from(frame.expect("infallible").into_data().expect("data").starts_with(b":"));
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = read => {}
+    }
+    assert!((3..=4).contains(&beats), "{beats} in a minute");
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,7 +104,6 @@ impl Pump {
             let head = format!("event: snapshot\nid: {boot}-{seq}\ndata: {rights}");
             client.mailbox.send_snapshot(Message { head: Some(head.into()), body: body.clone() });
         }
-        self.sent_at = Instant::now();
     }
 
     pub(super) fn message(&self, event: &str, data: &str) -> Bytes {

@@ -122,6 +122,7 @@ struct Pump {
     sweep_at: Instant,
     /// The earliest time of a sweep after a loss.
     may_sweep_at: Instant,
+    /// The last message to all clients.
     sent_at: Instant,
 }
 
