@@ -53,6 +53,20 @@ has_not() {
     printf 'ok: %s does not say "%s"\n' "$1" "$2"
 }
 
+# until_not PATH PATTERN: waits until the page is there, and has no line of this pattern.
+until_not() {
+    local seen
+    for _ in $(seq 600); do
+        seen=$(page "$1")
+        if grep -q 'HTTP/1.0 200' <<<"$seen" && ! grep -q -- "$2" <<<"$seen"; then
+            printf 'ok: %s does not say "%s"\n' "$1" "$2"
+            return
+        fi
+        sleep 0.1
+    done
+    fail "$1 says \"$2\": $seen"
+}
+
 until_log() {
     for _ in $(seq 600); do
         if grep -q -- "$1" "$log"; then
@@ -87,7 +101,8 @@ until_page / '<p>100 tenants;'
 until_page / '<tr><td>tenant-013<td>interval<td>[1-9]'
 until_page / '<tr><td>newcomer<td>interval<td>[1-9]'
 has_not / 'tenant-002'
-has_not /readyz 'does not count'
+# A tenant that was replaced counts from its first success on.
+until_not /readyz 'does not count'
 
 printf '\nkill -HUP: a file that is refused changes nothing\n'
 cp "$file" "$scene/good.json"
