@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::context::TaskContext;
 use super::definition::BoxTaskFuture;
 use super::error::TaskError;
-use crate::panics::drop_caught;
+use crate::panics::{catch, drop_caught};
 use crate::runtime::start_thread;
 use crate::sync::lock;
 
@@ -58,7 +58,8 @@ impl Threads {
     fn start(self, name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
         match self {
             Self::Own => on_own_thread(name, work).map(|()| None),
-            Self::Pool => Ok(Some(spawn_blocking(work).abort_handle())),
+            // Tokio panics if there is no thread, and none can be created.
+            Self::Pool => catch(|| spawn_blocking(work)).map(|queued| Some(queued.abort_handle())).map_err(no_thread),
         }
     }
 }
@@ -119,15 +120,16 @@ struct Started {
 impl Started {
     fn new(name: &str, job: Job, threads: Threads) -> Result<Self, TaskError> {
         let (sender, ended) = oneshot::channel();
-        let job = Arc::new(Mutex::new(Some(job)));
-        let waiting = Arc::clone(&job);
+        // Made first, because it takes the job back: Tokio keeps what it has queued also if there is no thread for it.
+        let mut started = Self { job: Arc::new(Mutex::new(Some(job))), ended, queued: None };
+        let waiting = Arc::clone(&started.job);
         let work = move || {
             let Some(job) = lock(&waiting).take() else { return };
             // If the attempt was aborted, the receiver is gone, and the result is dropped here. Its drop is user code.
             let _ = drop_caught(sender.send(job()));
         };
-        let queued = threads.start(name, Box::new(work))?;
-        Ok(Self { job, ended, queued })
+        started.queued = threads.start(name, Box::new(work))?;
+        Ok(started)
     }
 
     /// Takes the job back. Returns `true` if no thread has taken it. The job is removed here, because a full pool can
@@ -152,6 +154,16 @@ fn result_of(ended: Result<Result<(), TaskError>, oneshot::error::RecvError>) ->
     ended.unwrap_or_else(|_| Err(TaskError::Fail { reason: "the runtime has shut down".into() }))
 }
 
+/// Returns the failure of an attempt on the pool, by the message of the panic.
+#[cold]
+fn no_thread(panic: TaskError) -> TaskError {
+    let reason = match panic {
+        TaskError::Panicked(panic) => panic.message().to_owned(),
+        other => other.to_string(),
+    };
+    TaskError::Fail { reason: format!("cannot create a thread for the attempt: {reason}") }
+}
+
 /// The operating system refused to create a thread.
 #[derive(Debug)]
 struct NoThread(io::Error);
@@ -165,5 +177,45 @@ impl fmt::Display for NoThread {
 impl Error for NoThread {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::policy::BackoffPolicy;
+    use crate::supervisor::{Supervisor, SupervisorConfig};
+    use crate::task::{TaskFn, TaskSpec};
+
+    /// Each thread of the pool of this runtime would have a stack that is too large.
+    #[test]
+    fn o14_a_thread_of_the_pool_that_cannot_be_made_is_a_failure_and_its_job_is_not_kept() {
+        let runtime = Builder::new_current_thread().enable_all().thread_stack_size(1 << 60).build().unwrap();
+        runtime.block_on(async {
+            let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+            let ran = Arc::new(AtomicU32::new(0));
+            let runs = Arc::clone(&ran);
+            let pooled = TaskFn::arc("pooled", move |context: TaskContext| {
+                let runs = Arc::clone(&runs);
+                blocking_on_pool(context, move |_| {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                })
+            });
+            let first = Duration::from_millis(1);
+            let backoff = BackoffPolicy { first, ..BackoffPolicy::default() };
+            let spec = TaskSpec::inherit(pooled).with_backoff(backoff).with_max_retries(2);
+            let task = supervisor.add_task(spec).await.unwrap();
+            let outcome = timeout(Duration::from_secs(60), task.outcome()).await.expect("the attempt does not end");
+            assert!(outcome.to_string().contains("cannot create a thread for the attempt"), "{outcome}");
+            assert_eq!((task.status().attempt, ran.load(Ordering::Relaxed)), (3, 0));
+            supervisor.shutdown().await.unwrap();
+        });
     }
 }
