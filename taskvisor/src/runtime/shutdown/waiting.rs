@@ -145,7 +145,17 @@ impl fmt::Display for Seconds {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, mpsc};
+    use std::thread;
+
+    use tokio::runtime::Builder;
+    use tokio::sync::oneshot;
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::policy::RestartPolicy;
+    use crate::supervisor::{Supervisor, SupervisorConfig};
+    use crate::task::{TaskContext, TaskFn, TaskSpec};
 
     #[test]
     fn o05_times_are_short() {
@@ -154,5 +164,50 @@ mod tests {
             [0, 99, 100, 3_999, 4_000, 9_999, 10_500, 61_000].map(shown).join(", "),
             "0 s, 0 s, 0.1 s, 3.9 s, 4 s, 9.9 s, 10 s, 61 s"
         );
+    }
+
+    /// Both are requested to stop. The one that waits for its interval needs a turn of the thread that the other blocks.
+    #[test]
+    fn o05_a_task_that_has_yet_to_leave_its_wait_is_not_the_one_that_stops_longest() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+            // A shutdown that publishes events begins on a thread of its own.
+            let _events = supervisor.events();
+            let idle = TaskSpec::inherit(TaskFn::arc("idle", async |_: TaskContext| Ok(())));
+            let hour = Duration::from_secs(3600);
+            let idle = idle.with_restart(RestartPolicy::Always { interval: Some(hour) });
+            let idle = supervisor.add_task(idle).await.unwrap();
+            while idle.status().state != TaskState::Interval {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let (begun, began) = oneshot::channel();
+            let (go, gate) = mpsc::channel();
+            let once = Mutex::new(Some((begun, gate)));
+            let deaf = TaskFn::arc("deaf", move |_: TaskContext| {
+                let (begun, gate) = once.lock().unwrap().take().unwrap();
+                async move {
+                    begun.send(()).unwrap();
+                    gate.recv().unwrap();
+                    Ok(())
+                }
+            });
+            supervisor.add_task(TaskSpec::inherit(deaf)).await.unwrap();
+            began.await.unwrap();
+            let handle = supervisor.handle();
+            let seen = thread::spawn(move || {
+                let waiting = loop {
+                    if let Some(waiting) = handle.core.waiting() {
+                        break waiting;
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                };
+                go.send(()).unwrap();
+                waiting
+            });
+            supervisor.shutdown().await.unwrap();
+            let seen = seen.join().unwrap();
+            assert_eq!((&*seen.task, seen.count), ("deaf", 2));
+        });
     }
 }

@@ -49,10 +49,13 @@ impl Cell {
         self.lock().since
     }
 
-    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request.
+    /// Returns the time of its stop request, or of the start of its final attempt; [`Ticks::MAX`] before the request, and
+    /// if it has only to leave its wait, which began before the request.
     pub(in crate::runtime) fn stops_since(&self) -> Ticks {
         let state = self.lock();
-        if state.machine.request == Request::Stop { state.since } else { Ticks::MAX }
+        let machine = &state.machine;
+        let waits = matches!(machine.stage, Stage::Waiting(_)) && !machine.is_last();
+        if machine.request == Request::Stop && !waits { state.since } else { Ticks::MAX }
     }
 
     /// Returns the state that a snapshot shows, as of one moment.
