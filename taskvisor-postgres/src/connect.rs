@@ -201,6 +201,31 @@ impl Line {
         rows
     }
 
+    /// Runs one statement as a transaction that waits for no lock for longer than 2 s, in one round trip.
+    ///
+    /// The functions of the tables have that limit themselves. A statement that names a table waits for it before any
+    /// function is called.
+    pub(crate) async fn query_tables(
+        &self,
+        connector: &dyn Connect,
+        config: &Config,
+        statement: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        let mut call = InCall { link: self.link(connector, config).await?, is_answered: false };
+        let client = &call.link.client;
+        // All three are sent before the first answer, in this order. If the statement fails, the transaction is rolled back.
+        let rows = tokio::try_join!(
+            biased;
+            client.batch_execute("BEGIN; SET LOCAL lock_timeout = '2s'"),
+            client.query_typed(statement, params),
+            client.batch_execute("COMMIT"),
+        );
+        let rows = rows.map(|((), rows, ())| rows);
+        call.is_answered = !rows.as_ref().is_err_and(gives_up);
+        rows
+    }
+
     /// Runs several statements as one transaction.
     pub(crate) async fn batch(&self, connector: &dyn Connect, config: &Config, statements: &str) -> Result<(), Error> {
         let mut call = InCall { link: self.link(connector, config).await?, is_answered: false };

@@ -42,9 +42,25 @@ fn is_io(error: &Error) -> bool {
 
 /// Returns `true` if a statement has waited too long for a lock.
 pub(crate) fn is_locked(error: &LeaseError) -> bool {
-    let LeaseError::Unreachable(error) = error else { return false };
-    let told = error.downcast_ref::<Told>();
-    told.is_some_and(|told| told.source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    is(error, &SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// Returns `true` if the server, the database, the role or the pooler has no connection left.
+pub(crate) fn has_no_connection(error: &LeaseError) -> bool {
+    // PgBouncer has no code for it.
+    let is_pooler = |told: &Told| {
+        told.source.as_db_error().is_some_and(|error| error.message().starts_with("no more connections allowed"))
+    };
+    is(error, &SqlState::TOO_MANY_CONNECTIONS) || told(error).is_some_and(is_pooler)
+}
+
+/// Returns `true` for an error that passes, and has this code.
+fn is(error: &LeaseError, code: &SqlState) -> bool {
+    told(error).is_some_and(|told| told.source.code() == Some(code))
+}
+
+fn told(error: &LeaseError) -> Option<&Told> {
+    if let LeaseError::Unreachable(error) = error { error.downcast_ref() } else { None }
 }
 
 pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError {

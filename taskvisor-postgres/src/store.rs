@@ -12,7 +12,7 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row, Socket};
 
 use crate::connect::{Connect, Connector, Line, with_defaults};
-use crate::error::lease_error;
+use crate::error::{has_no_connection, lease_error};
 use crate::fence::Fence;
 use crate::listen::Listener;
 use crate::marks::{self, Mark, Marked, Marks};
@@ -24,7 +24,8 @@ use crate::schema::{Schema, VERSION};
 ///
 /// It has three connections of its own: one for renewals, so that they never wait behind another call, one for the other
 /// calls, and one for hints. The first call of each opens it. It never uses a pool of the service, so an exhausted pool
-/// loses no lease. A call is one statement and one transaction. Clones share the connections.
+/// loses no lease. Where the server has no connection left for renewals, they use that of the other calls. A call is one
+/// round trip and one transaction. Clones share the connections.
 ///
 /// # Cancel safety
 /// A call can be dropped at any time. No transaction stays open, but the statement may still be carried out. Its
@@ -214,7 +215,7 @@ impl PostgresStore {
             (&tokens, Type::INT8_ARRAY),
             (&ticks, Type::TEXT_ARRAY),
         ];
-        let (rows, lost) = repeat(schema, || calls.query(&**connector, config, &statement, &params)).await?;
+        let (rows, lost) = repeat(schema, || calls.query_tables(&**connector, config, &statement, &params)).await?;
         let marked = rows.iter().map(|row| Ok(Marked::read(column(row, 0)?, column(row, 1)?)));
         Ok((marked.collect::<Result<_, _>>()?, lost.map(|error| lease_error(error, schema))))
     }
@@ -233,7 +234,9 @@ impl PostgresStore {
             (&keys, Type::TEXT_ARRAY),
             (&tokens, Type::INT8_ARRAY),
         ];
-        let row = self.query(&self.shared.calls, statement, &params).await?.pop();
+        let Shared { settings: Settings { config, connector, schema, .. }, calls, .. } = &*self.shared;
+        let released = repeat(schema, || calls.query_tables(&**connector, config, statement, &params)).await;
+        let row = released?.0.pop();
         let row = row.ok_or(LeaseError::Expired)?;
         self.learn(session, column::<Option<_>>(&row, 0)?.ok_or(LeaseError::Expired)?);
         Ok(column::<Option<_>>(&row, 1)?.unwrap_or_default())
@@ -307,7 +310,12 @@ impl LeaseStore for PostgresStore {
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
         let params: [(&(dyn ToSql + Sync), _); 2] =
             [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
-        let row = self.call(&self.shared.renewals, "renew_1($1::uuid, $2)", &params).await?;
+        let renew = |line| self.call(line, "renew_1($1::uuid, $2)", &params);
+        let row = match renew(&self.shared.renewals).await {
+            // Work must not stop for want of a second connection.
+            Err(error) if has_no_connection(&error) => renew(&self.shared.calls).await,
+            renewed => renewed,
+        }?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
         micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }

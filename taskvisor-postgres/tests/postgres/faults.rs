@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use fleet_tests::{Link, Postgres, Proxy};
+use fleet_tests::{Link, PgBouncer, Postgres, Proxy};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 use taskvisor_postgres::PostgresStore;
 use tokio::time::timeout;
 
-use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until, url_by};
+use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until, url_as, url_by};
 
 const A_WHILE: Duration = Duration::from_millis(300);
 
@@ -278,4 +278,76 @@ async fn a_session_whose_changes_were_lost_is_over() {
     other.renew(b).await.unwrap();
     store.close(a).await.unwrap();
     assert!(acquire(&other, b, "kept").await > Some(kept));
+}
+
+/// What rewrites or alters a table locks it for itself. A call that waited for it without an end would be given up and
+/// repeated, and each time leave a connection that waits, until the server has none left.
+#[tokio::test]
+async fn no_call_waits_for_a_locked_table_without_an_end() {
+    let Some(url) = server() else { return };
+    let store = store(&url, "locked_table").await;
+    let session = open(&store, "a", TTL).await;
+    let token = acquire(&store, session, "x").await.unwrap();
+    let (x, held) = (key("x"), [(key("x"), token)]);
+    let mut other = client(&url).await;
+    for table in ["lease", "session"] {
+        let tx = other.transaction().await.unwrap();
+        tx.batch_execute(&format!("LOCK TABLE locked_table.{table}")).await.unwrap();
+        let marked = timeout(TTL, store.mark(session, &x, token, 7)).await;
+        assert!(marked.is_ok_and(|marked| is_unreachable(&marked)), "a mark, {table}");
+        let released = timeout(TTL, store.release(session, &held)).await;
+        assert!(released.is_ok_and(|released| is_unreachable(&released)), "a release, {table}");
+        let acquired = timeout(TTL, store.acquire(session, &[key("y")])).await;
+        assert!(acquired.is_ok_and(|acquired| is_unreachable(&acquired)), "an acquire, {table}");
+        tx.rollback().await.unwrap();
+    }
+    assert!(store.mark(session, &x, token, 7).await.unwrap());
+    store.release(session, &held).await.unwrap();
+    assert!(acquire(&store, session, "x").await > Some(token));
+}
+
+/// The connections of the server are used up by others. Keys that are taken and cannot be kept would go from replica to
+/// replica, and their work would begin again and again.
+#[tokio::test]
+async fn a_session_is_renewed_where_the_server_has_no_second_connection() {
+    let Some(url) = server() else { return };
+    store(&url, "second").await;
+    let control = client(&url).await;
+    let grants = "DROP ROLE IF EXISTS \"second\"; CREATE ROLE \"second\" LOGIN PASSWORD 'secret' CONNECTION LIMIT 1;
+        GRANT USAGE ON SCHEMA second TO \"second\";
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA second TO \"second\";";
+    control.batch_execute(grants).await.unwrap();
+    let store = unmigrated(&url_as(&url, "second", "secret"), "second").without_hints();
+    let session = open(&store, "a", TTL).await;
+    store.renew(session).await.unwrap();
+    let connections = "SELECT 1 FROM pg_stat_activity WHERE usename = 'second' HAVING count(*) = $1";
+    until(&control, connections, &[&1_i64]).await;
+    // It has one of its own as soon as there is one.
+    control.batch_execute("ALTER ROLE \"second\" CONNECTION LIMIT 2").await.unwrap();
+    store.renew(session).await.unwrap();
+    until(&control, connections, &[&2_i64]).await;
+    drop(store);
+    until(&control, "SELECT 1 FROM pg_stat_activity WHERE usename = 'second' HAVING count(*) = 0", &[]).await;
+    control.batch_execute("DROP OWNED BY \"second\"; DROP ROLE \"second\"").await.unwrap();
+}
+
+/// PgBouncer counts clients.
+#[tokio::test]
+async fn a_session_is_renewed_where_the_pooler_has_no_second_connection() {
+    let Some(server) = Postgres::start(&[]) else { return };
+    let Some(pooler) = PgBouncer::start(server.address(), 1) else { return };
+    let url = server.url_by(pooler.port());
+    store(&server.url(), "second").await;
+    let store = unmigrated(&url, "second").without_hints();
+    let session = open(&store, "a", TTL).await;
+    let mut others = Vec::new();
+    let refused = loop {
+        assert!(others.len() < 1_000, "the pooler takes all");
+        match tokio_postgres::connect(&url, tokio_postgres::NoTls).await {
+            Ok((client, connection)) => others.push((client, tokio::spawn(connection))),
+            Err(error) => break error,
+        }
+    };
+    assert!(format!("{refused:?}").contains("max_client_conn"), "{refused:?}");
+    store.renew(session).await.unwrap();
 }
