@@ -1,6 +1,7 @@
 //! Hints that a key may be free, by `LISTEN`.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const PONG: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
     heard: Arc<Heard>,
-    /// A leaf: nothing is awaited or called under it.
+    /// The task that listens. A leaf: nothing is awaited or called under it.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -35,6 +36,9 @@ struct Heard {
     doubted: Arc<Notify>,
     /// The fleets that have sessions here. A leaf as well.
     fleets: Mutex<HashSet<Arc<str>>>,
+    /// `true` while a task listens, and once one did: what was told before the next one listens is lost.
+    is_listening: AtomicBool,
+    was_listening: AtomicBool,
 }
 
 impl Heard {
@@ -61,15 +65,24 @@ impl Listener {
 
     /// Waits for a hint.
     pub(crate) async fn changed(&self, connector: &Arc<dyn Connect>, config: &Config, schema: &Schema) {
-        {
-            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-            // The task ends with its runtime.
-            if task.as_ref().is_none_or(JoinHandle::is_finished) {
-                let heard = Arc::clone(&self.heard);
-                *task = Some(tokio::spawn(listen(Arc::clone(connector), config.clone(), schema.clone(), heard)));
-            }
+        if !self.heard.is_listening.swap(true, Ordering::AcqRel) {
+            let listens = Listens(Arc::clone(&self.heard));
+            let (connector, config, schema) = (Arc::clone(connector), config.clone(), schema.clone());
+            let task = tokio::spawn(async move { listen(connector, config, schema, &listens.0).await });
+            *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         }
         self.heard.freed.notified().await;
+    }
+}
+
+/// Owned by the task that listens, which ends with its runtime. Those that still wait get a hint then, and one of them
+/// begins another.
+struct Listens(Arc<Heard>);
+
+impl Drop for Listens {
+    fn drop(&mut self) {
+        self.0.is_listening.store(false, Ordering::Release);
+        self.0.wake();
     }
 }
 
@@ -83,13 +96,13 @@ impl Drop for Listener {
 }
 
 /// Keeps a connection for notifications.
-async fn listen(connector: Arc<dyn Connect>, mut config: Config, schema: Schema, heard: Arc<Heard>) {
+async fn listen(connector: Arc<dyn Connect>, mut config: Config, schema: Schema, heard: &Heard) {
     let mut pauses = Pauses::default();
-    let mut has_listened = false;
+    let mut has_listened = heard.was_listening.swap(true, Ordering::Relaxed);
     loop {
         let turn = async {
             let began = Instant::now();
-            has_listened |= once(&*connector, &config, &schema, &heard, has_listened).await;
+            has_listened |= once(&*connector, &config, &schema, heard, has_listened).await;
             sleep(pauses.after(began.elapsed()).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         };
         let is_doubted = tokio::select! {
@@ -178,8 +191,9 @@ mod tests {
         for doubts in [false, true] {
             let (silent, heard) = (Arc::new(Silent::default()), Arc::new(Heard::default()));
             let connector: Arc<dyn Connect> = Arc::clone(&silent) as _;
-            let listening = listen(connector, Config::new(), Schema::new("hosts"), Arc::clone(&heard));
-            let listening = tokio::spawn(listening);
+            let shared = Arc::clone(&heard);
+            let listening =
+                tokio::spawn(async move { listen(connector, Config::new(), Schema::new("hosts"), &shared).await });
             // A connection that has no answer is given up after a time, or as calls have lost theirs.
             for _ in 0..2 {
                 sleep(if doubts { Duration::from_millis(1) } else { PONG + LONGEST_PAUSE }).await;

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until_it_listens, url_by};
+use crate::support::{
+    TTL, acquire, address, client, key, open, server, store, unmigrated, until, until_it_listens, url_by,
+};
 
 const A_WHILE: Duration = Duration::from_millis(300);
 
@@ -155,4 +157,37 @@ async fn without_hints_there_is_no_second_connection() {
     open(&store, "a", TTL).await;
     assert!(timeout(A_WHILE, store.changed()).await.is_err());
     assert_eq!(proxy.accepted(), 1);
+}
+
+/// Trees of one process can share a store. Its connection for hints is on the runtime of the first that waits for one, and
+/// the others go on when that has ended.
+#[tokio::test]
+async fn hints_outlive_the_runtime_that_listened_first() {
+    let Some(url) = server() else { return };
+    let (store, control) = (store(&url, "listened_first").await, client(&url).await);
+    let (a, b) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
+    let first = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let of_first = store.clone();
+    first.spawn(async move { of_first.changed().await });
+    let listens = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN \"listened_first\"' AND pid <> $1";
+    until(&control, listens, &[&0]).await;
+    let pid: i32 = control.query_one(listens, &[&0]).await.unwrap().get(0);
+
+    let (hint, mut hints) = mpsc::unbounded_channel();
+    let of_second = store.clone();
+    let second = tokio::spawn(async move {
+        loop {
+            of_second.changed().await;
+            hint.send(()).unwrap();
+        }
+    });
+    tokio::task::yield_now().await;
+    first.shutdown_background();
+    until(&control, listens, &[&pid]).await;
+    while hints.try_recv().is_ok() {}
+    let token = acquire(&store, a, "x").await.unwrap();
+    assert_eq!(acquire(&store, b, "x").await, None);
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    assert_eq!(timeout(TTL, hints.recv()).await, Ok(Some(())));
+    second.abort();
 }
