@@ -307,3 +307,29 @@ async fn a_server_out_of_reach_is_asked_seldom() {
     proxy.set(Link::Open);
     hint(&store).await;
 }
+
+/// Trees of one process can share a store. The subscription is on the runtime of the first that waits for a hint, and the
+/// others go on when that has ended.
+#[tokio::test]
+async fn hints_outlive_the_runtime_that_listened_first() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = server.store();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let first = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let of_first = store.clone();
+    first.spawn(async move { of_first.changed().await });
+    subscribed(&server, 1).await;
+    let of_second = store.clone();
+    let second = tokio::spawn(async move { of_second.changed().await });
+    tokio::task::yield_now().await;
+    first.shutdown_background();
+    // What may be lost in between counts as a hint.
+    timeout(Duration::from_secs(60), second).await.expect("a hint").unwrap();
+    let of_second = store.clone();
+    let second = tokio::spawn(async move { of_second.changed().await });
+    subscribed(&server, 1).await;
+    let token = take(&store, a, "x").await;
+    is_refused(&store, b, "x").await;
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    timeout(Duration::from_secs(60), second).await.expect("a hint").unwrap();
+}
