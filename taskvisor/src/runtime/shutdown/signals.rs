@@ -259,7 +259,11 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::task::Waker;
+
     use super::*;
+    use crate::{Supervisor, SupervisorConfig, Tree};
 
     const AFTER: Duration = Duration::from_secs(1);
 
@@ -304,5 +308,56 @@ mod tests {
                 assert_eq!(effect, Effect::Request(action));
             }
         }
+    }
+
+    /// Listens to signals that have arrived, in this task.
+    fn listen_in(core: &Core, task: Option<AbortHandle>) {
+        let receive = || -> Receive { Box::new(|_| Poll::Ready(Some(()))) };
+        let receive = [("SIGINT", receive()), ("SIGTERM", receive())];
+        *lock(&core.listener) = Some(Listener { receive, heard: Heard::default(), task, _watch: None });
+    }
+
+    /// A receiver wakes only the last that polled it.
+    #[tokio::test]
+    async fn o04_only_the_one_that_listens_polls() {
+        let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+        let core = &supervisor.core;
+        let cx = &mut Context::from_waker(Waker::noop());
+        for has_task in [true, false] {
+            let task = tokio::spawn(pending::<()>());
+            listen_in(core, has_task.then(|| task.abort_handle()));
+            for by_task in [true, false] {
+                assert_eq!(core.next_signal(by_task, cx).is_ready(), by_task == has_task);
+            }
+            core.take_over_signals();
+            assert!(core.next_signal(false, cx).is_ready() && core.next_signal(true, cx).is_pending());
+        }
+    }
+
+    #[tokio::test]
+    async fn o04_the_task_that_listens_ends() {
+        let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+        for end in [Core::take_over_signals, Core::stop_listening] {
+            let task = tokio::spawn(pending::<()>());
+            listen_in(&supervisor.core, Some(task.abort_handle()));
+            end(&supervisor.core);
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert!(task.is_finished());
+        }
+    }
+
+    #[tokio::test]
+    async fn o04_a_tree_listens_from_its_start_until_it_has_stopped() -> Result<(), RuntimeError> {
+        let tree = Tree::builder(SupervisorConfig::default()).build();
+        let core = &tree.supervisor().core;
+        let listens = || lock(&core.listener).is_some();
+        assert!(!listens());
+        tree.start().await?;
+        assert!(listens());
+        tree.shutdown().await?;
+        assert!(!listens());
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -133,4 +134,32 @@ async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), Runtim
     sleep(Duration::from_secs(10)).await;
     assert_eq!(tree.group("g").child("b").status().unwrap().attempt, 2);
     tree.shutdown().await
+}
+
+/// Nobody reads the messages to a group that has ended. Its handles keep neither these nor the task of its driver.
+#[tokio::test(start_paused = true)]
+async fn k4e_an_ended_group_holds_no_message_and_no_waker() -> Result<(), RuntimeError> {
+    struct Woken;
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {}
+    }
+    let running = Arc::new(AtomicUsize::new(0));
+    let tree = tree(&running, true);
+    tree.start().await?;
+    let group = tree.supervisor().core.group("g").unwrap();
+    let is_idle = || group.lock().messages.is_empty();
+    group.send(Input::Wake, None);
+    assert!(!is_idle());
+    tree.shutdown().await?;
+    assert!(is_idle());
+    group.send(Input::Wake, None);
+    assert!(is_idle());
+    let driver = Arc::new(Woken);
+    let waker = Waker::from(Arc::clone(&driver));
+    while group.poll_bell(&Context::from_waker(&waker)).is_ready() {}
+    drop(waker);
+    assert_eq!(Arc::strong_count(&driver), 2);
+    group.hang_up();
+    assert_eq!(Arc::strong_count(&driver), 1);
+    Ok(())
 }
