@@ -185,3 +185,19 @@ async fn c01_each_end_has_its_outcome() -> Result {
     assert!(tree.supervisor().acknowledge("fatal") && node(&tree, "fatal").ready);
     tree.shutdown().await
 }
+
+/// A place shows how long its task has ended.
+#[tokio::test(start_paused = true)]
+async fn c01_an_ended_task_shows_when_it_has_ended() -> Result {
+    let (tree, _) =
+        started(|tree| tree.task(Script::new([Step::Succeed(secs(10))]).spec("t")).task(cooperative("runs"))).await?;
+    let began = node(&tree, "t").since.unwrap();
+    advance(secs(10)).await;
+    settle().await;
+    advance(secs(60)).await;
+    let ended = node(&tree, "t");
+    assert_eq!(ended.state, TaskState::Ended);
+    let lived = ended.since.unwrap().duration_since(began).unwrap();
+    assert!((secs(10)..secs(60)).contains(&lived), "{lived:?}");
+    tree.shutdown().await
+}

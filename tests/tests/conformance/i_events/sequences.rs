@@ -341,3 +341,13 @@ async fn i01_a_restart_by_hand() -> Result {
     assert_eq!(told(&recorder)[3..], expected);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn i01_the_end_between_two_attempts_has_its_stop() {
+    let (supervisor, recorder) = recorded();
+    let task = supervisor.add_task(cooperative("x").with_initial_delay(secs(60))).await.unwrap();
+    assert!(supervisor.cancel("x").await.unwrap() && task.try_outcome().is_some());
+    supervisor.shutdown().await.unwrap();
+    let removed = recorder.seen().into_iter().find(|seen| seen.kind == taskvisor::EventKind::TaskRemoved).unwrap();
+    assert_eq!((removed.reason.as_deref(), removed.stop), (Some("canceled"), Some(taskvisor::StopReason::Canceled)));
+}

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use taskvisor::{RuntimeError, StopReason, TaskOutcome, TaskSpec, TaskState};
+use taskvisor::{RuntimeError, StopReason, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState};
 use tests::{OK, Script, cooperative, secs, settle};
 use tokio::time::sleep;
 
@@ -135,5 +135,32 @@ async fn o52_names_of_earlier_runs_are_forgotten() -> Result {
             assert!(tree.group("g").child(&format!("run{before}")).current().is_none(), "{before} after {run}");
         }
     }
+    tree.shutdown().await
+}
+
+/// It does not come back with the next run, as its name is that of a child.
+#[tokio::test(start_paused = true)]
+async fn o52_an_added_task_at_the_place_of_a_child_is_dropped_when_it_ends() -> Result {
+    let next = Next::default();
+    next.set([cooperative("a"), Script::new([tests::Step::Fail(secs(10)), tests::Step::Wait]).spec("b")]);
+    let (tree, _) = tree(group("g").fresh(next.maker()));
+    tree.start().await?;
+    settle().await;
+    assert!(tree.group("g").child("a").cancel().await?);
+    let held = Arc::new(());
+    let kept = Arc::clone(&held);
+    let task = TaskFn::arc("a", move |ctx: TaskContext| {
+        let _ = &kept;
+        async move {
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    let added = tree.group("g").add_task(TaskSpec::inherit(task)).await?;
+    settle().await;
+    assert_eq!((added.status().state, Arc::strong_count(&held)), (TaskState::Running, 2));
+    sleep(secs(11)).await;
+    assert_eq!(tree.group("g").status(), Some(TaskState::Backoff));
+    assert_eq!((added.status().state, Arc::strong_count(&held)), (TaskState::Ended, 1));
     tree.shutdown().await
 }

@@ -265,3 +265,31 @@ fn k5p_a_group_goes_on_where_its_members_are() {
     second.block_on(async { tree.shutdown().await }).unwrap();
     assert_eq!([tree.group("g").status(), tree.group("").status()], [Some(TaskState::Ended); 2]);
 }
+
+/// A group whose runtime ends for the second time moves to that of a member that was elsewhere all the time.
+#[test]
+fn k5p_a_group_that_has_moved_moves_on() {
+    let (first, second, third) = (runtime(), runtime(), runtime());
+    let running = Arc::new(AtomicUsize::new(0));
+    let group = |name: &str| Group::one_for_one(name).task(cooperative("a"));
+    let tree = Tree::builder(SupervisorConfig::default()).group(group("g").not_critical()).group(group("h")).build();
+    first.block_on(async {
+        tree.start().await.unwrap();
+        tree.wait_ready().await;
+    });
+    let (g, h) = (tree.group("g"), tree.group("h"));
+    let before = second.block_on(g.add_task(counted("x", &running))).unwrap();
+    let last = third.block_on(h.add_task(counted("y", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 2);
+    drop(first);
+    wait_for(|| [&g, &h].iter().all(|group| group.child("a").status().unwrap().state == TaskState::Ended));
+    drop(second);
+    assert!(matches!(third.block_on(before.outcome()), TaskOutcome::Aborted { .. }));
+    wait_for(|| g.status() == Some(TaskState::Ended));
+    // The root has moved on, so the other group accepts more members.
+    let more = third.block_on(h.add_task(counted("z", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 2);
+    assert_eq!((h.status(), last.status().state), (Some(TaskState::Running), TaskState::Running));
+    third.block_on(async { tree.shutdown().await }).unwrap();
+    assert!(matches!(third.block_on(more.outcome()), TaskOutcome::Canceled { .. }));
+}

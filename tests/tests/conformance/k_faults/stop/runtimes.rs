@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -9,7 +10,7 @@ use taskvisor::{
     ControllerError, ControllerSpec, EventKind, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome,
     TaskState, Tree,
 };
-use tests::{Recorder, cooperative, ms, secs, supervisor};
+use tests::{FAIL, Recorder, Script, Step, constant, cooperative, ms, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
@@ -216,4 +217,58 @@ async fn forced_at_once() {
     assert!(requested.is_some() && requested < forced, "{seen:?}");
     let is_end = |kind| matches!(kind, EventKind::AllStoppedWithinGrace | EventKind::GraceExceeded);
     assert!(is_end(seen[seen.len() - 1]), "{seen:?}");
+}
+
+/// What ends with its runtime leaves nothing behind, and helpers elsewhere learn of it.
+#[test]
+fn k5e_a_task_that_ends_with_its_runtime_is_dropped_and_its_token_canceled() {
+    for runtime in [one_thread(), workers()] {
+        let (supervisor, held) = (supervisor(), Arc::new(()));
+        let (sender, receiver) = mpsc::channel();
+        let kept = Arc::clone(&held);
+        let task = taskvisor::TaskFn::arc("t", move |ctx: taskvisor::TaskContext| {
+            let _ = &kept;
+            sender.send(ctx.token()).unwrap();
+            std::future::pending()
+        });
+        let handle = runtime.block_on(supervisor.add_task(taskvisor::TaskSpec::inherit(task))).unwrap();
+        runtime.block_on(is_running(&supervisor, "t"));
+        let token = receiver.recv().unwrap();
+        assert!(!token.is_cancelled());
+        drop(runtime);
+        assert!(matches!(at_once(handle.outcome()), TaskOutcome::Aborted { .. }));
+        assert_eq!((token.is_cancelled(), Arc::strong_count(&held)), (true, 1));
+    }
+}
+
+#[test]
+fn k5e_start_on_a_runtime_without_io_says_that_it_cannot_listen() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let tree = Tree::builder(with_grace(secs(1))).task(cooperative("t")).build();
+    let started = runtime.block_on(tree.start());
+    assert!(matches!(started, Err(RuntimeError::Signals(_))), "{started:?}");
+    // Nothing has started, and a runtime with IO can start it.
+    one_thread().block_on(async {
+        tree.start().await.unwrap();
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// The runtime of the task is not driven, so the task cannot end within its time.
+#[test]
+fn k5e_the_outcome_at_the_deadline_stands_when_the_runtime_goes() {
+    let (first, second, supervisor) = (one_thread(), one_thread(), Supervisor::new(with_grace(secs(3600)), vec![]));
+    let script = Script::new([FAIL, Step::Wait]);
+    let task = first.block_on(supervisor.add_task(script.spec("t").with_backoff(constant(ms(1))))).unwrap();
+    first.block_on(async {
+        while (task.status().attempt, task.status().state) != (2, TaskState::Running) {
+            sleep(ms(1)).await;
+        }
+    });
+    let canceled = second.block_on(supervisor.cancel_with_timeout("t", ms(20)));
+    assert!(matches!(canceled, Err(RuntimeError::TaskRemoveTimeout { .. })), "{canceled:?}");
+    drop(first);
+    assert_eq!(task.status().state, TaskState::Ended);
+    let outcome = task.try_outcome();
+    assert!(matches!(outcome, Some(TaskOutcome::Aborted { error: Some(_) })), "{outcome:?}");
 }
