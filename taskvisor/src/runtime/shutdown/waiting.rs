@@ -181,19 +181,19 @@ mod tests {
             while idle.status().state != TaskState::Interval {
                 sleep(Duration::from_millis(1)).await;
             }
-            let (begun, began) = oneshot::channel();
+            let (entered, is_in) = oneshot::channel();
             let (go, gate) = mpsc::channel();
-            let once = Mutex::new(Some((begun, gate)));
+            let once = Mutex::new(Some((entered, gate)));
             let deaf = TaskFn::arc("deaf", move |_: TaskContext| {
-                let (begun, gate) = once.lock().unwrap().take().unwrap();
+                let (entered, gate) = once.lock().unwrap().take().unwrap();
                 async move {
-                    begun.send(()).unwrap();
+                    entered.send(()).unwrap();
                     gate.recv().unwrap();
                     Ok(())
                 }
             });
             supervisor.add_task(TaskSpec::inherit(deaf)).await.unwrap();
-            began.await.unwrap();
+            is_in.await.unwrap();
             let handle = supervisor.handle();
             let seen = thread::spawn(move || {
                 let waiting = loop {

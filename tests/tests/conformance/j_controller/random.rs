@@ -135,7 +135,7 @@ impl World {
                 }
                 10 | 11 => {
                     if let Some(handle) = self.any(&mut random) {
-                        is_canceled(surely(handle.cancel()).await.map(drop));
+                        is_canceled(&surely(handle.cancel()).await.map(drop));
                     }
                 }
                 12 => {
@@ -165,14 +165,14 @@ impl World {
         while !self.over.load(Ordering::SeqCst) {
             tokio::time::sleep(ms(1)).await;
             let slot = self.supervisor.slot(&format!("n{}", random.usize(0..SLOTS)));
-            is_canceled(surely(slot.cancel_all()).await.map(drop));
+            is_canceled(&surely(slot.cancel_all()).await.map(drop));
             let _ = surely(self.supervisor.cancel(&format!("n{}", random.usize(0..NAMES)))).await;
         }
     }
 }
 
 /// A cancel succeeds. Only where an attempt that was aborted runs on another thread, a busy machine may drop it too late.
-fn is_canceled(result: Result<(), RuntimeError>) {
+fn is_canceled(result: &Result<(), RuntimeError>) {
     let is_late = matches!(result, Err(RuntimeError::TaskRemoveTimeout { .. }));
     assert!(
         result.is_ok() || (is_late && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread),
