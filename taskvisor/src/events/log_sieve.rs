@@ -18,6 +18,8 @@ const LONG_AGO: Duration = Duration::from_secs(60);
 pub(super) struct Failing {
     /// The time of its end, if it has ended: its group can begin it again.
     paths: HashMap<Arc<str>, Option<SystemTime>>,
+    /// The name of the log, by which its losses are reported.
+    log: &'static str,
     /// The number of ends since the last look, at most, and the number at which they are looked at.
     ended: usize,
     look_at: usize,
@@ -43,7 +45,7 @@ impl Failing {
                 true
             }
             // The lost events can include any ends. What has not ended is known again from its next failure on.
-            EventKind::SubscriberOverflow => {
+            EventKind::SubscriberOverflow if **path == *self.log => {
                 let alive = self.paths.values_mut().filter(|ended| ended.is_none());
                 let all = alive.map(|ended| *ended = Some(event.at)).count();
                 self.have_ended(all, event.at);
@@ -65,13 +67,13 @@ impl Failing {
     }
 }
 
-/// Returns the sieve of a log that writes events of this level and above; `None` if it writes all. `each` if it writes
-/// each failure.
-pub(super) fn of_log(level: LogLevel, each: bool) -> Option<Sieve> {
+/// Returns the sieve of the log of this name that writes events of this level and above; `None` if it writes all. `each`
+/// if it writes each failure.
+pub(super) fn of_log(log: &'static str, level: LogLevel, each: bool) -> Option<Sieve> {
     if level == LogLevel::Debug {
         return None;
     }
-    let mut failing = (!each).then(Failing::default);
+    let mut failing = (!each).then(|| Failing { log, ..Failing::default() });
     Some(Sieve::new(move |event| {
         let concerns = failing.as_mut().is_some_and(|failing| failing.concerns(event));
         concerns || LogLevel::of(event) >= level

@@ -142,7 +142,7 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         if self.writes_each() {
             return Some(Addition::Nothing);
         }
-        lock(&self.repeats).get_or_insert_default().tell(event, self.name())
+        lock(&self.repeats).get_or_insert_default().tell(event, NAME)
     }
 
     fn line(&self, event: &Event, addition: Addition) -> String {
@@ -180,6 +180,9 @@ fn wants_colors(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
+/// The name of each log, by which its losses are reported.
+const NAME: &str = "LogWriter";
+
 #[async_trait]
 impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     async fn on_event(&self, event: &Event) {
@@ -198,11 +201,11 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     }
 
     fn name(&self) -> &'static str {
-        "LogWriter"
+        NAME
     }
 
     fn __sieve(&self) -> Option<Sieve> {
-        of_log(self.level, self.writes_each())
+        of_log(NAME, self.level, self.writes_each())
     }
 }
 
