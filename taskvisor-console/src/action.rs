@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use taskvisor::{NodeKind, RuntimeError, SlotSnapshot, SupervisorHandle, TaskOutcome, TaskState, WaitingFor};
-use tokio::time::timeout;
 
 use crate::console::Console;
 use crate::reply::{Reply, error, json};
 use crate::view;
+use crate::within::within;
 
 /// The longest time that an answer waits for the end of a canceled task or group.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -127,13 +127,13 @@ impl Action {
             Self::Resume => Ok(resumed(task.resume(), task.is_paused()).into()),
             _ => {
                 let Some(current) = supervisor.task(path) else { return refused("it has ended, or has not started") };
-                let canceled = timeout(PATIENCE, current.cancel()).await;
+                let canceled = within(PATIENCE, current.cancel()).await;
                 let ended = match current.try_outcome() {
                     Some(TaskOutcome::Aborted { .. }) => "aborted",
                     Some(TaskOutcome::Completed) => "completed",
                     _ => "canceled",
                 };
-                canceled_as(canceled.as_ref().ok(), ended)
+                canceled_as(canceled.as_ref(), ended)
             }
         }
     }
@@ -148,7 +148,7 @@ impl Action {
             Self::Trigger => refused("only a task can be triggered"),
             Self::Pause => paused(group.pause(), supervisor),
             Self::Resume => Ok(resumed(group.resume(), group.is_paused()).into()),
-            _ => canceled_as(timeout(PATIENCE, group.cancel()).await.as_ref().ok(), "canceled"),
+            _ => canceled_as(within(PATIENCE, group.cancel()).await.as_ref(), "canceled"),
         }
     }
 }

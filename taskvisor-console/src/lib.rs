@@ -88,6 +88,7 @@ mod service;
 mod settings;
 mod sync;
 mod view;
+mod within;
 
 pub use access::Access;
 pub use console::Console;

@@ -342,7 +342,7 @@ async fn what_stands_by_has_no_timer_and_a_trigger_names_the_replica_that_runs_i
 #[test]
 fn a_runtime_without_timers_and_one_that_is_over_get_answers() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let tree = runtime.block_on(started(builder().task(runs("web"))));
+    let tree = runtime.block_on(started(builder().task(runs("web")).task(runs("other"))));
     let console = console(&tree);
     let without_timers = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
     let ends = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -353,5 +353,12 @@ fn a_runtime_without_timers_and_one_that_is_over_get_answers() {
             let answer = runtime.block_on(console.clone().call(request(http::Method::GET, query)));
             assert_eq!(answer.expect("it is infallible").status(), StatusCode::OK, "{query}");
         }
+    }
+    let console = console.allow_actions();
+    for (runtime, path) in [(without_timers.handle(), "web"), (&over, "other")] {
+        let answer = runtime.block_on(console.clone().call(request(http::Method::POST, &format!("?cancel={path}"))));
+        assert_eq!(answer.expect("it is infallible").status(), StatusCode::OK, "{path}");
+        let outcome = runtime.block_on(tree.child(path).outcome());
+        assert!(matches!(outcome, Some(taskvisor::TaskOutcome::Canceled { .. })), "{outcome:?}");
     }
 }
