@@ -1,11 +1,12 @@
 //! Chooses the events that a log needs, before they enter its queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::sieve::Sieve;
 use super::{Event, EventKind, LogLevel};
+use crate::task::StopReason;
 
 /// At this number of ended tasks and groups, or at twice of what was left the last time, those that ended long ago are
 /// forgotten.
@@ -18,6 +19,8 @@ const LONG_AGO: Duration = Duration::from_secs(60);
 pub(super) struct Failing {
     /// The time of its end, if it has ended: its group can begin it again.
     paths: HashMap<Arc<str>, Option<SystemTime>>,
+    /// The tasks that have restarted with a sibling, which a log may leave out from then on until they end.
+    followers: HashSet<Arc<str>>,
     /// The name of the log, by which its losses are reported.
     log: &'static str,
     /// The number of ends since the last look, at most, and the number at which they are looked at.
@@ -29,17 +32,29 @@ impl Failing {
     /// Returns `true` if the event says that something begins to fail, or that what fails does so no more. A log needs it
     /// at any level, to tell which failures repeat.
     fn concerns(&mut self, event: &Event) -> bool {
-        let Some(path) = &event.task else { return event.kind == EventKind::ShutdownRequested };
+        let Some(path) = &event.task else {
+            let ends_series = event.kind == EventKind::ShutdownRequested;
+            if ends_series {
+                self.followers.clear();
+            }
+            return ends_series;
+        };
         match event.kind {
             EventKind::TaskFailed | EventKind::GroupFailed => {
                 self.paths.insert(Arc::clone(path), None);
                 true
             }
             // An attempt that was requested to stop is no success.
-            EventKind::TaskStopped if event.reason.is_some() => self.paths.contains_key(path),
+            EventKind::TaskStopped if event.reason.is_some() => {
+                if let Some(StopReason::SiblingRestart { .. }) = event.stop {
+                    self.followers.insert(Arc::clone(path));
+                }
+                self.paths.contains_key(path)
+            }
             EventKind::TaskStopped => self.paths.remove(path).is_some(),
             EventKind::TaskRemoved | EventKind::GroupEnded => {
-                let Some(ended) = self.paths.get_mut(path) else { return false };
+                let has_followed = self.followers.remove(path);
+                let Some(ended) = self.paths.get_mut(path) else { return has_followed };
                 *ended = Some(event.at);
                 self.have_ended(1, event.at);
                 true
@@ -49,6 +64,7 @@ impl Failing {
                 let alive = self.paths.values_mut().filter(|ended| ended.is_none());
                 let all = alive.map(|ended| *ended = Some(event.at)).count();
                 self.have_ended(all, event.at);
+                self.followers.clear();
                 false
             }
             _ => false,

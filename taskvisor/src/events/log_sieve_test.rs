@@ -2,8 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
+use super::super::log_repeats::{Addition, LogRepeats};
 use super::*;
-use crate::task::StopReason;
 
 fn event(kind: EventKind, path: &str) -> Event {
     Event { at: UNIX_EPOCH, ..Event::about(kind, &Arc::from(path)) }
@@ -96,4 +96,62 @@ fn o40_what_has_failed_before_a_loss_can_still_recover() {
     let [failed, succeeded] = [EventKind::TaskFailed, EventKind::TaskStopped].map(|kind| event(kind, "a"));
     let lost = event(EventKind::SubscriberOverflow, "LogWriter");
     assert_eq!(passed(&mut sieve, &[failed, lost, succeeded.clone(), succeeded]), [true, true, true, false]);
+}
+
+#[test]
+fn o40_a_log_is_given_the_end_of_what_has_restarted_with_a_sibling() {
+    let stop = Some(StopReason::SiblingRestart { failed: Arc::new("fails".to_owned()) });
+    let restarted = Event { stop, ..event(EventKind::TaskStopped, "a").because("restart") };
+    let ended = event(EventKind::TaskRemoved, "a");
+    let mut sieve = of_log("LogWriter", LogLevel::Info, false).unwrap();
+    assert_eq!(passed(&mut sieve, &[ended.clone(), restarted, ended.clone(), ended]), [false, true, true, false]);
+}
+
+/// An event of a task or a group.
+fn any(random: &mut fastrand::Rng) -> Event {
+    use EventKind::{ActorExhausted, BackoffScheduled, GroupEnded, GroupFailed, GroupRestarted, TaskAdded, TaskFailed};
+    use EventKind::{TaskReady, TaskRemoved, TaskStarting, TaskStopped, TimeoutHit};
+    if random.u8(..4) == 0 {
+        let kind = random.choice([GroupFailed, GroupFailed, GroupRestarted, GroupEnded]).unwrap();
+        let group = event(kind, random.choice(["g", "g/h"]).unwrap()).because("refused");
+        return Event { delay_ms: random.bool().then_some(1), ..group };
+    }
+    let ends = [TaskFailed, TaskFailed, TaskFailed, TaskFailed, TaskStopped, TaskStopped, TaskRemoved, ActorExhausted];
+    let others = [TaskAdded, TaskStarting, TaskReady, TimeoutHit, BackoffScheduled];
+    let kind = random.choice(ends.into_iter().chain(others).collect::<Vec<_>>()).unwrap();
+    let task = event(kind, random.choice(["a", "g/a", "g/b", "g/h/c"]).unwrap());
+    let failed = Arc::new(random.choice(["a", "g/a"]).unwrap().to_owned());
+    match (kind, random.u8(..8)) {
+        (TaskFailed, n) => Event { last: n < 2, ..task.because(if n == 7 { "timeout" } else { "refused" }) },
+        (TaskStopped, 0..2) => Event { stop: Some(StopReason::Restart), ..task.because("restart") },
+        (TaskStopped, 2..5) => Event { stop: Some(StopReason::SiblingRestart { failed }), ..task.because("sibling") },
+        (ActorExhausted, 0..4) => task.because("refused"),
+        (TaskStarting | TaskStopped, n) => Event { routine: n % 2 == 0, last: n == 7, ..task },
+        _ => task,
+    }
+}
+
+#[test]
+fn o40_what_a_log_is_not_given_changes_no_line() {
+    for seed in 0..1_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for level in [LogLevel::Info, LogLevel::Warn] {
+            let mut sieve = of_log("LogWriter", level, false).unwrap();
+            let (mut whole, mut sifted) = (LogRepeats::default(), LogRepeats::default());
+            let line = |log: &mut LogRepeats, event: &Event| {
+                let addition = log.tell(event, "LogWriter")?;
+                let is_written = LogLevel::of(event) >= level || matches!(addition, Addition::Recovered(_));
+                is_written.then_some(addition)
+            };
+            let mut at = UNIX_EPOCH;
+            for _ in 0..120 {
+                at += Duration::from_millis(random.choice([0, 10, 1_000, 3_000, 30_000, 70_000]).unwrap());
+                let event = Event { at, ..any(&mut random) };
+                let expected = line(&mut whole, &event);
+                let is_given = passed(&mut sieve, std::slice::from_ref(&event)) == [true];
+                let told = if is_given { line(&mut sifted, &event) } else { None };
+                assert_eq!(told, expected, "seed {seed}, level {level}: {event:?}");
+            }
+        }
+    }
 }
