@@ -71,6 +71,8 @@ pub(crate) struct Core {
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
     pub(super) waits: Waits,
+    /// `true` if a group has had a member on another runtime than that of its driver.
+    pub(super) has_elsewhere: AtomicBool,
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
@@ -134,6 +136,7 @@ impl Core {
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
             waits: Waits::default(),
+            has_elsewhere: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stop: Stop::default(),
             listener: Mutex::new(None),

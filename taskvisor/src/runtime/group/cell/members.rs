@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::mem;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 use tokio::runtime::Handle;
@@ -244,9 +245,9 @@ impl Adoption<'_> {
     /// Registers the child again, on this runtime. `end` is the end of its previous registration.
     pub(in crate::runtime) fn enter_again(self, cell: &Arc<Cell>, runtime: &Handle, end: End) {
         let Self { group, mut inbox, key, .. } = self;
-        let is_elsewhere = inbox.home != runtime.id();
-        if is_elsewhere {
+        if inbox.home.id() != runtime.id() {
             inbox.elsewhere.insert(key, runtime.clone());
+            group.core.has_elsewhere.store(true, Ordering::Relaxed);
         }
         if let Some(member) = inbox.members.get_mut(key) {
             let before = mem::replace(member, Member::Task(Arc::clone(cell)));
@@ -255,23 +256,17 @@ impl Adoption<'_> {
             inbox.before.entry(key).or_insert(before);
         }
         group.ring(inbox, Input::Again { key, end }, None);
-        if is_elsewhere {
-            group.tell_above(runtime);
-        }
     }
 
     /// Adds the child, on this runtime.
     pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
         let Self { group, mut inbox, key, takes_place } = self;
         inbox.members.added.insert(key, Member::Task(Arc::clone(cell)));
-        let is_elsewhere = inbox.home != runtime.id();
-        if is_elsewhere {
+        if inbox.home.id() != runtime.id() {
             inbox.elsewhere.insert(key, runtime.clone());
+            group.core.has_elsewhere.store(true, Ordering::Relaxed);
         }
         let child = Role::of_added(cell);
         group.ring(inbox, Input::Add { key, child, takes_place }, None);
-        if is_elsewhere {
-            group.tell_above(runtime);
-        }
     }
 }

@@ -13,7 +13,7 @@ pub(in crate::runtime) use self::members::Adoption;
 pub(in crate::runtime) use self::state::SeenGroup;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::iter::successors;
+use std::iter::{once, successors};
 use std::mem;
 #[cfg(feature = "fleet")]
 use std::sync::atomic::AtomicU64;
@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use tokio::runtime::{self, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::super::clock::Ticks;
-use super::super::core::Core;
+use super::super::core::{Core, is_alive};
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
 use super::super::permits::Shared;
@@ -133,7 +133,7 @@ pub(super) struct Inbox {
     /// The added children that the group has stopped, and registers again at its next run, by their keys.
     returning: BTreeMap<Key, Arc<Cell>>,
     /// The runtime of its driver.
-    home: runtime::Id,
+    home: Handle,
     /// The runtimes of members on other runtimes.
     elsewhere: HashMap<Key, Handle>,
     /// The members whose ends are awaited after the driver is gone.
@@ -182,7 +182,7 @@ impl GroupCell {
                 outcome: None,
                 before: BTreeMap::new(),
                 returning: BTreeMap::new(),
-                home: runtime.id(),
+                home: runtime.clone(),
                 elsewhere: HashMap::new(),
                 orphans: None,
             }),
@@ -333,22 +333,46 @@ impl GroupCell {
         Self::wake(self.lock());
     }
 
-    /// Adds this runtime to the groups above, so that they can move to it if their own runtime ends.
-    fn tell_above(&self, runtime: &Handle) {
-        let mut position = self.position.as_ref();
-        while let Some(Position { parent, key, .. }) = position {
-            parent.lock().elsewhere.entry(*key).or_insert_with(|| runtime.clone());
-            position = parent.position.as_ref();
-        }
-    }
-
     /// Returns another runtime on which members run, if there is one, as the next runtime of the driver.
     pub(super) fn next_runtime(&self) -> Option<Handle> {
+        let next = self.take_elsewhere().or_else(|| self.runtime_below())?;
+        let before = mem::replace(&mut self.lock().home, next.clone());
+        drop(before);
+        Some(next)
+    }
+
+    /// Returns a runtime of the members, and forgets it, as the driver moves there.
+    fn take_elsewhere(&self) -> Option<Handle> {
         let mut inbox = self.lock();
         let first = *inbox.elsewhere.keys().min()?;
         let next = inbox.elsewhere.remove(&first)?;
         inbox.elsewhere.retain(|_, other| other.id() != next.id());
-        inbox.home = next.id();
         Some(next)
+    }
+
+    /// Returns a runtime of the groups in this one: that of a driver, or of a member.
+    fn runtime_below(&self) -> Option<Handle> {
+        if !self.core.has_elsewhere.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut open = self.groups();
+        while let Some(group) = open.pop() {
+            let inbox = group.lock();
+            let runtimes: Vec<_> = once(&inbox.home).chain(inbox.elsewhere.values()).cloned().collect();
+            drop(inbox);
+            // One that ends accepts no tasks.
+            let next = runtimes.into_iter().find(is_alive);
+            if next.is_some() {
+                return next;
+            }
+            open.extend(group.groups());
+        }
+        None
+    }
+
+    /// Returns the nested groups that have not ended.
+    fn groups(&self) -> Vec<GroupRef> {
+        let groups = self.members().into_iter().filter(|(_, member)| !member.has_ended());
+        groups.filter_map(|(_, member)| if let Member::Group(group) = member { Some(group) } else { None }).collect()
     }
 }

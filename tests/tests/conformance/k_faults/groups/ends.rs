@@ -293,3 +293,29 @@ fn k5p_a_group_that_has_moved_moves_on() {
     third.block_on(async { tree.shutdown().await }).unwrap();
     assert!(matches!(third.block_on(more.outcome()), TaskOutcome::Canceled { .. }));
 }
+
+/// Members of a nested group are on two runtimes besides that of the drivers, which end one after the other.
+#[test]
+fn k5p_the_groups_around_go_where_the_last_of_its_members_are() {
+    let (first, second, third) = (runtime(), runtime(), runtime());
+    let running = Arc::new(AtomicUsize::new(0));
+    let inner = Group::one_for_one("inner").task(cooperative("a"));
+    let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("g").group(inner)).build();
+    first.block_on(async {
+        tree.start().await.unwrap();
+        tree.wait_ready().await;
+    });
+    let inner = tree.group("g/inner");
+    let before = second.block_on(inner.add_task(counted("x", &running))).unwrap();
+    let last = third.block_on(inner.add_task(counted("y", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 2);
+    drop(first);
+    wait_for(|| inner.child("a").status().unwrap().state == TaskState::Ended);
+    drop(second);
+    assert!(matches!(third.block_on(before.outcome()), TaskOutcome::Aborted { .. }));
+    let more = third.block_on(inner.add_task(counted("z", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 2);
+    assert_eq!((inner.status(), last.status().state), (Some(TaskState::Running), TaskState::Running));
+    third.block_on(async { tree.shutdown().await }).unwrap();
+    assert!(matches!(third.block_on(more.outcome()), TaskOutcome::Canceled { .. }));
+}
