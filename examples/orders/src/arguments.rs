@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::http::uri::Authority;
+use tokio_postgres::Config;
 
 /// The shortest claim: longer than the time for a message, with a margin.
 const LEAST_CLAIM: Duration = Duration::from_secs(5);
@@ -83,6 +84,9 @@ impl Arguments {
                 arguments.help = true;
                 continue;
             }
+            if !HELP.contains(&format!("\n  {name} ")) {
+                return Err(format!("unknown argument `{name}`"));
+            }
             let value = given.next().ok_or_else(|| format!("`{name}` needs a value"))?;
             let wrong = |what: &str| format!("`{name} {value}`: {what} is expected");
             let seconds = || {
@@ -120,6 +124,10 @@ impl Arguments {
         }
         if arguments.sqlite.is_some() && arguments.postgres.is_some() {
             return Err("there is one database: `--sqlite` or `--postgres`".into());
+        }
+        // The URL has a password, and is not repeated.
+        if arguments.postgres.as_ref().is_some_and(|url| url.parse::<Config>().is_err()) {
+            return Err("the URL of PostgreSQL is not valid".into());
         }
         Ok(arguments)
     }

@@ -24,10 +24,14 @@ fn options_are_read() {
 fn a_wrong_option_is_told() {
     assert_eq!(parse(&["--load", "x"]).unwrap_err(), "`--load x`: a number is expected");
     assert_eq!(parse(&["--sqlite"]).unwrap_err(), "`--sqlite` needs a value");
-    assert_eq!(parse(&["--verbose", "1"]).unwrap_err(), "unknown argument `--verbose`");
+    for unknown in ["--verbose", "--verbose 1", "x", "ADDR", "--postgres-"] {
+        let unknown: Vec<_> = unknown.split(' ').collect();
+        assert_eq!(parse(&unknown).unwrap_err(), format!("unknown argument `{}`", unknown[0]));
+    }
     assert!(parse(&["--sqlite", "a", "--postgres", "b"]).unwrap_err().starts_with("there is one database"));
     assert_eq!(parse(&["--claim", "1"]).unwrap_err(), "`--claim 1`: at least 5 is expected");
     assert_eq!(parse(&["--broker", "broker"]).unwrap_err(), "`--broker broker`: a host and a port is expected");
+    assert_eq!(parse(&["--postgres", "secret"]).unwrap_err(), "the URL of PostgreSQL is not valid");
     let missing = parse(&["--postgres-variable", "URL"]).unwrap_err();
     assert_eq!(missing, "`--postgres-variable URL`: there is no such variable");
     assert!(parse(&["--claim", "-1"]).unwrap_err().contains("a number of seconds"));
