@@ -14,6 +14,7 @@ use taskvisor::{
     TaskSpec,
 };
 use tests::{ALWAYS, constant, ms, recorded, secs, supervisor};
+use tokio::runtime::Builder;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{sleep, timeout};
 
@@ -489,10 +490,10 @@ async fn o51_a_zombie_that_another_process_keeps_is_not_waited_for() {
 async fn o51_output_that_a_process_outside_of_the_group_keeps_ends_with_a_stop() {
     let scene = Scene::new().await;
     let (ctx, token) = context();
-    let script =
-        "setsid sh -c 'echo > up; exec sleep 1000' & while ! [ -s up ]; do sleep 0.01; done; head -c 50000 /dev/zero";
+    let script = "setsid sh -c 'echo > up; exec sleep 1000' & until [ -s up ]; do sleep 0.01; done
+        head -c 50000 /dev/zero; echo > done";
     let stopping = async {
-        scene.written("up").await;
+        scene.written("done").await;
         // The leader ends, and its output does not.
         sleep(ms(100)).await;
         token.cancel();
@@ -502,4 +503,28 @@ async fn o51_output_that_a_process_outside_of_the_group_keeps_ends_with_a_stop()
     assert_eq!(output.unwrap().stdout.len(), 50_000);
     scene.kill_all();
     scene.nothing_is_left().await;
+}
+
+/// Each thread of this runtime would have a stack that is too large.
+#[test]
+fn o51_a_group_is_looked_at_where_no_thread_can_be_made() {
+    let runtime = Builder::new_current_thread().enable_all().thread_stack_size(1 << 60).build().unwrap();
+    runtime.block_on(async {
+        let scene = Scene::new().await;
+        let (ctx, token) = context();
+        // It leaves a zombie of its group, whose parent does not reap it.
+        let script = "(sleep 0.2 & exec setsid sleep 1000) & sleep 0.5";
+        ctx.run_process(scene.shell(script)).await.unwrap();
+        let stopping = async {
+            scene.written("up").await;
+            sleep(ms(300)).await;
+            token.cancel();
+        };
+        let script = "(sleep 0.2 & echo > up; exec setsid sleep 1000) & exec sleep 1000";
+        let stopped = async { tokio::join!(ctx.run_process(scene.shell(script)), stopping) };
+        let (result, ()) = timeout(FOREVER, stopped).await.expect("a zombie runs no code");
+        assert!(matches!(result, Err(TaskError::Canceled)), "{result:?}");
+        scene.kill_all();
+        scene.nothing_is_left().await;
+    });
 }

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Ended;
+use crate::panics::catch;
 use crate::runtime::Background;
 
 /// The exit code of a shell whose command was ended by SIGTERM: 128 plus the number of the signal.
@@ -155,7 +156,16 @@ async fn no_members(id: Pid, within: Duration) -> bool {
             look_at = began.elapsed() + interval;
         }
         if look.is_none() && began.elapsed() >= look_at {
-            look = Some(spawn_blocking(move || has_only_zombies(id)));
+            // Tokio panics if there is no thread, and none can be created. The next look is as late as after another.
+            look = catch(|| spawn_blocking(move || has_only_zombies(id))).ok();
+            if look.is_none() {
+                if has_only_zombies(id) {
+                    reap();
+                    return test_kill_process_group(id).is_err();
+                }
+                interval = longest.min(interval * 2);
+                look_at = began.elapsed() + interval;
+            }
         }
         if began.elapsed() >= within {
             return false;
