@@ -166,7 +166,7 @@ impl State {
         loop {
             match runtime.drive(self.next(core)) {
                 Next::Over => return core.stop_listening(),
-                Next::Signal(signal) => core.heed(signal),
+                Next::Signal(signal) => heed(core, signal),
                 Next::Changed => {}
                 Next::Late if self.ends_by(core).is_some_and(|by| by > Instant::now()) => {}
                 Next::Late => {
@@ -236,23 +236,37 @@ impl State {
     }
 }
 
-/// Writes the message to standard error on another thread, and does not wait for it for long. If no thread can be
-/// started, it is written here.
+/// Carries out a signal on another thread, and does not wait for it for long: the log of the program, which is told of it,
+/// can block its thread.
+fn heed(core: &Arc<Core>, signal: Signal) {
+    let core = Arc::clone(core);
+    apart("taskvisor-heeds", move || {
+        let _ = catch(|| core.heed(signal));
+    });
+}
+
+/// Writes the message to standard error on another thread, and does not wait for it for long.
 fn say(message: String) {
+    apart("taskvisor-says", move || {
+        let _ = writeln!(io::stderr(), "Error: {message}");
+    });
+}
+
+/// Does this on another thread, and does not wait for it for long. If no thread can be started, it is done here.
+fn apart(name: &str, work: impl Fn() + Send + Sync + 'static) {
     // By the clock of the system, as that of Tokio can be paused.
     let started = std::time::Instant::now();
-    let told = Arc::new((message, AtomicBool::new(false)));
-    let (shared, caller) = (Arc::clone(&told), thread::current());
-    let write = move || {
-        let _ = writeln!(io::stderr(), "Error: {}", shared.0);
-        shared.1.store(true, Ordering::Release);
+    let shared = Arc::new((work, AtomicBool::new(false)));
+    let (done, caller) = (Arc::clone(&shared), thread::current());
+    let run = move || {
+        (done.0)();
+        done.1.store(true, Ordering::Release);
         caller.unpark();
     };
-    if start_thread("taskvisor-says".into(), Box::new(write)).is_err() {
-        let _ = writeln!(io::stderr(), "Error: {}", told.0);
-        return;
+    if start_thread(name.into(), Box::new(run)).is_err() {
+        return (shared.0)();
     }
-    while !told.1.load(Ordering::Acquire) {
+    while !shared.1.load(Ordering::Acquire) {
         let Some(left) = MESSAGE.checked_sub(started.elapsed()) else { break };
         thread::park_timeout(left);
     }

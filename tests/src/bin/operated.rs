@@ -7,7 +7,8 @@
 //! `late` starts the tree and calls `run` after a line on standard input. `main` returns an `Exit`.
 //!
 //! The keys are `grace`, `drain` and `force_after` in milliseconds, `interrupt=drain`, `signals=none`, and
-//! `runtime=current` for a current-thread runtime. The tasks are:
+//! `runtime=current` for a current-thread runtime, and `log=stuck` for a log that blocks for ever at the first line about the
+//! shutdown, as a full pipe does. The tasks are:
 //! - `cooperative` returns when it is stopped, and prints the reason;
 //! - `deaf` ignores that, `spin` prints `spinning` and blocks its thread;
 //! - `slow` stops when it has a line on standard input;
@@ -17,6 +18,7 @@
 //!
 //! It prints `ready` when the tasks have begun, and the kind of each event about a shutdown.
 
+use std::fmt::Debug;
 use std::future::pending;
 use std::io::BufRead as _;
 use std::time::Duration;
@@ -26,6 +28,9 @@ use taskvisor::{
     TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
 use tokio::time::sleep;
+use tracing::field::Field;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 struct Announcer;
 
@@ -39,6 +44,19 @@ impl Subscribe for Announcer {
             EventKind::ShutdownWaiting => println!("{} {task}: {reason}", event.kind),
             _ => {}
         }
+    }
+}
+
+/// A `tracing` layer that blocks its thread when a shutdown is requested.
+struct Stuck;
+
+impl<S: tracing::Subscriber> Layer<S> for Stuck {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        event.record(&mut |_: &Field, value: &dyn Debug| {
+            while format!("{value:?}") == "shutdown requested" {
+                std::thread::park();
+            }
+        });
     }
 }
 
@@ -105,6 +123,7 @@ fn main() -> Exit {
             Some(("force_after", value)) => config.signals.force_after = millis(value),
             Some(("interrupt", "drain")) => config.signals.interrupt = SignalAction::Drain,
             Some(("signals", "none")) => config.signals = Signals::NONE,
+            Some(("log", "stuck")) => tracing_subscriber::registry().with(Stuck).init(),
             Some(("runtime", "current")) => runtime = tokio::runtime::Builder::new_current_thread(),
             Some((key, _)) => panic!("unknown key `{key}`"),
             None => kinds.push(argument.as_str()),

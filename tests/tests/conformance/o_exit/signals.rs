@@ -293,6 +293,26 @@ fn o04_run_takes_over_from_start() {
     }
 }
 
+/// A log that blocks whoever tells it of the shutdown, as a full pipe does, holds up no exit.
+#[test]
+fn o01_a_log_that_blocks_does_not_keep_the_process() {
+    for runtime in RUNTIMES {
+        for (signals, status) in [(&["-TERM"][..], 3), (&["-TERM", "-TERM"], 4)] {
+            let arguments = ["exit", "log=stuck", "grace=100", "force_after=0", "cooperative"];
+            let operated = Operated::start(&with(&arguments, runtime), "ready");
+            operated.signal(&signals[..1]);
+            if signals.len() > 1 {
+                // The second is another one, and no repetition, when the first was heard.
+                thread::sleep(ms(300));
+                operated.signal(&signals[1..]);
+            }
+            let ended = operated.wait();
+            assert!([Some(3), Some(status)].contains(&ended.status), "{:?}: {}", ended.status, ended.stderr);
+            assert!(ended.stderr.contains("cooperative"), "{}", ended.stderr);
+        }
+    }
+}
+
 #[test]
 fn o05_a_slow_shutdown_says_who_it_waits_for() {
     for runtime in RUNTIMES {
