@@ -16,6 +16,7 @@ use taskvisor::{
 };
 use tests::{cooperative, ms, recorded, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::a_start::block_on;
@@ -170,7 +171,19 @@ fn k5e_a_reconcile_whose_runtime_ends_in_the_middle_of_it_replaces_nothing() {
         async { Ok(()) }
     });
     first.block_on(async {
-        handle.reconcile(vec![slow("changed", 0, &told)]).await.unwrap();
+        let (go, gate) = oneshot::channel::<()>();
+        let gate = Mutex::new(Some(gate));
+        let stays = TaskFn::arc("changed", move |_: TaskContext| {
+            let gate = gate.lock().unwrap().take();
+            async move {
+                let _ = gate.expect("the first attempt").await;
+                Ok(())
+            }
+        });
+        handle.reconcile(vec![TaskSpec::inherit(stays).with_revision(0)]).await.unwrap();
+        while handle.task("changed").unwrap().status().state != TaskState::Running {
+            sleep(ms(1)).await;
+        }
         let mut replaces = pin!(handle.reconcile(vec![TaskSpec::inherit(dropped).with_revision(1)]));
         assert!(poll_once(replaces.as_mut()).is_pending(), "it waits for the end of the first one");
         let list = vec![slow("changed", 2, &told), slow("new", 0, &told)];
@@ -179,6 +192,7 @@ fn k5e_a_reconcile_whose_runtime_ends_in_the_middle_of_it_replaces_nothing() {
         let answer = poll_once(call.as_mut());
         drop(entered);
         assert!(matches!(answer, Poll::Ready(Err(RuntimeError::NoRuntime))), "{answer:?}");
+        go.send(()).unwrap();
         let changes = replaces.await.unwrap();
         let counts = [&changes.replaced, &changes.removed].map(Vec::len);
         assert_eq!(counts, [0, 1], "{changes:?}");
