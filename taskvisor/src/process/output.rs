@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::group::Process;
 
-/// Waits for the end of the process and of its output. When `stop` is canceled, the output of the process is complete
-/// with its end: what is written later comes from a process that has left the group, and may never end.
+/// Waits for the end of the process and of its output. When `stop` is canceled, on Unix the output of the process is
+/// complete with its end: what is written later comes from a process that has left the group, and may never end.
 pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io::Result<Output> {
     let mut stdout = Reading::new(process.stdout.take());
     let mut stderr = Reading::new(process.stderr.take());
     let mut end = pin!(process.wait(stop.clone()));
+    #[cfg(unix)]
     let mut stopped = pin!(stop.cancelled());
     let mut status = None;
     let status = poll_fn(|cx| {
@@ -32,10 +33,16 @@ pub(super) async fn output(process: &mut Process, stop: CancellationToken) -> io
         // Both are read, so that a process that fills one pipe is not blocked.
         let are_read = (stdout.poll(cx)?, stderr.poll(cx)?) == (Poll::Ready(()), Poll::Ready(()));
         let Some(status) = status else { return Poll::Pending };
+        #[cfg(unix)]
         if !are_read {
             ready!(stopped.as_mut().poll(cx));
             stdout.read_at_once()?;
             stderr.read_at_once()?;
+        }
+        // On other systems, nothing tells what is in a pipe before its end.
+        #[cfg(not(unix))]
+        if !are_read {
+            return Poll::Pending;
         }
         Poll::Ready(io::Result::Ok(status))
     })
@@ -89,15 +96,6 @@ impl<R: AsFd> Reading<R> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
-    }
-}
-
-#[cfg(not(unix))]
-impl<R> Reading<R> {
-    /// Whatever the runtime has heard of is read.
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Unix")]
-    fn read_at_once(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

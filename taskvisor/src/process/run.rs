@@ -114,7 +114,7 @@ impl TaskContext {
 
     /// As [`process_status`](Self::process_status), but also collects the standard output and error of the process,
     /// without a limit. Waits for the end of both: a process that has left the group and keeps them, as a daemon may, holds
-    /// that up until the attempt is canceled.
+    /// that up; on Unix, until the attempt is canceled.
     ///
     /// # Errors
     /// As [`process_status`](Self::process_status).

@@ -70,7 +70,7 @@ impl Supervisor {
     /// [`health`](SupervisorHandle::health) report these failures.
     ///
     /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a later signal aborts the remaining
-    /// tasks. This needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
+    /// tasks. A current-thread runtime needs IO enabled for that; see [`SupervisorConfig::signals`].
     ///
     /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself,
     /// Ctrl+C does nothing unless the program listens to it: end with [`run_to_exit`](Self::run_to_exit), or listen
