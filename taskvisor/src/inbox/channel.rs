@@ -107,7 +107,7 @@ impl<T> Channel<T> {
     /// Waits until the next message, or the end of the queue, is promised to this reader.
     ///
     /// A promise that is dropped goes to the next reader. At the end nothing is promised: readers that find the queue
-    /// empty have read all of it.
+    /// empty have read all of it, but for what is put back later.
     pub(super) async fn promise(&self) -> Promise<'_, T> {
         Promise { channel: self, permit: self.filled.acquire().await.ok() }
     }

@@ -124,7 +124,9 @@ impl<T> Inbox<T> {
     /// [`done`](Held::done).
     ///
     /// So it also comes back if the attempt ends while the message is in hand: by an error, a panic, a timeout or an
-    /// abort. Such a message may have been handled in part.
+    /// abort. Such a message may have been handled in part, and one that makes each attempt fail comes back each time, as
+    /// [`put_back`](Self::put_back) says. If all senders are gone, a reader can have seen the end of the queue by then, and
+    /// another has to read the message.
     ///
     /// # Examples
     /// ```

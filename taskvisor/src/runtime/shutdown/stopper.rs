@@ -168,10 +168,12 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let Some(engine) = &core.fleet else { return };
         self.leave().await;
-        let ends = core.stop.stopping.get().and_then(|stopping| stopping.deadline);
-        let left = ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(Instant::now()));
+        let (began, ends) = (Instant::now(), core.stop.stopping.get().and_then(|stopping| stopping.deadline));
+        let left = ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(began));
         let by = deadline(engine.time_to_close().min(left.max(LEAST)));
-        until(pin!(engine.closed()), pin!(core.stop.verdict.forced_again()), by).await;
+        if !until(pin!(engine.closed()), pin!(core.stop.verdict.forced_again()), by).await {
+            engine.is_given_up(began.elapsed());
+        }
     }
 
     /// Begins to request stops. Waiting submissions are rejected, except in slots that a task of the tree is after.

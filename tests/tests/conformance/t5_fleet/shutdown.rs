@@ -2,6 +2,7 @@
 
 use taskvisor::fleet::{Fleet, LocalStore};
 use taskvisor::{EventKind, Group, SlotSpec, SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree};
+use tests::Recorder;
 use tokio::time::{Instant, sleep};
 
 use super::{Log, Net, Replica, TTL, replica, secs, serve};
@@ -72,7 +73,7 @@ async fn t5_a_shutdown_tells_the_releases_of_the_close_if_that_of_the_keys_was_n
 }
 
 /// A store that does not answer holds a shutdown up to the end of its grace, but at least for 500 ms after the work, and
-/// at most for two calls.
+/// at most for two calls. It is told.
 #[tokio::test(start_paused = true)]
 async fn t5_a_shutdown_whose_store_does_not_answer_ends_with_its_grace()
 -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +81,7 @@ async fn t5_a_shutdown_whose_store_does_not_answer_ends_with_its_grace()
         [(0.1, 0.0, 0.5), (0.3, 0.2, 0.7), (2.0, 0.0, 2.0), (2.0, 1.0, 2.0), (2.0, 1.8, 2.3), (30.0, 0.0, 6.0)]
     {
         for sever in [Net::cut, Net::mute] {
-            let net = Net::new(&LocalStore::new());
+            let (net, recorder) = (Net::new(&LocalStore::new()), Recorder::new());
             let task = TaskFn::arc("ledger", move |ctx: TaskContext| async move {
                 ctx.cancelled().await;
                 sleep(secs(work)).await;
@@ -88,6 +89,7 @@ async fn t5_a_shutdown_whose_store_does_not_answer_ends_with_its_grace()
             });
             let config = SupervisorConfig { grace: secs(grace), ..SupervisorConfig::default() };
             let tree = Tree::builder(config)
+                .with_subscriber(recorder.clone())
                 .with_fleet(Fleet::new(net.clone()).ttl(TTL))
                 .task(TaskSpec::inherit(task).with_singleton())
                 .build();
@@ -100,6 +102,9 @@ async fn t5_a_shutdown_whose_store_does_not_answer_ends_with_its_grace()
             let took = began.elapsed();
             let (least, most) = (secs(ends), secs(ends + 0.02));
             assert!((least..most).contains(&took), "grace {grace}, work {work}: {took:?}");
+            let kinds = recorder.kinds();
+            assert_eq!(recorder.count(EventKind::FleetUnreachable), 1, "grace {grace}, work {work}: {kinds:?}");
+            assert_eq!(kinds.last(), Some(&EventKind::AllStoppedWithinGrace));
         }
     }
     Ok(())

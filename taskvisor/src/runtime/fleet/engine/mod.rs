@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use taskvisor_parse::duration;
 use tokio::sync::Notify;
 
 use self::thread::start;
 use super::super::core::Core;
+use super::super::observe;
 use super::clock::LeaseClock;
 use super::seat::Seat;
-use crate::events::Event;
+use crate::events::{Event, EventKind, millis};
 use crate::fleet::{Fleet, FleetSnapshot, LeaseKey, Say};
 use crate::sync::{Waiters, lock};
 
@@ -183,6 +185,25 @@ impl Engine {
     /// Returns the longest time that [`closed`](Self::closed) takes.
     pub(in crate::runtime) fn time_to_close(&self) -> Duration {
         self.fleet.times().call().saturating_mul(2)
+    }
+
+    /// Reports that a shutdown does not wait for [`closed`](Self::closed) any longer. The calls have had less time than
+    /// they may take.
+    pub(in crate::runtime) fn is_given_up(&self, waited: Duration) {
+        let waited = Duration::from_millis(millis(waited));
+        let failure = format!(
+            "it has not answered within {} of a shutdown: leases that are not released end in at most {}",
+            duration::display(waited),
+            duration::display(self.fleet.times().ttl)
+        );
+        let mut shared = lock(&self.shared);
+        if shared.driver == Driver::Over || shared.unreachable.is_some() {
+            return;
+        }
+        shared.unreachable = Some(failure.clone());
+        drop(shared);
+        observe::fleet(&self.fleet.name, Some(&failure));
+        self.publish(|| Event::new(EventKind::FleetUnreachable).because(failure));
     }
 
     /// Returns the leases that are held or wanted.
