@@ -91,6 +91,20 @@ fn o40_jobs_whose_ends_were_lost_are_forgotten() {
 }
 
 #[test]
+fn o40_only_what_the_log_itself_has_lost_makes_it_forget() {
+    for (lost, is_forgotten) in [("LogWriter", true), ("Other", false)] {
+        let mut sieve = of_log("LogWriter", LogLevel::Warn, false).unwrap();
+        passed(&mut sieve, &[event(EventKind::TaskFailed, "a"), event(EventKind::SubscriberOverflow, lost)]);
+        let at = UNIX_EPOCH + LONG_AGO + Duration::from_secs(1);
+        for n in 0..2 * ENDED {
+            let job = [EventKind::TaskFailed, EventKind::TaskRemoved].map(|kind| event(kind, &format!("job-{n}")));
+            passed(&mut sieve, &job.map(|event| Event { at, ..event }));
+        }
+        assert_eq!(passed(&mut sieve, &[event(EventKind::TaskStopped, "a")]), [!is_forgotten], "{lost}");
+    }
+}
+
+#[test]
 fn o40_what_has_failed_before_a_loss_can_still_recover() {
     let mut sieve = of_log("LogWriter", LogLevel::Warn, false).unwrap();
     let [failed, succeeded] = [EventKind::TaskFailed, EventKind::TaskStopped].map(|kind| event(kind, "a"));
