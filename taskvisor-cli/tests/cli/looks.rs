@@ -359,12 +359,16 @@ fn a_token_of_the_environment_is_sent() {
 fn colors_are_for_terminals_and_not_with_no_color() {
     let url = console().url;
     let on_terminal = |environment: &[(&str, &str)]| {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
         let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-        let slave = std::fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+        // It must not become the terminal of this process, whose end would be a SIGHUP.
+        let flags = OpenptFlags::NOCTTY.bits().try_into().unwrap();
+        let slave = std::fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
         let mut command = command(&["--url", &url, "tree"]);
         command.envs(environment.iter().copied()).stdout(slave).stderr(Stdio::null());
         assert!(command.status().unwrap().success());
