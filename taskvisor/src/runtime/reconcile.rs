@@ -92,7 +92,12 @@ impl Core {
                 }
                 Some(Ok(())) => {}
             }
-            match heir.map(|(registered, is_kept)| (registered.get().cloned().flatten(), is_kept)) {
+            // Read under the lock, because an heir is announced after the end of its predecessor.
+            let heir = heir.map(|(registered, is_kept)| {
+                let _announced = self.registry();
+                (registered.get().cloned().flatten(), is_kept)
+            });
+            match heir {
                 Some((Some(heir), true)) => outcome.kept.push(heir),
                 Some((Some(heir), false)) => outcome.replaced.push(heir),
                 Some((None, _)) | None => outcome.removed.push(cell),

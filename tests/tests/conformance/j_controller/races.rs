@@ -1,10 +1,12 @@
 //! Races on two threads.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use taskvisor::{ControllerSpec, EventKind, TaskContext, TaskError, TaskFn, TaskHandle, TaskSpec};
+use taskvisor::{ControllerSpec, EventKind, TaskContext, TaskError, TaskFn, TaskHandle, TaskSpec, TaskState};
 use tests::{OK, Script, cooperative, supervisor};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{Result, controlled, end_of, queued, surely};
@@ -58,6 +60,44 @@ async fn j01_cancel_of_a_queued_one_against_its_start() -> Result {
     println!("{ran} ran, {never} did not");
     assert_eq!(script.most(), 1);
     assert!(never > 0, "no race");
+    Ok(())
+}
+
+/// The end of the owner starts a submission that is canceled at this moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn j01_a_cancel_is_told_after_the_start_that_it_meets() -> Result {
+    let (supervisor, recorder) = controlled(1024, 100);
+    let slot = supervisor.slot("s");
+    let mut canceled = Vec::new();
+    for round in 0..ROUNDS / 5 {
+        let go = Arc::new(Notify::new());
+        let owner = slot.queue(until(&go, "x")).await?;
+        let waits = slot.queue(cooperative("x")).await?;
+        let cancel = std::thread::spawn({
+            let (waits, runtime) = (waits.clone(), Handle::current());
+            move || {
+                while waits.status().state == TaskState::Queued {
+                    std::hint::spin_loop();
+                }
+                runtime.block_on(waits.cancel())
+            }
+        });
+        go.notify_one();
+        assert_eq!((end_of(&owner).await, end_of(&waits).await), ("completed", "canceled"), "round {round}");
+        assert!(cancel.join().unwrap()?, "round {round}");
+        canceled.push(waits.id());
+    }
+    supervisor.shutdown().await?;
+    let seen = recorder.seen();
+    let mut begun = HashSet::new();
+    for seen in &seen {
+        match (seen.kind, seen.id) {
+            (EventKind::TaskAdded, Some(id)) => assert!(begun.insert(id), "added again: {seen:?}"),
+            (EventKind::TaskRemoveRequested, Some(id)) => assert!(begun.contains(&id), "told too early: {seen:?}"),
+            _ => {}
+        }
+    }
+    assert!(canceled.iter().all(|id| begun.contains(id)), "each has started");
     Ok(())
 }
 

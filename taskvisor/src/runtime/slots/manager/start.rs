@@ -108,9 +108,10 @@ pub(in crate::runtime::slots) fn start(
     if let Some(displaced) = registry.take_place(&job.cell) {
         aftermath.rare().displaced = Some(displaced);
     }
-    job.cell.leave_slot();
-    job.cell.tell_transition(waiting, from, SlotPhase::Running);
-    announce(&job.cell);
+    job.cell.leave_slot(|| {
+        job.cell.tell_transition(waiting, from, SlotPhase::Running);
+        announce(&job.cell);
+    });
     if job.cell.policy().paused {
         registry.pause_added(&job.cell);
     }

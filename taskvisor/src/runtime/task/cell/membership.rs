@@ -92,11 +92,12 @@ impl Cell {
         self.tie.as_ref()
     }
 
-    /// Makes the task the owner of its slot.
+    /// Makes the task the owner of its slot, and runs `tell` before anyone can see it.
     #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn leave_slot(&self) {
+    pub(in crate::runtime) fn leave_slot(&self, tell: impl FnOnce()) {
         let mut state = self.lock();
         state.machine.leave_slot(&self.policy);
         state.since = Ticks::MAX;
+        tell();
     }
 }
