@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -16,7 +15,6 @@ use super::log_sieve::of_log;
 use super::sieve::Sieve;
 use super::{Event, LogLevel, Subscribe};
 use crate::inspect::TimeOfDay;
-use crate::panics::catch;
 use crate::sync::lock;
 
 /// A subscriber that writes one line for each event: time of day (UTC), level, kind, task (or slot, of an event without a
@@ -76,8 +74,6 @@ pub struct LogWriter<W = io::Stderr> {
     /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under
     /// it, so it cannot deadlock.
     repeats: Mutex<Option<LogRepeats>>,
-    /// `true` after `eprint!` or `print!` failed to write.
-    cannot_print: AtomicBool,
 }
 
 impl Default for LogWriter {
@@ -96,7 +92,6 @@ impl<W: Write + Send + 'static> LogWriter<W> {
             colors: false,
             every: false,
             repeats: Mutex::new(None),
-            cannot_print: AtomicBool::new(false),
         }
     }
 
@@ -156,23 +151,26 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 }
 
 impl<W: 'static> LogWriter<W> {
-    /// Writes to standard error or output with `eprint!` and `print!`, so that a test captures it.
-    ///
-    /// They panic if they cannot write. After a panic they are not called again, because each panic calls the panic
-    /// hook. If panics abort the process, they are never called.
-    fn print(&self, line: &str) -> bool {
+    /// Writes to standard error or output with `eprint!` and `print!`, so that a test captures it. Returns `false` for
+    /// another writer.
+    fn print(line: &str) -> bool {
         let (standard_error, standard_output) = (TypeId::of::<io::Stderr>(), TypeId::of::<io::Stdout>());
-        let print: fn(&str) = match TypeId::of::<W>() {
-            _ if cfg!(panic = "abort") || self.cannot_print.load(Ordering::Relaxed) => return false,
-            writer if writer == standard_error => |line| eprint!("{line}"),
-            writer if writer == standard_output => |line| print!("{line}"),
+        match TypeId::of::<W>() {
+            writer if writer == standard_error => eprint!("{}", Lossy(line)),
+            writer if writer == standard_output => print!("{}", Lossy(line)),
             _ => return false,
-        };
-        let printed = catch(|| print(line)).is_ok();
-        if !printed {
-            self.cannot_print.store(true, Ordering::Relaxed);
         }
-        printed
+        true
+    }
+}
+
+/// Text that hides a failure to write it: `eprint!` and `print!` panic if they are told of one.
+struct Lossy<'a>(&'a str);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let _ = f.write_str(self.0);
+        Ok(())
     }
 }
 
@@ -192,7 +190,7 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
             return;
         }
         let line = self.line(event, addition);
-        if self.print(&line) {
+        if Self::print(&line) {
             return;
         }
         let mut writer = lock(&self.writer);

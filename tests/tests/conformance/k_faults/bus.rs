@@ -1,6 +1,7 @@
 //! The bus: wakers that panic, and runtimes that end with the relay and the workers.
 
 use std::future::pending;
+use std::io::{BufRead as _, BufReader};
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -270,36 +271,54 @@ async fn k5i_a_stream_after_the_end_starts_no_second_worker() -> Result {
     Ok(())
 }
 
-/// Set in the child process in which the test below runs itself.
-const CHILD: &str = "TASKVISOR_TEST_CLOSED_STDERR";
+/// Names the output that is closed, in the child process in which the test below runs itself.
+const CLOSED: &str = "TASKVISOR_TEST_CLOSED";
 
 #[test]
-fn k5n_a_closed_standard_error_costs_one_panic_and_no_more() {
+fn k5n_a_closed_output_costs_its_lines_and_no_panic() {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
-    if std::env::var_os(CHILD).is_some() {
+    if let Ok(closed) = std::env::var(CLOSED) {
         std::panic::set_hook(Box::new(|_| {
             PANICS.fetch_add(1, Ordering::SeqCst);
         }));
-        // When stdin ends, the other end of stderr is closed.
+        println!("begun");
+        // When stdin ends, the other end of the output is closed.
         std::io::read_to_string(std::io::stdin()).unwrap();
         runtime().block_on(async {
-            let writer = LogWriter::default();
+            let event = Event::new(EventKind::TaskFailed);
+            let (to_error, to_output) = (LogWriter::default(), LogWriter::new(std::io::stdout()));
             for _ in 0..100 {
-                writer.on_event(&Event::new(EventKind::TaskFailed)).await;
+                match &*closed {
+                    "stderr" => to_error.on_event(&event).await,
+                    _ => to_output.on_event(&event).await,
+                }
             }
         });
-        std::process::exit(if PANICS.load(Ordering::SeqCst) == 1 { 0 } else { 7 });
+        std::process::exit(if PANICS.load(Ordering::SeqCst) == 0 { 0 } else { 7 });
     }
-    let name = "k_faults::bus::k5n_a_closed_standard_error_costs_one_panic_and_no_more";
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(CHILD, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stderr.take());
-    drop(child.stdin.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let name = "k_faults::bus::k5n_a_closed_output_costs_its_lines_and_no_panic";
+    for closed in ["stderr", "stdout"] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env(CLOSED, closed)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        // The harness has written its lines by then.
+        let mut line = String::new();
+        while !line.ends_with("begun\n") {
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "{line}");
+        }
+        let (mut error, mut output) = (child.stderr.take(), Some(output));
+        if closed == "stderr" {
+            error.take();
+        } else {
+            output.take();
+        }
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{closed}");
+    }
 }
