@@ -272,8 +272,8 @@ impl Plan {
     /// Prevents further attempts. Running attempts continue until they are stopped.
     pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
         if !mem::replace(&mut self.retired, true) {
-            let up = self.roster.from(0).filter(|(_, entry)| entry.is_up()).map(|(key, _)| Action::Retire(key));
-            self.actions.extend(up);
+            let left = self.roster.from(0).filter(|(_, entry)| entry.phase != Phase::Ended);
+            self.actions.extend(left.map(|(key, _)| Action::Retire(key)));
         }
         self.proceed(now)
     }

@@ -233,7 +233,7 @@ fn what_an_earlier_child_tells_delays_no_restart_of_those_after_it() {
     let mut plan = plan(Strategy::RestForOne, 2, chain);
     let started = start(&mut plan);
     plan.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(SECOND)), NOW);
-    assert_eq!(plan.retire(NOW), [Action::Retire(0)]);
+    assert_eq!(plan.retire(NOW), [Action::Retire(0), Action::Retire(1)]);
     assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Told(9 * SECOND)), NOW), []);
     assert_eq!(plan.wakes_at(), Some(SECOND));
 }

@@ -171,7 +171,7 @@ impl Group {
                 }
                 Action::Retire(key) => {
                     let actor = &mut self.actors[count_of(key)];
-                    assert_eq!(actor.state, State::Runs);
+                    assert!(!matches!(actor.state, State::Over(_)), "{key} has ended");
                     if let Some(group) = actor.group.as_mut().filter(|group| group.runs) {
                         group.retire(now);
                     }

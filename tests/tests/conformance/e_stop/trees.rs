@@ -3,8 +3,10 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use taskvisor::{EventKind, Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree};
-use tests::{OK, Recorder, Script, deaf, ms, secs, settle};
+use taskvisor::{
+    ChildHandle, EventKind, Group, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree,
+};
+use tests::{OK, Recorder, Script, cooperative, deaf, ms, secs, settle};
 use tokio::time::{Instant, sleep};
 
 use super::{Result, forced, stuck, with_grace};
@@ -126,6 +128,42 @@ async fn e14_a_task_that_begins_no_more_attempts_is_not_begun_anew() -> Result {
         assert!(!child.trigger(), "{}", child.path());
     }
     shutdown.await
+}
+
+/// It has failed and waits for the restart of its group, which does not come any more.
+#[tokio::test(start_paused = true)]
+async fn e14_a_failed_task_of_a_group_that_stops_is_not_begun_anew() -> Result {
+    for (is_shutdown, has_last) in [(false, false), (false, true), (true, false), (true, true)] {
+        let journal = Journal::new();
+        let ((first, poke), (second, _)) = (journal.child("first"), journal.slow("second", secs(3)));
+        let first = if has_last { first.with_final_attempt() } else { first };
+        let idle = cooperative("idle").with_ready(Ready::Signal);
+        let group = Group::one_for_all("g").task(first).task(second.with_after(["first"]));
+        let group = group.task(idle).task(cooperative("never").with_after(["idle"]));
+        let tree = Tree::builder(with_grace(secs(9))).group(group).build();
+        tree.start().await?;
+        sleep(secs(1)).await;
+        poke.fail();
+        sleep(secs(1)).await;
+        // `second` stops for the restart, and the stop of the group comes meanwhile.
+        let (supervisor, group) = (Arc::clone(tree.supervisor()), tree.group("g"));
+        let stop = tokio::spawn(async move {
+            if is_shutdown { supervisor.shutdown().await.map(|()| true) } else { group.cancel().await }
+        });
+        settle().await;
+        let [first, second, never] = ["g/first", "g/second", "g/never"].map(|path| tree.child(path));
+        let state = |child: &ChildHandle| child.status().map(|status| status.state);
+        assert_eq!((state(&first), state(&second)), (Some(TaskState::Backoff), Some(TaskState::Stopping)));
+        for child in [&first, &second, &never] {
+            assert!(!child.restart(), "{}", child.path());
+            assert!(!child.trigger(), "{}", child.path());
+        }
+        poke.succeed();
+        assert!(stop.await.unwrap()?);
+        let last: &[_] = if has_last { &["+first", "-first"] } else { &[] };
+        assert_eq!(journal.take(), [&["+first", "+second", "-first", "-second"], last].concat());
+    }
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

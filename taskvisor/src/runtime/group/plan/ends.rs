@@ -172,12 +172,13 @@ impl Plan {
             self.steps += 1;
             if entry.dependents == 0 {
                 self.stoppable.push(key);
-            } else if entry.is_up() && !self.retired {
+            } else if entry.phase != Phase::Ended && !self.retired {
                 self.actions.push(Action::Retire(key));
             }
         }
         self.retired = true;
     }
+
     /// Returns `true` if the group stops, and this child has a final attempt if it is down because of its own failure.
     pub(super) fn awaits_last(&self, key: Key) -> bool {
         matches!(self.mode, Mode::Stopping(_)) && self.roster.get(key).is_some_and(|entry| entry.role.has_last)
