@@ -154,10 +154,10 @@ impl Tree {
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
     /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after
     /// its tasks have ended, a further call waits only for tasks that were added since, and returns `Ok` at once if
-    /// there are none. After the tree has failed, or a significant task or a signal has stopped it, also between `start`
-    /// and this call, it returns the result of that; after a [`shutdown`](Self::shutdown),
-    /// [`ShuttingDown`](RuntimeError::ShuttingDown). A tree without tasks, and one with declared slots, runs until a
-    /// shutdown.
+    /// there are none. After the tree has failed, or a signal, a significant task or the [`shutdown`](Self::shutdown) of a
+    /// task has stopped it, also between `start` and this call, it returns the result of that; after a `shutdown` from
+    /// elsewhere, which has the result, [`ShuttingDown`](RuntimeError::ShuttingDown). A tree without tasks, and one with
+    /// declared slots, runs until a shutdown.
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].

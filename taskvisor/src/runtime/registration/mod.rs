@@ -53,8 +53,8 @@ impl Core {
         let runtime = self.prepare()?;
         let is_started = || started.load(Ordering::Relaxed);
         if is_started() {
-            // After a shutdown the result is the same, whether or not the tree was started. But if no call requested the
-            // shutdown, a `run` waits for the verdict.
+            // After a shutdown the result is the same, whether or not the tree was started. But if no call from outside of
+            // the tree requested the shutdown, a `run` waits for the verdict.
             let goes_on = self.is_open() || (self.ends_by_itself() && self.registry().running);
             return if goes_on { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
         }

@@ -54,7 +54,7 @@ pub(in crate::runtime) struct Stop {
     failure: OnceLock<Failure>,
     /// The time of the request, and the drain after it.
     requested: OnceLock<(Instant, Duration)>,
-    /// `true` if a signal or the end of a significant task requested the shutdown.
+    /// `true` if a signal, the end of a significant task or a task itself requested the shutdown.
     pub(super) uncalled: AtomicBool,
     /// The time at which the drain was ended early.
     drain_ended: OnceLock<Instant>,
@@ -258,6 +258,10 @@ impl Core {
 
     /// Requests the shutdown, and forces it if `forces` is set.
     pub(crate) fn shutdown(self: &Arc<Self>, why: &str, forces: bool) -> Shutdown {
+        // The call of a task does not get the result, so a `run` that comes later does.
+        if ReentrancyGuard::is_of(self) {
+            self.stops_uncalled();
+        }
         if !self.shut_down_because(why, None, self.config.drain, forces) && forces {
             self.force(why);
         }

@@ -243,15 +243,16 @@ impl Core {
         }
     }
 
-    /// Records that the shutdown that follows is requested by no call, unless there is one already.
+    /// Records that the shutdown that follows is requested by no call from outside of the tree, unless there is one
+    /// already.
     pub(super) fn stops_uncalled(&self) {
         if !self.is_stopping() {
             self.stop.uncalled.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Returns `true` if the tree has failed or has ended with a significant task, or a signal stopped it: no call
-    /// requested the shutdown.
+    /// Returns `true` if the tree has failed or has ended with a significant task, or a signal or one of its tasks stopped
+    /// it: no call from outside of the tree requested the shutdown.
     pub(in crate::runtime) fn ends_by_itself(&self) -> bool {
         self.stop.failure().is_some() || self.stop.uncalled.load(Ordering::Relaxed)
     }

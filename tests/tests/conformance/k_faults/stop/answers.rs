@@ -325,6 +325,49 @@ async fn k5g_a_run_after_the_end_of_a_significant_task_returns_the_result() -> R
     Ok(())
 }
 
+/// Nor has a call from outside of the tree, which would have got the result.
+#[tokio::test(start_paused = true)]
+async fn k5g_a_run_after_a_shutdown_by_a_task_returns_the_result() -> Result {
+    for (over, is_deaf, by_helper) in
+        [(false, false, false), (true, false, true), (false, true, true), (true, true, false)]
+    {
+        let other = if is_deaf { deaf("other") } else { cooperative("other") };
+        let last = TaskFn::arc("last", move |ctx: TaskContext| async move {
+            let request = {
+                let ctx = ctx.clone();
+                async move { drop(ctx.supervisor().shutdown()) }
+            };
+            if by_helper {
+                ctx.spawn(request)
+            } else {
+                request.await
+            }
+            Ok(())
+        });
+        let tree = Tree::builder(with_grace(secs(1))).task(other).task(TaskSpec::inherit(last)).build();
+        tree.start().await?;
+        tree.wait_ready().await;
+        if over {
+            sleep(secs(5)).await;
+        } else {
+            while tree.supervisor().phase() == Phase::Open {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..2 {
+            for result in [tree.run().await, tree.run_until(pending()).await] {
+                match result {
+                    Ok(()) => assert!(!is_deaf, "{over}"),
+                    Err(RuntimeError::GraceExceeded { stuck, .. }) => assert_eq!(stuck, ["other"], "{over}"),
+                    Err(error) => panic!("{error:#}, {over}"),
+                }
+            }
+        }
+        assert!(is_shutting_down(&tree.start().await), "{over}");
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn k5m_a_failed_tree_of_which_nothing_was_aborted_says_that_all_stopped() {
     let recorder = Recorder::new();
