@@ -1,14 +1,15 @@
 //! The context of an attempt.
 
+mod heartbeat;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 #[cfg(feature = "cron")]
 use std::time::SystemTime;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::Job;
@@ -146,10 +147,43 @@ impl TaskContext {
     /// `helper.run_until_cancelled(handle.outcome())` with a clone of the context. Otherwise it uses up the time that
     /// the task has to stop.
     ///
+    /// `future` returns `()`, so that no error is lost: the attempt does not learn how a helper ended, unless it panicked.
+    /// A helper handles its error, or sends it to the attempt, as below. What the attempt needs in any case, it can await
+    /// itself, for example with `tokio::try_join!`.
+    ///
     /// After the end of the attempt, `future` is dropped without being run.
     ///
     /// # Panics
     /// On a detached context, if there is no Tokio runtime.
+    ///
+    /// # Examples
+    /// An attempt that fails with the error of its helper:
+    /// ```
+    /// use std::io;
+    /// use taskvisor::TaskContext;
+    /// use tokio::sync::oneshot;
+    ///
+    /// # async fn refresh() -> io::Result<()> { Err(io::Error::other("refused")) }
+    /// async fn serve(ctx: TaskContext) -> io::Result<()> {
+    ///     let (fails, failure) = oneshot::channel();
+    ///     ctx.spawn(async move {
+    ///         if let Err(error) = refresh().await {
+    ///             // No harm if the attempt has ended.
+    ///             let _ = fails.send(error);
+    ///         }
+    ///     });
+    ///     match ctx.run_until_cancelled(failure).await {
+    ///         Some(Ok(error)) => Err(error),
+    ///         // A stop request, or the helper has succeeded.
+    ///         None | Some(Err(_)) => Ok(()),
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let ctx = TaskContext::detached("serve", Default::default());
+    /// # assert_eq!(serve(ctx).await.unwrap_err().to_string(), "refused");
+    /// # }
+    /// ```
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         match &self.0 {
             Kind::Attempt { cell, attempt, span } => cell.spawn_helper(*attempt, span, future),
@@ -307,65 +341,6 @@ impl TaskContext {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.beat(*attempt);
         }
-    }
-
-    /// Sends heartbeats as long as `probe` succeeds: for an attempt that has no loop of its own to send them from, such
-    /// as a server. A [helper](Self::spawn) of the attempt calls `probe` at once, and then `every` after the previous
-    /// call has completed. If it returns `true`, a heartbeat is sent.
-    ///
-    /// If it returns `false`, or does not complete, no heartbeat is sent. After `false` the task is [not
-    /// ready](crate::Problem::Quiet) until the next heartbeat. After the time of the
-    /// [`watchdog`](crate::TaskSpec::with_watchdog) without a heartbeat, the attempt fails with
-    /// [`TaskError::Silent`](crate::TaskError::Silent). A panic of `probe` is a panic of a helper. The helper ends when
-    /// the attempt is canceled or ends. No effect for a task without a watchdog.
-    ///
-    /// # Panics
-    /// If `every` is zero, or not shorter than the watchdog.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::time::Duration;
-    /// use taskvisor::{TaskContext, TaskFn, TaskSpec};
-    /// use tokio::net::{TcpListener, TcpStream};
-    ///
-    /// let serve = TaskFn::arc("serve", |ctx: TaskContext| async move {
-    ///     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(taskvisor::TaskError::error)?;
-    ///     let address = listener.local_addr().map_err(taskvisor::TaskError::error)?;
-    ///     // Quiet if the server no longer accepts connections.
-    ///     ctx.heartbeat_while(move || async move { TcpStream::connect(address).await.is_ok() }, Duration::from_secs(5));
-    ///     while let Some(Ok((_connection, _))) = ctx.run_until_cancelled(listener.accept()).await {}
-    ///     Ok(())
-    /// });
-    /// let spec = TaskSpec::inherit(serve).with_watchdog(Duration::from_secs(30));
-    /// # drop(spec);
-    /// ```
-    #[track_caller]
-    pub fn heartbeat_while<P, F>(&self, probe: P, every: Duration)
-    where
-        P: FnMut() -> F + Send + 'static,
-        F: Future<Output = bool> + Send + 'static,
-    {
-        let Kind::Attempt { cell, attempt, .. } = &self.0 else { return };
-        let Some(watchdog) = cell.policy().watchdog else { return };
-        assert!(
-            !every.is_zero() && every < watchdog,
-            "`heartbeat_while` every {every:?}: it must be longer than zero and shorter than the watchdog, which is \
-             {watchdog:?}"
-        );
-        let (cell, attempt, context, mut probe) = (Arc::clone(cell), *attempt, self.clone(), probe);
-        self.spawn(async move {
-            let beats = async {
-                loop {
-                    if probe().await {
-                        cell.beat(attempt);
-                    } else {
-                        cell.probe_failed(attempt);
-                    }
-                    sleep(every).await;
-                }
-            };
-            context.run_until_cancelled(beats).await;
-        });
     }
 
     /// Returns the `tracing` span of the attempt, for example to link another span to it with `follows_from`. It is
