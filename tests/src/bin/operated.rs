@@ -7,8 +7,8 @@
 //! `late` starts the tree and calls `run` after a line on standard input. `main` returns an `Exit`.
 //!
 //! The keys are `grace`, `drain` and `force_after` in milliseconds, `interrupt=drain`, `signals=none`, and
-//! `runtime=current` for a current-thread runtime, and `log=stuck` for a log that blocks for ever at the first line about the
-//! shutdown, as a full pipe does. The tasks are:
+//! `runtime=current` for a current-thread runtime, and `log=stuck` for a log that blocks for ever at a line about the request
+//! of the shutdown, as a full pipe does. The tasks are:
 //! - `cooperative` returns when it is stopped, and prints the reason;
 //! - `deaf` ignores that, `spin` prints `spinning` and blocks its thread;
 //! - `slow` stops when it has a line on standard input;
@@ -47,13 +47,13 @@ impl Subscribe for Announcer {
     }
 }
 
-/// A `tracing` layer that blocks its thread when a shutdown is requested.
+/// A `tracing` layer that blocks its thread when a shutdown is requested, or its drain ended.
 struct Stuck;
 
 impl<S: tracing::Subscriber> Layer<S> for Stuck {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         event.record(&mut |_: &Field, value: &dyn Debug| {
-            while format!("{value:?}") == "shutdown requested" {
+            while ["shutdown requested", "drain ended"].contains(&&*format!("{value:?}")) {
                 std::thread::park();
             }
         });

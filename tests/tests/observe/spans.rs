@@ -1,5 +1,6 @@
 //! Spans of attempts, and log lines.
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,12 @@ use taskvisor::{
     TaskFn, TaskSpec, Tree,
 };
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
+use tokio::runtime::Builder;
 use tokio::time::sleep;
-use tracing::{Level, info};
+use tracing::field::Field;
+use tracing::{Dispatch, Event, Level, Subscriber, info};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
 
 use super::log::{Entry, Log, What};
 use super::run;
@@ -300,6 +305,58 @@ fn each_change_is_told_once_and_in_order() {
     let others: Vec<_> = log.lines_of("").into_iter().map(|entry| (entry.level, entry.message().to_owned())).collect();
     let others: Vec<_> = others.iter().map(|(level, message)| (*level, message.as_str())).collect();
     assert_eq!(others, [(Level::INFO, "shutdown requested"), (Level::INFO, "shutdown complete")]);
+}
+
+/// A layer that takes its time for the line about the request of a shutdown: until the task stops, if it does meanwhile.
+struct Slow(Arc<AtomicBool>);
+
+impl<S: Subscriber> Layer<S> for Slow {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut is_request = false;
+        event.record(&mut |_: &Field, value: &dyn Debug| is_request |= format!("{value:?}") == "shutdown requested");
+        for _ in 0..if is_request { 1_000 } else { 0 } {
+            if self.0.load(Ordering::SeqCst) {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The stop does not depend on the line, but gives it a moment.
+#[test]
+fn o01_the_request_of_a_shutdown_is_told_before_the_ends_of_its_tasks() {
+    for has_events in [false, true] {
+        let (log, stops) = (Log::default(), Arc::new(AtomicBool::new(false)));
+        let subscriber = Registry::default().with(Slow(Arc::clone(&stops))).with(log.clone());
+        let dispatch = Dispatch::new(subscriber);
+        let of_threads = dispatch.clone();
+        let mut runtime = Builder::new_multi_thread();
+        runtime.worker_threads(2).enable_all().on_thread_start(move || {
+            std::mem::forget(tracing::dispatcher::set_default(&of_threads));
+        });
+        let task = TaskFn::arc("t", move |ctx: TaskContext| {
+            let stops = Arc::clone(&stops);
+            async move {
+                ctx.cancelled().await;
+                stops.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+        });
+        let tree = Tree::builder(SupervisorConfig::default()).task(TaskSpec::inherit(task)).build();
+        let _events = has_events.then(|| tree.supervisor().events());
+        let stopped = tracing::dispatcher::with_default(&dispatch, || {
+            runtime.build().unwrap().block_on(async {
+                tree.start().await?;
+                tree.wait_ready().await;
+                tree.shutdown().await
+            })
+        });
+        stopped.unwrap();
+        let told = log.entries().into_iter().map(|entry| entry.message().to_owned());
+        let told: Vec<_> = told.filter(|line| ["shutdown requested", "task ended"].contains(&&**line)).collect();
+        assert_eq!(told, ["shutdown requested", "task ended"], "{has_events}");
+    }
 }
 
 #[test]

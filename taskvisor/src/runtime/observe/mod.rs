@@ -24,6 +24,7 @@ pub(crate) use meter::lost;
 #[cfg(feature = "fleet")]
 pub(super) use meter::{Counted, renewed};
 pub(super) use meter::{checked, describe, pauses};
+pub(super) use trace::RequestLines;
 #[cfg(feature = "tracing")]
 pub(super) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};

@@ -1,7 +1,6 @@
 //! The one shutdown of a supervisor, shared by all requesters.
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,39 +11,18 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::super::core::Core;
-use super::super::observe;
+use super::super::observe::{self, RequestLines};
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::Admission;
 use super::super::task::{Bound, Cell, Stage, StopBy};
+use super::result::{ShutdownResult, Stuck};
 use super::stopper::Stopper;
 use super::verdict::{Judge, Verdict};
 use crate::events::{Event, EventKind, Reason};
-use crate::inspect::{TaskId, one_line};
-use crate::sorting::sort_by_number;
+use crate::inspect::one_line;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::{StopKind, TaskError};
 use crate::tree::FailureChain;
-
-/// An aborted task.
-#[derive(Debug, Clone)]
-pub(in crate::runtime) struct Stuck {
-    pub(in crate::runtime) id: TaskId,
-    pub(in crate::runtime) path: Arc<str>,
-    /// The limit that the task exceeded.
-    pub(in crate::runtime) limit: StopLimit,
-    /// The number of helpers that still ran after its function had returned.
-    pub(in crate::runtime) helpers: usize,
-}
-
-impl Stuck {
-    /// Describes an aborted task. Locks the cell.
-    pub(in crate::runtime) fn of(cell: &Cell, limit: StopLimit) -> Self {
-        Self { id: cell.id(), path: Arc::clone(cell.name()), limit, helpers: cell.left_helpers() }
-    }
-}
-
-/// The result of a shutdown.
-pub(in crate::runtime) type ShutdownResult = Result<(), RuntimeError>;
 
 /// The state of the shutdown.
 #[derive(Default)]
@@ -68,6 +46,7 @@ pub(in crate::runtime) struct Stop {
     layer: AtomicU8,
     /// `true` when the shutdown no longer waits for the remaining tasks.
     pub(super) gave_up: AtomicBool,
+    pub(super) lines: RequestLines,
 }
 
 /// The part of a shutdown in which tasks stop.
@@ -187,14 +166,21 @@ impl Core {
         self.forget_kept();
         // From now on, the service is not ready, and probes must observe it.
         self.readiness.changed.wake();
-        if runtime.is_some() {
+        let is_idle = vacant && !self.bus.is_active();
+        let tells = runtime.is_some();
+        if tells && is_idle {
+            // There is nothing to stop. The shutdown is over when the stopper has been started.
             observe::shutdown_requested(why);
         }
         if forces {
             self.force(why);
         }
-        let is_idle = vacant && !self.bus.is_active();
+        // The log can block this thread, and then the tasks are requested to stop nevertheless.
+        let line = (tells && !is_idle).then(|| self.stop.lines.announce());
         Stopper::start(self, here, home, drain, is_idle, is_run);
+        if line.is_some() {
+            observe::shutdown_requested(why);
+        }
         true
     }
 
@@ -244,11 +230,12 @@ impl Core {
         if registry.admission != Admission::Closing {
             return;
         }
+        let _line = self.stop.lines.announce();
         registry.admission = Admission::Stopping;
         let _ = self.stop.drain_ended.set(Instant::now());
         drop(registry);
-        observe::drain_ended(why);
         self.vacant.wake();
+        observe::drain_ended(why);
     }
 
     /// Waits for the result of the current or next shutdown.
@@ -358,43 +345,6 @@ impl Core {
         self.stop_listening();
         if over {
             self.bus.close();
-        }
-    }
-
-    /// Returns the result. `stuck` are the tasks that were aborted at the deadline. `forced` is the time from the
-    /// request until the shutdown was forced, if it was. Tasks that were aborted earlier are added.
-    pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
-        stuck.extend_from_slice(&self.registry().aborted);
-        sort_by_number(&mut stuck, |task| task.id.number());
-        stuck.dedup_by(|later, earlier| {
-            if later.id == earlier.id && later.limit < earlier.limit {
-                mem::swap(later, earlier);
-            }
-            later.id == earlier.id
-        });
-        let (limits, helpers) = stuck.iter().map(|task| (task.limit, task.helpers)).unzip();
-        let stuck: Vec<_> = stuck.into_iter().map(|task| task.path.to_string()).collect();
-        match (self.stop.failure.get().map(|failure| failure.chain.clone()), forced) {
-            (Some(chain), _) if chain.ends_by_limit() => Err(RuntimeError::IntensityExceeded { chain, stuck }),
-            (Some(chain), _) => Err(RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }),
-            (None, _) if stuck.is_empty() => Ok(()),
-            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits, helpers }),
-            (None, Some(after)) => Err(RuntimeError::ShutdownForced { after, stuck }),
-        }
-    }
-
-    /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.
-    pub(in crate::runtime) fn event_of(&self, result: &ShutdownResult) -> Event {
-        let stuck: &[String] = match result {
-            Ok(()) => &[],
-            Err(error) => error.stuck(),
-        };
-        let kind = if stuck.is_empty() { EventKind::AllStoppedWithinGrace } else { EventKind::GraceExceeded };
-        let event = Event::new(kind);
-        match (self.stop.failure.get(), result) {
-            (Some(failure), _) => event.because(format!("{}{}", failure.text, crate::supervisor::left(stuck))),
-            (None, Err(error)) => event.because(one_line(error)),
-            (None, Ok(())) => event,
         }
     }
 }

@@ -7,8 +7,8 @@
 use std::future::{Future, pending, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,7 +22,9 @@ use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, StopBy};
 use super::super::timer::{deadline, deadline_from};
-use super::request::{Layer, Stopping, Stuck};
+use super::lifeline::{lifeline, see_to_the_end};
+use super::request::{Layer, Stopping};
+use super::result::Stuck;
 use super::turns::{Mobile, Route, TURNS, within};
 use super::waiting::Reports;
 use super::watch::{Watch, has_workers};
@@ -119,9 +121,11 @@ impl Stopper {
         #[cfg(feature = "fleet")]
         let has_leases = core.fleet.as_ref().is_some_and(|engine| engine.shut_down());
         if !drain.is_zero() {
+            self.let_lines_pass().await;
             core.end_pauses();
             self.wait(Registry::ends_drain, deadline(drain), core.stop.verdict.interrupted()).await;
         }
+        self.let_lines_pass().await;
         self.end_drain();
         let (mut stuck, mut forced) = (Vec::new(), None);
         if !self.stop_all().await {
@@ -173,6 +177,21 @@ impl Stopper {
         let by = deadline(engine.time_to_close().min(left.max(LEAST)));
         if !until(pin!(engine.closed()), pin!(core.stop.verdict.forced_again()), by).await {
             engine.is_given_up(began.elapsed());
+        }
+    }
+
+    /// Waits for the log lines about the requests of the shutdown, so that they come before those of the tasks that stop. A
+    /// log that blocks its thread is not waited for for long.
+    async fn let_lines_pass(&mut self) {
+        const PATIENCE: Duration = Duration::from_millis(250);
+        let core = Arc::clone(&self.core);
+        if core.stop.lines.are_written() {
+            return;
+        }
+        let mut written = pin!(core.stop.lines.written());
+        if within(TURNS, written.as_mut()).await.is_none() {
+            self.leave().await;
+            until(written, pin!(core.stop.verdict.interrupted()), deadline(PATIENCE)).await;
         }
     }
 
@@ -322,52 +341,6 @@ impl Drop for Stopper {
             }
         }
         self.core.abandon();
-    }
-}
-
-/// Gives the verdict if the stopper has not given it in time.
-fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
-    const SPARE: Duration = Duration::from_secs(1);
-    if core.stop.verdict.is_given() {
-        return;
-    }
-    let Some(watch) = Watch::get() else { return };
-    let (runtime, core) = (watch.runtime().clone(), Arc::clone(core));
-    #[cfg(feature = "fleet")]
-    let drain = drain.saturating_add(core.fleet.as_ref().map_or(Duration::ZERO, |engine| engine.time_to_close()));
-    let time = drain.saturating_add(core.config.grace).saturating_add(core.config.drain_timeout).saturating_add(SPARE);
-    let waiting: Background = Box::pin(async move {
-        let _watch = watch;
-        let given = pin!(async { drop(core.verdict().await) });
-        if !until(given, pin!(pending()), deadline(time)).await {
-            core.abandon();
-        }
-    });
-    runtime.spawn(waiting);
-}
-
-/// A value that is dropped when its runtime ends.
-struct Sentinel(Weak<Core>);
-
-/// Spawns a task on the runtime of the tasks, which detects the end of that runtime, and ends with the returned sender.
-/// While that runtime shuts down, a blocked thread keeps its tasks alive.
-fn lifeline(core: &Arc<Core>, home: &Handle) -> oneshot::Sender<()> {
-    let (held, released) = oneshot::channel();
-    let sentinel = Sentinel(Arc::downgrade(core));
-    let waiting: Background = Box::pin(async move {
-        let _sentinel = sentinel;
-        let _ = released.await;
-    });
-    home.spawn(waiting);
-    held
-}
-
-impl Drop for Sentinel {
-    fn drop(&mut self) {
-        let Some(core) = self.0.upgrade() else { return };
-        if !core.stop.verdict.is_given() && !core.registry().lives_elsewhere() {
-            core.abandon();
-        }
     }
 }
 

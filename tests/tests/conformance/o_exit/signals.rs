@@ -293,24 +293,52 @@ fn o04_run_takes_over_from_start() {
     }
 }
 
-/// A log that blocks whoever tells it of the shutdown, as a full pipe does, holds up no exit.
+/// A log that blocks its thread when it is told of the shutdown, as a full pipe does, holds up no exit.
 #[test]
 fn o01_a_log_that_blocks_does_not_keep_the_process() {
     for runtime in RUNTIMES {
-        for (signals, status) in [(&["-TERM"][..], 3), (&["-TERM", "-TERM"], 4)] {
-            let arguments = ["exit", "log=stuck", "grace=100", "force_after=0", "cooperative"];
-            let operated = Operated::start(&with(&arguments, runtime), "ready");
-            operated.signal(&signals[..1]);
-            if signals.len() > 1 {
-                // The second is another one, and no repetition, when the first was heard.
-                thread::sleep(ms(300));
-                operated.signal(&signals[1..]);
+        for (signals, grace, status) in [(1, "grace=100", 3), (2, "grace=86400000", 4)] {
+            let arguments = ["exit", "log=stuck", grace, "force_after=0", "deaf"];
+            let mut operated = Operated::start(&with(&arguments, runtime), "ready");
+            operated.signal(&["-TERM"]);
+            assert_eq!(operated.line(), "ShutdownRequested SIGTERM");
+            if signals > 1 {
+                operated.signal(&["-TERM"]);
             }
             let ended = operated.wait();
-            assert!([Some(3), Some(status)].contains(&ended.status), "{:?}: {}", ended.status, ended.stderr);
-            assert!(ended.stderr.contains("cooperative"), "{}", ended.stderr);
+            assert_eq!(ended.status, Some(status), "{}", ended.stderr);
+            assert!(ended.stderr.ends_with(": deaf\n"), "{}", ended.stderr);
         }
     }
+}
+
+/// Nor does it keep a stop request from the tasks.
+#[test]
+fn o01_tasks_are_requested_to_stop_behind_a_log_that_blocks() {
+    for runtime in RUNTIMES {
+        let arguments = ["exit", "log=stuck", "grace=86400000", "cooperative"];
+        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
+        operated.signal(&["-TERM"]);
+        let mut lines = [operated.line(), operated.line()];
+        lines.sort();
+        assert_eq!(lines, ["ShutdownRequested SIGTERM", "stopped: shutdown"]);
+        let ended = operated.wait();
+        assert_eq!((ended.status, &*ended.stderr), (Some(0), ""));
+
+        let arguments = ["exit", "log=stuck", "drain=86400000", "grace=86400000", "force_after=0", "cooperative"];
+        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
+        operated.signal(&["-TERM"]);
+        assert_eq!(operated.line(), "ShutdownRequested SIGTERM");
+        operated.signal(&["-TERM"]);
+        assert_eq!(operated.line(), "stopped: shutdown");
+        assert_eq!(operated.wait().status, Some(0));
+    }
+    // The thread of `run` is blocked, but the workers are not.
+    let mut operated = Operated::start(&["run", "log=stuck", "grace=86400000", "cooperative"], "ready");
+    operated.signal(&["-TERM"]);
+    let mut lines = [operated.line(), operated.line()];
+    lines.sort();
+    assert_eq!(lines, ["ShutdownRequested SIGTERM", "stopped: shutdown"]);
 }
 
 #[test]

@@ -160,7 +160,9 @@ macro_rules! event_at {
 
 // Declared after the macro that it uses.
 mod lines;
+mod request_lines;
 pub(in crate::runtime) use lines::*;
+pub(in crate::runtime) use request_lines::RequestLines;
 
 /// Formats the error in one line before the subscriber is called, so that user code runs inside `panics::catch` and not
 /// under a lock of the subscriber.

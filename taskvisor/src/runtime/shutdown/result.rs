@@ -1,0 +1,72 @@
+//! The result of the shutdown, and its event.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::core::Core;
+use super::super::task::Cell;
+use crate::events::{Event, EventKind};
+use crate::inspect::{TaskId, one_line};
+use crate::sorting::sort_by_number;
+use crate::supervisor::{RuntimeError, StopLimit, left};
+
+/// An aborted task.
+#[derive(Debug, Clone)]
+pub(in crate::runtime) struct Stuck {
+    pub(in crate::runtime) id: TaskId,
+    pub(in crate::runtime) path: Arc<str>,
+    /// The limit that the task exceeded.
+    pub(in crate::runtime) limit: StopLimit,
+    /// The number of helpers that still ran after its function had returned.
+    pub(in crate::runtime) helpers: usize,
+}
+
+impl Stuck {
+    /// Describes an aborted task. Locks the cell.
+    pub(in crate::runtime) fn of(cell: &Cell, limit: StopLimit) -> Self {
+        Self { id: cell.id(), path: Arc::clone(cell.name()), limit, helpers: cell.left_helpers() }
+    }
+}
+
+/// The result of a shutdown.
+pub(in crate::runtime) type ShutdownResult = Result<(), RuntimeError>;
+
+impl Core {
+    /// Returns the result. `stuck` are the tasks that were aborted at the deadline. `forced` is the time from the
+    /// request until the shutdown was forced, if it was. Tasks that were aborted earlier are added.
+    pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
+        stuck.extend_from_slice(&self.registry().aborted);
+        sort_by_number(&mut stuck, |task| task.id.number());
+        stuck.dedup_by(|later, earlier| {
+            if later.id == earlier.id && later.limit < earlier.limit {
+                mem::swap(later, earlier);
+            }
+            later.id == earlier.id
+        });
+        let (limits, helpers) = stuck.iter().map(|task| (task.limit, task.helpers)).unzip();
+        let stuck: Vec<_> = stuck.into_iter().map(|task| task.path.to_string()).collect();
+        match (self.stop.failure_chain().cloned(), forced) {
+            (Some(chain), _) if chain.ends_by_limit() => Err(RuntimeError::IntensityExceeded { chain, stuck }),
+            (Some(chain), _) => Err(RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }),
+            (None, _) if stuck.is_empty() => Ok(()),
+            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits, helpers }),
+            (None, Some(after)) => Err(RuntimeError::ShutdownForced { after, stuck }),
+        }
+    }
+
+    /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.
+    pub(in crate::runtime) fn event_of(&self, result: &ShutdownResult) -> Event {
+        let stuck: &[String] = match result {
+            Ok(()) => &[],
+            Err(error) => error.stuck(),
+        };
+        let kind = if stuck.is_empty() { EventKind::AllStoppedWithinGrace } else { EventKind::GraceExceeded };
+        let event = Event::new(kind);
+        match (self.stop.failure(), result) {
+            (Some(failure), _) => event.because(format!("{failure}{}", left(stuck))),
+            (None, Err(error)) => event.because(one_line(error)),
+            (None, Ok(())) => event,
+        }
+    }
+}
