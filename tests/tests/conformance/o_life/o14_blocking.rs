@@ -188,22 +188,26 @@ fn o14_a_runtime_that_ends_does_not_wait_for_its_thread() {
     assert!(matches!(outcome, TaskOutcome::Aborted { .. }), "{outcome}");
 }
 
-/// Waits at the gate, longer than its watchdog allows.
+/// Tells its attempt, and waits at the gate, longer than its watchdog allows.
 #[task(blocking, restart = "always", watchdog = "20ms", stop_timeout = "30ms")]
-fn silent(ctx: TaskContext, gate: Gate) {
-    assert_eq!(ctx.attempt(), 1);
+fn silent(ctx: TaskContext, begun: UnboundedSender<u32>, gate: Gate) {
+    begun.send(ctx.attempt()).unwrap();
     gate.pass();
 }
 
 /// A thread past its watchdog stays unhealthy after the stop request, and does not stop in time: before the clean-up
 /// after the violation is over, and after that.
 async fn past_its_watchdog(cleanup: Duration) {
-    let gate = Gate::default();
+    let (gate, (begun, mut attempts)) = (Gate::default(), unbounded_channel());
     let _opens = Opens(gate.clone());
     let supervisor = supervisor();
     let mut hits = supervisor.events().of_kinds([EventKind::TimeoutHit]);
-    let task = supervisor.add_task(silent::spec(gate.clone()).with_cleanup(cleanup)).await.unwrap();
-    timeout(FOREVER, hits.next()).await.unwrap();
+    let spec = silent::spec(begun, gate.clone()).with_cleanup(cleanup).with_backoff(constant(ms(1)));
+    let task = supervisor.add_task(spec).await.unwrap();
+    // An attempt whose thread has not begun in the time of its watchdog is followed by another one.
+    let attempt = timeout(FOREVER, attempts.recv()).await.unwrap();
+    let hit = async { while hits.next().await.unwrap().unwrap().attempt != attempt {} };
+    timeout(FOREVER, hit).await.unwrap();
     let problem = || supervisor.health().not_live.first().map(|one| one.problem.clone());
     // The end of the shorter clean-up.
     sleep(ms(50)).await;
@@ -227,6 +231,7 @@ async fn past_its_watchdog(cleanup: Duration) {
 
     assert_eq!(error.unwrap_err().to_string(), "1 task not stopped in time: silent (past its `stop_timeout`)");
     assert!(matches!(task.outcome().await, TaskOutcome::Aborted { .. }), "{}", task.outcome().await);
+    assert_eq!(timeout(FOREVER, attempts.recv()).await.unwrap(), None, "no attempt beside the thread");
 }
 
 #[tokio::test]
