@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::core::Core;
 use super::own_runtime::{OwnRuntime, start_thread};
 use super::run::Running;
-use super::shutdown::Signal;
+use super::shutdown::{Signal, Stuck};
 use super::task::Stage;
 use super::timer::deadline_from;
 use crate::panics::{catch, drop_caught};
@@ -109,17 +109,14 @@ impl Core {
     fn unfinished(&self) -> (String, u8) {
         let cells = self.cells();
         let running = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
-        let (stuck, helpers): (Vec<_>, Vec<_>) =
-            running.map(|cell| (cell.name().to_string(), cell.left_helpers())).unzip();
+        let running = running.map(|cell| Stuck::of(cell, StopLimit::Grace)).collect();
+        let (stuck, limits, helpers) = self.told_of_stuck(running);
         let rest = left(&stuck);
         let grace = self.config.grace;
         let error = match (self.stop.failure(), self.stop.verdict.forced()) {
             (Some(failure), _) => return (format!("{failure}{rest}"), 1),
             (None, Some(after)) => RuntimeError::ShutdownForced { after, stuck },
-            (None, None) => {
-                let limits = vec![StopLimit::Grace; stuck.len()];
-                RuntimeError::GraceExceeded { grace, stuck, limits, helpers }
-            }
+            (None, None) => RuntimeError::GraceExceeded { grace, stuck, limits, helpers },
         };
         let status = error.exit_code();
         if error.stuck().is_empty() {

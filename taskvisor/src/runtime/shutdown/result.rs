@@ -35,7 +35,20 @@ pub(in crate::runtime) type ShutdownResult = Result<(), RuntimeError>;
 impl Core {
     /// Returns the result. `stuck` are the tasks that were aborted at the deadline. `forced` is the time from the
     /// request until the shutdown was forced, if it was. Tasks that were aborted earlier are added.
-    pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
+    pub(in crate::runtime) fn judge(&self, stuck: Vec<Stuck>, forced: Option<Duration>) -> ShutdownResult {
+        let (stuck, limits, helpers) = self.told_of_stuck(stuck);
+        match (self.stop.failure_chain().cloned(), forced) {
+            (Some(chain), _) if chain.ends_by_limit() => Err(RuntimeError::IntensityExceeded { chain, stuck }),
+            (Some(chain), _) => Err(RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }),
+            (None, _) if stuck.is_empty() => Ok(()),
+            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits, helpers }),
+            (None, Some(after)) => Err(RuntimeError::ShutdownForced { after, stuck }),
+        }
+    }
+
+    /// Adds the tasks that were aborted and have ended since. Returns the paths, limits and helpers of all, each task
+    /// once, in the order of registration.
+    pub(in crate::runtime) fn told_of_stuck(&self, mut stuck: Vec<Stuck>) -> (Vec<String>, Vec<StopLimit>, Vec<usize>) {
         stuck.extend_from_slice(&self.registry().aborted);
         sort_by_number(&mut stuck, |task| task.id.number());
         stuck.dedup_by(|later, earlier| {
@@ -45,14 +58,8 @@ impl Core {
             later.id == earlier.id
         });
         let (limits, helpers) = stuck.iter().map(|task| (task.limit, task.helpers)).unzip();
-        let stuck: Vec<_> = stuck.into_iter().map(|task| task.path.to_string()).collect();
-        match (self.stop.failure_chain().cloned(), forced) {
-            (Some(chain), _) if chain.ends_by_limit() => Err(RuntimeError::IntensityExceeded { chain, stuck }),
-            (Some(chain), _) => Err(RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }),
-            (None, _) if stuck.is_empty() => Ok(()),
-            (None, None) => Err(RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits, helpers }),
-            (None, Some(after)) => Err(RuntimeError::ShutdownForced { after, stuck }),
-        }
+        let paths = stuck.into_iter().map(|task| task.path.to_string()).collect();
+        (paths, limits, helpers)
     }
 
     /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.

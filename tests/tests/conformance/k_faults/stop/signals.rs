@@ -35,6 +35,25 @@ fn k3c_a_second_signal_is_heard_though_the_stop_blocks_a_thread() {
     }
 }
 
+/// Both threads are blocked, so the process is ended from outside of the runtime. `deaf` is aborted before that.
+#[test]
+fn k3c_what_ends_a_process_without_a_thread_names_what_was_aborted_before_too() {
+    for _ in 0..ROUNDS {
+        let mut victim = Victim::start(&[LONG, "spawned-quiet", "cleanup-blocks", "deaf", "drop-blocks"]);
+        victim.signal("-TERM");
+        while victim.line() != "blocked\n" {}
+        victim.signal("-TERM");
+        let ended = victim.wait();
+        assert_eq!(ended.status, Some(4));
+        let names = ended.stderr.strip_prefix("Error: 3 tasks aborted, as the shutdown was forced after ");
+        assert!(
+            names.is_some_and(|names| names.ends_with(": cleanup-blocks, deaf, drop-blocks\n")),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
 /// Tokio keeps its signal handlers. The documentation of `run` says so, and what a program can do about it.
 #[test]
 fn k5k_the_docs_say_that_ctrl_c_stays_caught_after_a_run() {
