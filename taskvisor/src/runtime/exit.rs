@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::pin;
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread;
@@ -31,9 +31,18 @@ const FORCED: Duration = Duration::from_millis(500);
 /// The time that a last message to standard error or to systemd may take, so that a full pipe does not keep the process
 /// alive.
 const MESSAGE: Duration = Duration::from_millis(250);
+/// The time that the thread of a last message may take to begin. It then waits for a processor, and not for a pipe.
+const BEGIN: Duration = Duration::from_secs(1);
+/// The time between two looks at that thread.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// The time for the last messages, after `run` has returned.
-const MESSAGES: Duration = MESSAGE.saturating_mul(2);
+const MESSAGES: Duration = BEGIN.saturating_add(MESSAGE.saturating_mul(2));
+
+// The stages of work on another thread, in their order.
+const AHEAD: u8 = 0;
+const BEGUN: u8 = 1;
+const DONE: u8 = 2;
 
 /// The handle of the thread that ends the process if `run` does not return in time, or if the work after `run` does not
 /// end. The thread ends when this value is dropped.
@@ -251,20 +260,62 @@ fn say(message: String) {
 
 /// Does this on another thread, and does not wait for it for long. If no thread can be started, it is done here.
 fn apart(name: &str, work: impl Fn() + Send + Sync + 'static) {
-    // By the clock of the system, as that of Tokio can be paused.
-    let started = std::time::Instant::now();
-    let shared = Arc::new((work, AtomicBool::new(false)));
+    let shared = Arc::new((work, AtomicU8::new(AHEAD)));
     let (done, caller) = (Arc::clone(&shared), thread::current());
     let run = move || {
+        done.1.store(BEGUN, Ordering::Release);
+        caller.unpark();
         (done.0)();
-        done.1.store(true, Ordering::Release);
+        done.1.store(DONE, Ordering::Release);
         caller.unpark();
     };
     if start_thread(name.into(), Box::new(run)).is_err() {
         return (shared.0)();
     }
-    while !shared.1.load(Ordering::Acquire) {
-        let Some(left) = MESSAGE.checked_sub(started.elapsed()) else { break };
-        thread::park_timeout(left);
+    until_done(&shared.1, thread::park_timeout);
+}
+
+/// Waits for work on another thread: for its begin, and then for its end. Time is counted in slices, so that a pause of
+/// the process, or of this thread alone, counts as one of them.
+fn until_done(stage: &AtomicU8, mut park: impl FnMut(Duration)) {
+    for (awaited, time) in [(BEGUN, BEGIN), (DONE, MESSAGE)] {
+        let mut left = time;
+        while stage.load(Ordering::Acquire) < awaited && !left.is_zero() {
+            park(SLICE);
+            left = left.saturating_sub(SLICE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for work that begins and ends after these times, and returns the time of the wait.
+    fn wait(begins: Duration, ends: Duration) -> Duration {
+        let (stage, mut waited) = (AtomicU8::new(AHEAD), Duration::ZERO);
+        until_done(&stage, |slice| {
+            waited += slice;
+            let now = if waited >= ends { DONE } else { u8::from(waited >= begins) };
+            stage.store(now, Ordering::Release);
+        });
+        waited
+    }
+
+    #[test]
+    fn o03_a_thread_that_begins_late_has_the_time_of_a_message_from_then_on() {
+        let late = 2 * MESSAGE;
+        assert_eq!(wait(SLICE, 2 * SLICE), 2 * SLICE);
+        assert_eq!(wait(late, late), late);
+        assert_eq!(wait(late, late + MESSAGE), late + MESSAGE);
+        assert_eq!(wait(late, Duration::MAX), late + MESSAGE, "a full pipe");
+        assert_eq!(wait(Duration::MAX, Duration::MAX), BEGIN + MESSAGE, "no processor");
+    }
+
+    #[test]
+    fn o03_what_is_done_apart_is_waited_for() {
+        let (sender, said) = std::sync::mpsc::channel();
+        apart("says", move || sender.send(()).unwrap());
+        assert_eq!(said.try_recv(), Ok(()));
     }
 }
