@@ -1,5 +1,6 @@
 //! Work on another thread.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -13,10 +14,34 @@ use crate::within::within;
 /// The time that work waits for a thread of the pool.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// The largest number of entries in the queue of the pool. An entry that is given up stays there until a thread takes it,
+/// which may be never.
+const MOST: usize = 8;
+
+/// The number of entries in the queues of all runtimes.
+static ENTRIES: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, until a thread takes it, or the runtime drops it.
+struct Entry;
+
+impl Entry {
+    fn new() -> Option<Self> {
+        let more = |entries| (entries < MOST).then_some(entries + 1);
+        ENTRIES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        ENTRIES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Calls `work` on a thread of the pool. Returns `None` if it panics, or if the runtime shuts down.
 ///
 /// The pool can be full of calls that block, and the console has to answer then too. So work that waits for long gets
-/// a thread of its own, or is done here if none can be started. On a runtime without timers it does not wait.
+/// a thread of its own, or is done here if none can be started. On a runtime without timers it does not wait, nor where
+/// earlier work still waits for the pool.
 pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (runtime, (sender, mut result)) = (Handle::current(), oneshot::channel());
     let waiting = Arc::new(Mutex::new(Some(move || drop(sender.send(work())))));
@@ -27,13 +52,19 @@ pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
             work();
         }
     };
-    let queued = runtime.spawn_blocking(begin.clone());
-    if let Some(result) = within(PATIENCE, &mut result).await {
-        return result.ok();
+    if let Some(entry) = Entry::new() {
+        let begin = begin.clone();
+        let queued = runtime.spawn_blocking(move || {
+            drop(entry);
+            begin();
+        });
+        if let Some(result) = within(PATIENCE, &mut result).await {
+            return result.ok();
+        }
+        queued.abort();
     }
     let is_waiting = lock(&waiting).is_some();
     if is_waiting {
-        queued.abort();
         let here = begin.clone();
         let own = move || {
             let _entered = runtime.enter();
@@ -46,4 +77,42 @@ pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     // It has a thread, or the runtime has dropped it.
     drop(waiting);
     result.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::task::spawn_blocking;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// The pool is full for ever, and the console is asked again and again.
+    #[test]
+    fn work_that_a_full_pool_does_not_take_leaves_a_bounded_queue() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+        let (free, freed) = mpsc::channel::<()>();
+        runtime.block_on(async {
+            let blocks = spawn_blocking(move || freed.recv());
+            for number in 0..4 * MOST {
+                assert_eq!(apart(move || number).await, Some(number));
+                assert!(ENTRIES.load(Ordering::Relaxed) <= MOST, "after {number} calls");
+            }
+            // Other tests may have some for a moment.
+            assert!(ENTRIES.load(Ordering::Relaxed) >= MOST / 2, "the pool is full");
+            drop(free);
+            assert!(blocks.await.unwrap().is_err());
+            // A thread takes what is given up, and work after it.
+            let empty = async {
+                while ENTRIES.load(Ordering::Relaxed) > 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(60), empty).await.expect("no entry is left");
+            let name = || thread::current().name().map(str::to_owned);
+            assert_eq!(apart(name).await, spawn_blocking(name).await.ok(), "it is done by the pool");
+        });
+    }
 }
