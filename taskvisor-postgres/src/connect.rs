@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
-use tokio_postgres::config::LoadBalanceHosts;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Socket};
+
+use crate::attempts::Attempts;
 
 /// The time after which the driver sends the first keepalive, unless it is set.
 const DRIVER_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -61,13 +63,17 @@ where
 }
 
 /// The other half of a connection: it moves the bytes, and returns asynchronous messages of the server.
-pub(crate) struct Messages(Pin<Box<dyn PollMessage + Send>>);
+pub(crate) struct Messages(pub(crate) Pin<Box<dyn PollMessage + Send>>);
 
-trait PollMessage {
+pub(crate) trait PollMessage {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
 }
 
-impl<T: TlsStream + Unpin> PollMessage for Connection<Socket, T> {
+impl<S, T> PollMessage for Connection<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: TlsStream + Unpin,
+{
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
         self.get_mut().poll_message(cx)
     }
@@ -81,7 +87,7 @@ impl Messages {
 }
 
 /// A connection in use.
-struct Link {
+pub(crate) struct Link {
     client: Client,
     task: JoinHandle<()>,
     /// `true` if a call on the connection was dropped or has failed: it may be stalled, and is not used again.
@@ -108,18 +114,23 @@ impl Drop for Link {
 /// It lives on the runtime of the call that made it. If that runtime has ended, the next call makes another.
 #[derive(Default)]
 pub(crate) struct Line {
-    /// Held while a connection is made, so that calls at the same time share it.
-    link: Mutex<Option<Arc<Link>>>,
+    /// Held while a call waits for a connection, so that calls at the same time share it.
+    current: Mutex<Current>,
     /// `true` once a connection was begun, whatever became of it.
     was_begun: AtomicBool,
-    /// `true` while a connection is made, and after a call was dropped that made one.
-    is_connecting: AtomicBool,
     /// Notified when a connection has replaced another, or could not be made at first.
     pub(crate) replaced: Arc<Notify>,
     /// `true` if another connection to the server was lost: this one may be lost unnoticed as well.
     is_doubted: AtomicBool,
     /// The line that is doubted then.
     doubts: Option<Arc<Line>>,
+}
+
+/// The connection, or the attempts to make it.
+#[derive(Default)]
+struct Current {
+    link: Option<Arc<Link>>,
+    attempts: Attempts,
 }
 
 impl fmt::Debug for Line {
@@ -148,22 +159,21 @@ impl Line {
         Self { replaced: Arc::clone(&other.replaced), doubts: Some(Arc::clone(other)), ..Self::default() }
     }
 
-    async fn link(&self, connector: &dyn Connect, config: &Config) -> Result<Arc<Link>, Error> {
-        let mut current = self.link.lock().await;
+    pub(crate) async fn link(&self, connector: &Arc<dyn Connect>, config: &Config) -> Result<Arc<Link>, Error> {
+        let mut current = self.current.lock().await;
         if self.is_doubted.swap(false, Ordering::Relaxed) {
-            if let Some(link) = current.as_ref() {
+            if let Some(link) = current.link.as_ref() {
                 link.is_suspect.store(true, Ordering::Relaxed);
             }
         }
-        if let Some(link) = current.as_ref().filter(|link| link.is_usable()) {
+        if let Some(link) = current.link.as_ref().filter(|link| link.is_usable()) {
             return Ok(Arc::clone(link));
         }
-        *current = None;
+        current.link = None;
         let is_another = self.was_begun.swap(true, Ordering::Relaxed);
-        let (client, mut messages) = self.connect(connector, config).await?;
-        let task = tokio::spawn(async move { while messages.next().await.is_some() {} });
+        let (client, task) = current.attempts.connect(connector, config).await?;
         let link = Arc::new(Link { client, task, is_suspect: AtomicBool::new(false) });
-        *current = Some(Arc::clone(&link));
+        current.link = Some(Arc::clone(&link));
         if is_another {
             self.replaced.notify_one();
             if let Some(other) = &self.doubts {
@@ -173,24 +183,10 @@ impl Line {
         Ok(link)
     }
 
-    /// Connects to the first host that answers. If this is dropped, as a host does not, the next call tries the hosts in a
-    /// random order: in their own, it would wait for the same one.
-    async fn connect(&self, connector: &dyn Connect, config: &Config) -> Result<(Client, Messages), Error> {
-        if !self.is_connecting.swap(true, Ordering::Relaxed) {
-            let connected = connector.connect(config).await;
-            self.is_connecting.store(false, Ordering::Relaxed);
-            return connected;
-        }
-        let mut shuffled = config.clone();
-        let connected = connector.connect(shuffled.load_balance_hosts(LoadBalanceHosts::Random)).await;
-        self.is_connecting.store(false, Ordering::Relaxed);
-        connected
-    }
-
     /// Runs one statement without a named prepared statement, so that it works with PgBouncer.
     pub(crate) async fn query(
         &self,
-        connector: &dyn Connect,
+        connector: &Arc<dyn Connect>,
         config: &Config,
         statement: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
@@ -207,7 +203,7 @@ impl Line {
     /// function is called.
     pub(crate) async fn query_tables(
         &self,
-        connector: &dyn Connect,
+        connector: &Arc<dyn Connect>,
         config: &Config,
         statement: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
@@ -227,7 +223,12 @@ impl Line {
     }
 
     /// Runs several statements as one transaction.
-    pub(crate) async fn batch(&self, connector: &dyn Connect, config: &Config, statements: &str) -> Result<(), Error> {
+    pub(crate) async fn batch(
+        &self,
+        connector: &Arc<dyn Connect>,
+        config: &Config,
+        statements: &str,
+    ) -> Result<(), Error> {
         let mut call = InCall { link: self.link(connector, config).await?, is_answered: false };
         let done = call.link.client.batch_execute(statements).await;
         call.is_answered = !done.as_ref().is_err_and(gives_up);
@@ -246,7 +247,7 @@ fn gives_up(error: &Error) -> bool {
 #[derive(Default)]
 pub(crate) struct Silent {
     /// The orders in which hosts were to be tried.
-    pub(crate) orders: std::sync::Mutex<Vec<LoadBalanceHosts>>,
+    pub(crate) orders: std::sync::Mutex<Vec<tokio_postgres::config::LoadBalanceHosts>>,
 }
 
 #[cfg(test)]
@@ -260,8 +261,6 @@ impl Connect for Silent {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
-
     use super::*;
 
     #[test]
@@ -275,16 +274,5 @@ mod tests {
         assert_eq!(config.get_keepalives_idle(), seconds(9));
         assert_eq!((config.get_keepalives_interval(), config.get_keepalives_retries()), (Some(seconds(8)), Some(7)));
         assert_eq!(config.get_application_name(), Some("billing"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn hosts_are_tried_in_a_random_order_after_a_call_that_was_dropped_as_one_did_not_answer() {
-        let (line, silent, config) = (Line::default(), Silent::default(), Config::new());
-        for _ in 0..3 {
-            let call = line.query(&silent, &config, "SELECT 1", &[]);
-            assert!(timeout(Duration::from_secs(3), call).await.is_err());
-        }
-        let orders = silent.orders.into_inner().unwrap();
-        assert_eq!(orders, [LoadBalanceHosts::Disable, LoadBalanceHosts::Random, LoadBalanceHosts::Random]);
     }
 }

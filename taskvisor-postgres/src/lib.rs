@@ -2,8 +2,10 @@
 //!
 //! # What lives here
 //! `store` has the calls, `schema.sql` the functions in the database that they call, `repeat` runs them again, `marks`
-//! collects those of ticks, `release` leaves out what is locked, `connect` and `listen` have the connections, `error` the meaning of errors, and `fence` the check of tokens.
+//! collects those of ticks, `release` leaves out what is locked, `connect` and `listen` have the connections, `attempts`
+//! makes those for calls, `error` has the meaning of errors, and `fence` the check of tokens.
 
+mod attempts;
 mod connect;
 mod error;
 mod fence;

@@ -29,7 +29,8 @@ use crate::schema::{Schema, VERSION};
 ///
 /// # Cancel safety
 /// A call can be dropped at any time. No transaction stays open, but the statement may still be carried out. Its
-/// connection is closed, because it may be stalled, and the next call opens another.
+/// connection is closed, because it may be stalled, and the next call opens another. One that is being made is kept, and
+/// the next call uses it, or another that it begins, whichever comes first.
 ///
 /// # Examples
 /// ```no_run
@@ -181,7 +182,7 @@ impl PostgresStore {
         // `CREATE SCHEMA IF NOT EXISTS` needs the right to create it even if it exists.
         let create = if rows.is_empty() { schema.create() } else { String::new() };
         let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
-        repeat(schema, || calls.batch(&*settings.connector, &settings.config, &statements)).await?;
+        repeat(schema, || calls.batch(&settings.connector, &settings.config, &statements)).await?;
         Ok(())
     }
 
@@ -215,7 +216,7 @@ impl PostgresStore {
             (&tokens, Type::INT8_ARRAY),
             (&ticks, Type::TEXT_ARRAY),
         ];
-        let (rows, lost) = repeat(schema, || calls.query_tables(&**connector, config, &statement, &params)).await?;
+        let (rows, lost) = repeat(schema, || calls.query_tables(connector, config, &statement, &params)).await?;
         let marked = rows.iter().map(|row| Ok(Marked::read(column(row, 0)?, column(row, 1)?)));
         Ok((marked.collect::<Result<_, _>>()?, lost.map(|error| lease_error(error, schema))))
     }
@@ -235,7 +236,7 @@ impl PostgresStore {
             (&tokens, Type::INT8_ARRAY),
         ];
         let Shared { settings: Settings { config, connector, schema, .. }, calls, .. } = &*self.shared;
-        let released = repeat(schema, || calls.query_tables(&**connector, config, statement, &params)).await;
+        let released = repeat(schema, || calls.query_tables(connector, config, statement, &params)).await;
         let row = released?.0.pop();
         let row = row.ok_or(LeaseError::Expired)?;
         self.learn(session, column::<Option<_>>(&row, 0)?.ok_or(LeaseError::Expired)?);
@@ -249,7 +250,7 @@ impl PostgresStore {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, LeaseError> {
         let Settings { config, connector, schema, .. } = &self.shared.settings;
-        Ok(repeat(schema, || line.query(&**connector, config, statement, params)).await?.0)
+        Ok(repeat(schema, || line.query(connector, config, statement, params)).await?.0)
     }
 
     fn changes(&self, session: SessionId) -> i64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fleet_tests::{Link, PgBouncer, Postgres, Proxy};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 use taskvisor_postgres::PostgresStore;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until, url_as, url_by};
@@ -102,6 +103,29 @@ async fn a_stalled_connection_is_left() {
     proxy.set(Link::Open);
     store.renew(session).await.unwrap();
     direct.renew(session).await.unwrap();
+}
+
+/// The set-up of a connection takes longer than a call. What is begun after it is never answered.
+#[tokio::test]
+async fn a_set_up_that_takes_longer_than_a_call_goes_on() {
+    let Some(url) = server() else { return };
+    let (slow, _, direct) = proxied(&url, "slow").await;
+    let session = open(&direct, "a", TTL).await;
+    let proxy = Proxy::start(slow.address()).await.unwrap();
+    let store = unmigrated(&url_by(&url, proxy.address().port()), "slow").without_hints();
+    slow.set(Link::RepliesHeld);
+    // Until the server has its request.
+    tokio::select! {
+        renewed = store.renew(session) => panic!("an answer came: {renewed:?}"),
+        () = async { while slow.bytes().0 == 0 { tokio::task::yield_now().await; } } => {}
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    proxy.lead_to(silent.local_addr().unwrap());
+    // Neither does one more call have it.
+    assert!(timeout(A_WHILE, store.renew(session)).await.is_err());
+    slow.set(Link::Open);
+    timeout(TTL, store.renew(session)).await.expect("the first connection is used").unwrap();
+    assert_eq!(slow.accepted(), 1);
 }
 
 /// The first of several hosts takes connections, and does not answer: another one is tried.
