@@ -85,6 +85,11 @@
 //! that is connected to the old primary is unreachable until its address leads to the new one. Give an address that
 //! does, or all addresses by [`with_node`](RedisStore::with_node). Sentinels are not used.
 //!
+//! A call is given up after a fifth of the time to live. If the set-up of its connection takes longer, as by TLS on a busy
+//! machine, the set-up goes on for up to 10 s, and the next call uses it, or one more that it begins, at the next address.
+//! A new password cuts no open connection, and a store keeps the one of its URL: deploy the new one to all replicas before
+//! an open connection is lost.
+//!
 //! # Features
 //! `rustls`, for `rediss://`, with the certificates of the system. The program has to choose a crypto provider of
 //! rustls, by a feature of that crate or by `CryptoProvider::install_default`; without one, the first call panics with
@@ -106,6 +111,7 @@
 //! # }
 //! ```
 
+mod attempts;
 mod error;
 mod hints;
 mod link;

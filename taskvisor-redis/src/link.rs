@@ -6,8 +6,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use tokio::sync::Notify;
 
+use crate::attempts::Attempts;
 use crate::names::Names;
-use crate::nodes::{Nodes, Turn, connect, moved_to};
+use crate::nodes::{Nodes, Turn, moved_to};
 use crate::script::Script;
 
 /// The largest number of redirects of a call to other nodes of a cluster.
@@ -30,7 +31,7 @@ impl Request<'_> {
 }
 
 /// One connection, opened when a call needs it. A connection with an error, or on which a call was dropped, is never
-/// used again: the next call opens another.
+/// used again: the next call opens another. One that is being opened is used by the next call if its own was dropped.
 #[derive(Debug)]
 pub(crate) struct Link {
     nodes: Nodes,
@@ -38,6 +39,8 @@ pub(crate) struct Link {
     /// Notified when a connection has replaced another that had failed: others may be lost unnoticed as well. One that
     /// was closed while idle is no sign of that.
     replaced: Arc<Notify>,
+    /// Held while a call waits for a connection, so that calls at the same time share it.
+    attempts: tokio::sync::Mutex<Attempts>,
     /// The lock is a leaf, and is not held across an await.
     state: Mutex<State>,
 }
@@ -54,7 +57,8 @@ struct State {
 
 impl Link {
     pub(crate) fn new(nodes: Nodes, replaced: Arc<Notify>) -> Self {
-        Self { nodes, turn: Turn::default(), replaced, state: Mutex::default() }
+        let (turn, attempts, state) = Default::default();
+        Self { nodes, turn, replaced, attempts, state }
     }
 
     /// Sends a request, and once more if its connection was open before and turns out to be closed, as a server or a
@@ -77,6 +81,10 @@ impl Link {
             };
             let error = match request.send(&mut in_use.connection).await {
                 Ok(reply) => {
+                    if let Request::Script(..) = request {
+                        // The node is a primary, so no other connection is needed.
+                        self.clear_attempts();
+                    }
                     in_use.keep();
                     return closed.filter(|_| !certain(&reply)).map_or(Ok(reply), Err);
                 }
@@ -91,7 +99,11 @@ impl Link {
             let client = in_use.client.clone();
             drop(in_use);
             match moved(&error).filter(|_| redirects < REDIRECTS) {
-                Some((address, _)) => self.state().moved = Some(moved_to(address, &client)?),
+                Some((address, _)) => {
+                    // They are to other nodes.
+                    self.clear_attempts();
+                    self.state().moved = Some(moved_to(address, &client)?);
+                }
                 None => return Err(error),
             }
             redirects += 1;
@@ -99,14 +111,17 @@ impl Link {
     }
 
     async fn take(&self) -> Result<InUse<'_>, RedisError> {
-        let client = self.state().moved.clone().unwrap_or_else(|| self.nodes.get(&self.turn).clone());
-        let current = self.state().current.clone();
-        if let Some((id, connection)) = current {
-            return Ok(InUse { link: self, id, client, connection, was_idle: true, is_kept: false });
+        if let Some(current) = self.current() {
+            return Ok(current);
         }
-        // If this future is dropped, the next call uses another node.
+        let mut attempts = self.attempts.lock().await;
+        if let Some(current) = self.current() {
+            return Ok(current);
+        }
+        let client = self.client();
+        // If this future is dropped, the next call uses another node as well.
         let connecting = Connecting { link: self, is_done: false };
-        let connection = connect(&client).await?;
+        let (client, connection) = attempts.connect(&client, self.nodes.count()).await?;
         connecting.done();
         let mut state = self.state();
         state.last_id += 1;
@@ -116,6 +131,24 @@ impl Link {
         }
         state.current = Some((id, connection.clone()));
         Ok(InUse { link: self, id, client, connection, was_idle: false, is_kept: false })
+    }
+
+    /// Returns the connection, if there is one.
+    fn current(&self) -> Option<InUse<'_>> {
+        let (id, connection) = self.state().current.clone()?;
+        Some(InUse { link: self, id, client: self.client(), connection, was_idle: true, is_kept: false })
+    }
+
+    /// Returns the client of the node to use.
+    fn client(&self) -> Client {
+        self.state().moved.clone().unwrap_or_else(|| self.nodes.get(&self.turn).clone())
+    }
+
+    /// Gives up the attempts to connect, unless a call waits for one.
+    fn clear_attempts(&self) {
+        if let Ok(mut attempts) = self.attempts.try_lock() {
+            attempts.clear();
+        }
     }
 
     /// Forgets the redirect, and continues with the next node.

@@ -25,6 +25,10 @@ impl Nodes {
         self.clients.push(client);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
     pub(crate) fn get(&self, turn: &Turn) -> &Client {
         &self.clients[turn.0.load(Ordering::Relaxed) % self.clients.len()]
     }

@@ -4,12 +4,13 @@ mod support;
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_tests::{Link, Proxy};
 use support::{Server, is_refused, key, open, take};
 use taskvisor::fleet::{Claim, LeaseError, LeaseKey, LeaseStore};
 use taskvisor_redis::RedisStore;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 const BRIEF: Duration = Duration::from_millis(50);
@@ -124,6 +125,95 @@ async fn a_call_after_one_that_was_given_up_has_a_connection_of_its_own() {
     }
     proxy.cut().await;
     store.renew(a).await.unwrap();
+}
+
+/// Runs a course of things that has to end before the limit of an attempt to connect, and again if the machine was too
+/// slow.
+async fn in_time(course: impl AsyncFn() -> Result<(), LeaseError>) {
+    let mut last = None;
+    for _ in 0..4 {
+        let began = Instant::now();
+        match course().await {
+            Ok(()) => return,
+            Err(error) if began.elapsed() < Duration::from_secs(8) => panic!("{error}"),
+            Err(error) => last = Some(error),
+        }
+    }
+    panic!("it failed each time: {last:?}");
+}
+
+/// A way to a server whose first connection is answered late, and the others never.
+struct Late {
+    first: Proxy,
+    proxy: Proxy,
+    silent: TcpListener,
+}
+
+impl Late {
+    async fn to(server: &Server) -> Self {
+        let first = Proxy::start(server.address()).await.unwrap();
+        first.set(Link::RepliesHeld);
+        let proxy = Proxy::start(first.address()).await.unwrap();
+        Self { first, proxy, silent: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    fn store(&self) -> RedisStore {
+        RedisStore::new(format!("redis://{}", self.proxy.address())).unwrap()
+    }
+
+    /// Drops a call when the server has a request of the first connection.
+    async fn drop_call(&self, store: &RedisStore) {
+        let spec = support::spec("a");
+        tokio::select! {
+            opened = store.open(&spec) => panic!("an answer came: {opened:?}"),
+            () = async { while self.first.bytes().0 == 0 { tokio::task::yield_now().await; } } => {}
+        }
+        self.proxy.lead_to(self.silent.local_addr().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_set_up_that_takes_longer_than_a_call_goes_on() {
+    let Some(server) = Server::start(&[]).await else { return };
+    in_time(async || {
+        let late = Late::to(&server).await;
+        let store = late.store();
+        late.drop_call(&store).await;
+        // Neither does one more call have it.
+        let spec = support::spec("a");
+        assert!(timeout(BRIEF, store.open(&spec)).await.is_err());
+        late.first.set(Link::Open);
+        let a = store.open(&spec).await?;
+        store.renew(a).await.map(drop)
+    })
+    .await;
+}
+
+/// The primary is slow, and its replica is not: the connection to the replica ends no attempt.
+#[tokio::test]
+async fn a_replica_that_is_faster_keeps_no_slow_primary_away() {
+    let Some(primary) = Server::start(&[]).await else { return };
+    let Some(replica) = Server::start(&[]).await else { return };
+    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
+    replica.until("INFO replication", "master_link_status:up").await;
+    in_time(async || {
+        let late = Late::to(&primary).await;
+        let store = late.store().with_node(replica.url()).unwrap();
+        late.drop_call(&store).await;
+        // A call waits for the primary at first, and one after it asks the replica.
+        let spec = support::spec("a");
+        let refused = loop {
+            if let Ok(refused) = timeout(BRIEF * 3, store.open(&spec)).await {
+                break refused.unwrap_err();
+            }
+        };
+        if !format!("{refused:?}").starts_with("Unreachable(ReadOnly") {
+            return Err(refused);
+        }
+        late.first.set(Link::Open);
+        store.open(&spec).await.map(drop)
+    })
+    .await;
 }
 
 /// The same token is given again to a call whose first answer was lost.
