@@ -63,6 +63,24 @@ async fn a_wrong_password_is_named() {
     open(&at(&server, ":secret@"), "a").await;
 }
 
+/// A new password cuts no open connection. A store that has the old one gets no other, until it is the password again.
+#[tokio::test]
+async fn a_connection_outlives_its_password() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let commands = "~taskvisor:* &taskvisor:* +evalsha +eval +time +hget +hset +hdel +hkeys +publish +subscribe";
+    let _: () = server.say(&format!("ACL SETUSER billing on >old {commands}")).await;
+    let store = RedisStore::new(format!("redis://billing:old@{}", server.address())).unwrap();
+    let a = open(&store, "a").await;
+    let _: () = server.say("ACL SETUSER billing resetpass >new").await;
+    store.renew(a).await.unwrap();
+    let _: i64 = server.say("CLIENT KILL USER billing").await;
+    for _ in 0..2 {
+        says(store.renew(a).await, "password");
+    }
+    let _: () = server.say("ACL SETUSER billing >old").await;
+    store.renew(a).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_that_the_server_refuses_is_named() {
     let Some(server) = Server::start(&[]).await else { return };

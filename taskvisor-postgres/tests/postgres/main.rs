@@ -9,6 +9,7 @@ mod fence;
 mod hints;
 mod laws;
 mod marks;
+mod outlived;
 mod random;
 mod read_committed;
 mod replicas;
