@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_tests::{Daemon, DaemonSpec, find, free_port, skip};
 use redis::aio::MultiplexedConnection;
@@ -55,7 +55,8 @@ impl Server {
         let daemon = self.daemon.insert(Daemon::start(&spec));
         // Another one may have got the port.
         let is_it = format!("process_id:{}\r\n", daemon.id());
-        for _ in 0..1_000 {
+        let end = Instant::now() + LONG;
+        while Instant::now() < end {
             if let Ok(mut connection) = self.client().get_multiplexed_async_connection().await {
                 let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
                 if let Some(info) = info.ok().filter(|info| info.contains("\r\nloading:0\r\n")) {
@@ -110,7 +111,8 @@ impl Server {
 
     /// Waits until the answer to a command contains a text.
     pub async fn until(&self, command: &str, text: &str) {
-        for _ in 0..1_000 {
+        let end = Instant::now() + LONG;
+        while Instant::now() < end {
             let answer: String = self.say(command).await;
             if answer.contains(text) {
                 return;
