@@ -80,7 +80,6 @@ use taskvisor_parse::{duration, suggest};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use taskvisor::inbox::Inbox;
 /// use taskvisor::prelude::*;
 /// use tokio::net::TcpListener;
 ///

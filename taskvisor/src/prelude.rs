@@ -30,9 +30,25 @@
 //! # tree.shutdown().await
 //! # }
 //! ```
+//!
+//! So are both ends of an [inbox](crate::inbox()), for the fields of a task:
+//!
+//! ```
+//! use taskvisor::prelude::*;
+//!
+//! #[task]
+//! async fn double(ctx: TaskContext, numbers: Inbox<u32>, doubled: Sender<u32>) {
+//!     while let Some(number) = numbers.next(&ctx).await {
+//!         ctx.run_until_cancelled(doubled.send(number * 2)).await;
+//!     }
+//! }
+//! # let ((_, numbers), (doubled, _)) = (taskvisor::inbox(1), taskvisor::inbox(1));
+//! # let _ = double { numbers, doubled };
+//! ```
 
 #[cfg(feature = "fleet")]
 pub use crate::fleet::Fleet;
+pub use crate::inbox::{Inbox, Sender};
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{

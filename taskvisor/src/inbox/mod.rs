@@ -25,7 +25,6 @@
 //!
 //! # Examples
 //! ```
-//! use taskvisor::inbox::Inbox;
 //! use taskvisor::prelude::*;
 //!
 //! #[task(backoff(first = "1ms"))]

@@ -47,7 +47,6 @@ impl<T> Inbox<T> {
     /// A task that handles the queued messages when it is requested to stop, also if that happens while it waits for a
     /// retry:
     /// ```
-    /// use taskvisor::inbox::Inbox;
     /// use taskvisor::prelude::*;
     ///
     /// #[task(final_attempt)]
@@ -90,7 +89,6 @@ impl<T> Inbox<T> {
     ///
     /// # Examples
     /// ```
-    /// use taskvisor::inbox::Inbox;
     /// use taskvisor::prelude::*;
     ///
     /// #[task(blocking)]
@@ -130,7 +128,6 @@ impl<T> Inbox<T> {
     ///
     /// # Examples
     /// ```
-    /// use taskvisor::inbox::Inbox;
     /// use taskvisor::prelude::*;
     ///
     /// #[task(timeout = "30s", max_retries = 5)]

@@ -60,7 +60,7 @@ impl<T> Sender<T> {
     /// A stage of a pipeline that loses nothing, even if it is aborted while it waits: it takes a message only when
     /// there is room for the result.
     /// ```
-    /// use taskvisor::inbox::{Inbox, SendError, Sender};
+    /// use taskvisor::inbox::SendError;
     /// use taskvisor::prelude::*;
     ///
     /// #[task]
