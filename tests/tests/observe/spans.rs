@@ -314,10 +314,9 @@ impl<S: Subscriber> Layer<S> for Slow {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut is_request = false;
         event.record(&mut |_: &Field, value: &dyn Debug| is_request |= format!("{value:?}") == "shutdown requested");
-        for _ in 0..if is_request { 1_000 } else { 0 } {
-            if self.0.load(Ordering::SeqCst) {
-                break;
-            }
+        let mut turns = if is_request { 1_000 } else { 0 };
+        while turns > 0 && !self.0.load(Ordering::SeqCst) {
+            turns -= 1;
             std::thread::yield_now();
         }
     }
