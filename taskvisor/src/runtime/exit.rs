@@ -119,19 +119,18 @@ impl Core {
         let cells = self.cells();
         let running = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
         let running = running.map(|cell| Stuck::of(cell, StopLimit::Grace)).collect();
-        let (stuck, limits, helpers) = self.told_of_stuck(running);
-        let rest = left(&stuck);
-        let grace = self.config.grace;
-        let error = match (self.stop.failure(), self.stop.verdict.forced()) {
-            (Some(failure), _) => return (format!("{failure}{rest}"), 1),
-            (None, Some(after)) => RuntimeError::ShutdownForced { after, stuck },
-            (None, None) => RuntimeError::GraceExceeded { grace, stuck, limits, helpers },
-        };
-        let status = error.exit_code();
-        if error.stuck().is_empty() {
-            return ("every task has stopped, but the runtime of the process does not respond".into(), status);
+        let forced = self.stop.verdict.forced();
+        // A task that ends after the verdict is named there only, so the verdict is looked for last.
+        let verdict = self.stop.verdict.get().unwrap_or_else(|| self.judge(running, forced));
+        let rest = verdict.as_ref().err().map_or(&[][..], RuntimeError::stuck);
+        match (&verdict, self.stop.failure()) {
+            (_, Some(failure)) => (format!("{failure}{}", left(rest)), 1),
+            (Err(error), None) => (error.to_string(), error.exit_code()),
+            (Ok(()), None) => {
+                let status = if forced.is_some() { 4 } else { 3 };
+                ("every task has stopped, but the runtime of the process does not respond".into(), status)
+            }
         }
-        (error.to_string(), status)
     }
 }
 
