@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskvisor::Tree;
-use taskvisor::inbox::SendError;
+use taskvisor::inbox::{SendError, Sender};
 use taskvisor::prelude::*;
 use tokio::time::sleep;
 

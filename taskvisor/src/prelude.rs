@@ -31,13 +31,15 @@
 //! # }
 //! ```
 //!
-//! So are both ends of an [inbox](crate::inbox()), for the fields of a task:
+//! So is [`Inbox`](crate::inbox::Inbox), for the fields of a task. Its [`Sender`](crate::inbox::Sender) is not, because other
+//! channels have a type of that name:
 //!
 //! ```
+//! use taskvisor::inbox;
 //! use taskvisor::prelude::*;
 //!
 //! #[task]
-//! async fn double(ctx: TaskContext, numbers: Inbox<u32>, doubled: Sender<u32>) {
+//! async fn double(ctx: TaskContext, numbers: Inbox<u32>, doubled: inbox::Sender<u32>) {
 //!     while let Some(number) = numbers.next(&ctx).await {
 //!         ctx.run_until_cancelled(doubled.send(number * 2)).await;
 //!     }
@@ -48,7 +50,7 @@
 
 #[cfg(feature = "fleet")]
 pub use crate::fleet::Fleet;
-pub use crate::inbox::{Inbox, Sender};
+pub use crate::inbox::Inbox;
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{

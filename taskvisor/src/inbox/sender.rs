@@ -60,7 +60,7 @@ impl<T> Sender<T> {
     /// A stage of a pipeline that loses nothing, even if it is aborted while it waits: it takes a message only when
     /// there is room for the result.
     /// ```
-    /// use taskvisor::inbox::SendError;
+    /// use taskvisor::inbox::{SendError, Sender};
     /// use taskvisor::prelude::*;
     ///
     /// #[task]
