@@ -158,7 +158,7 @@ impl Core {
             }
         }
         #[cfg(feature = "controller")]
-        let aftermath = registry.narrow_intake();
+        let aftermath = registry.narrow_intake(self);
         let (vacant, is_run) = (registry.is_empty(), registry.running);
         drop(registry);
         #[cfg(feature = "controller")]

@@ -201,7 +201,7 @@ impl Stopper {
         registry.admission = Admission::Stopping;
         #[cfg(feature = "controller")]
         {
-            let aftermath = registry.narrow_intake();
+            let aftermath = registry.narrow_intake(&self.core);
             drop(registry);
             aftermath.carry_out(&self.core);
         }
@@ -212,7 +212,7 @@ impl Stopper {
     fn release_relied(&self) {
         #[cfg(feature = "controller")]
         {
-            let aftermath = self.core.registry().release_relied();
+            let aftermath = self.core.registry().release_relied(&self.core);
             aftermath.carry_out(&self.core);
         }
     }

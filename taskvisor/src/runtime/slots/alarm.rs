@@ -66,7 +66,7 @@ impl Core {
             if let Some(slot) = registry.slots.busy.get_mut(name).filter(|_| force) {
                 slot.forget_time();
             }
-            if self.start_next(&mut registry, name, terms, Handed::default(), force, &mut aftermath) {
+            if self.start_next(&mut registry, name, terms, &mut Handed::default(), force, &mut aftermath) {
                 drop(registry);
                 aftermath.carry_out(self);
                 continue;
@@ -76,7 +76,7 @@ impl Core {
                 registry.slots.alarms.remove(name);
             }
             if let Some(phase) = registry.slots.busy.get(name).map(Slot::phase) {
-                self.settle_slot(&mut registry, name, terms, phase, &mut aftermath);
+                self.settle_slot(&mut registry, name, terms, Some(phase), &mut aftermath);
             }
             let soonest = self.clock.elapsed().saturating_add(LONGEST);
             let next = next.and_then(|next| self.clock.checked_instant(next.min(soonest)));

@@ -21,14 +21,14 @@ pub(super) struct Next {
     /// The number of submissions that still wait in the slot, and the number of those that left its queue.
     waiting: usize,
     freed: usize,
-    /// The previous phase of the slot.
-    from: SlotPhase,
+    /// The previous and the next phase of the slot.
+    change: (SlotPhase, SlotPhase),
 }
 
 /// The state of a slot that an owner has left.
 #[derive(Default)]
 pub(super) struct Handed {
-    /// The phase of the slot before the owner left.
+    /// The phase of the slot before the owner left, until an event tells the next one.
     before: Option<SlotPhase>,
     /// The submission that starts next, if it is known.
     next: Option<Next>,
@@ -58,8 +58,8 @@ impl Core {
         if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.give_back(false);
         }
-        let handed = Handed { before: Some(phase), next };
-        if self.start_next(registry, name, terms, handed, false, aftermath) {
+        let mut handed = Handed { before: Some(phase), next };
+        if self.start_next(registry, name, terms, &mut handed, false, aftermath) {
             if terms.are_simple {
                 return;
             }
@@ -68,7 +68,7 @@ impl Core {
         } else {
             registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
         }
-        self.settle_slot(registry, name, terms, phase, aftermath);
+        self.settle_slot(registry, name, terms, handed.before, aftermath);
     }
 
     /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, the times of
@@ -78,7 +78,7 @@ impl Core {
         registry: &mut Registry,
         name: &Arc<str>,
         terms: Terms<'_>,
-        mut handed: Handed,
+        handed: &mut Handed,
         force: bool,
         aftermath: &mut Aftermath,
     ) -> bool {
@@ -86,7 +86,9 @@ impl Core {
             if handed.next.is_none() {
                 handed.next = self.find_next(&mut registry.slots, name, terms, force, aftermath);
             }
-            let Some(Next { job, key, waiting, freed, from }) = handed.next.take() else { return false };
+            let Some(Next { job, key, waiting, freed, change: (from, to) }) = handed.next.take() else { return false };
+            // The pool can choose the slot that the owner has left.
+            let is_own = key.as_ref().is_none_or(|key| key == name);
             let name = key.as_ref().unwrap_or(name);
             let slots = &mut registry.slots;
             aftermath.wait_no_more += 1;
@@ -104,8 +106,8 @@ impl Core {
                         slots.line_up(name, terms, self);
                         self.set_alarm(slots, name, terms, aftermath);
                     }
-                    let from = if key.is_none() { handed.before.unwrap_or(from) } else { from };
-                    start(registry, job, waiting, from, aftermath);
+                    let from = handed.before.take_if(|_| is_own).unwrap_or(from);
+                    start(registry, job, waiting, (from, to), aftermath);
                     return true;
                 }
                 Err(error) => {
@@ -118,8 +120,10 @@ impl Core {
                     aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) });
                     if key.is_some() {
                         slots.line_up(name, terms, self);
-                        let name = Arc::clone(name);
-                        self.settle_slot(registry, &name, terms, from, aftermath);
+                        // The slot that an owner has left is settled at the end.
+                        if !is_own || handed.before.is_none() {
+                            self.settle_slot(registry, name, terms, Some(from), aftermath);
+                        }
                     }
                 }
             }
@@ -161,26 +165,28 @@ impl Core {
     }
 
     /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time.
-    /// `before` is its previous phase.
+    /// `before` is its previous phase; `None` if an event has told its phase.
     #[inline]
     pub(super) fn settle_slot(
         &self,
         registry: &mut Registry,
         name: &Arc<str>,
         terms: Terms<'_>,
-        before: SlotPhase,
+        before: Option<SlotPhase>,
         aftermath: &mut Aftermath,
     ) {
         let slots = &mut registry.slots;
-        match slots.busy.get(name) {
-            Some(slot) if slot.is_vacant() => {
+        if let (Some(slot), Some(before)) = (slots.busy.get(name), before) {
+            let (phase, waiting) = (slot.phase(), slot.waiting());
+            if slot.is_vacant() {
                 slots.drop_slot(name, terms);
                 self.tell_idle(name, before);
+            } else if phase != before {
+                match slot.owner() {
+                    None => self.tell_phase(name, waiting, before, phase),
+                    Some(owner) => owner.tell_transition(waiting, before, phase),
+                }
             }
-            Some(slot) if slot.owner().is_none() && before != SlotPhase::Waiting => {
-                self.tell_phase(name, slot.waiting(), before, SlotPhase::Waiting);
-            }
-            Some(_) | None => {}
         }
         if !terms.are_simple {
             self.set_alarm(slots, name, terms, aftermath);
@@ -239,7 +245,8 @@ fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce
     let (queued, from) = (slot.queued(), slot.phase());
     let job = slot.pop(now)?;
     slot.own(Arc::clone(&job.cell));
-    Some(Next { job, key: None, waiting: slot.waiting(), freed: queued - slot.queued(), from })
+    let change = (from, slot.phase());
+    Some(Next { job, key: None, waiting: slot.waiting(), freed: queued - slot.queued(), change })
 }
 
 impl Slots {

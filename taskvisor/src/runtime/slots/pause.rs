@@ -80,9 +80,9 @@ impl Core {
         let terms = self.controller.terms(name);
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
-        let starts = self.start_next(&mut registry, name, terms, Handed::default(), false, &mut aftermath);
+        let starts = self.start_next(&mut registry, name, terms, &mut Handed::default(), false, &mut aftermath);
         if let (false, Some(phase)) = (starts, registry.slots.busy.get(name).map(Slot::phase)) {
-            self.settle_slot(&mut registry, name, terms, phase, &mut aftermath);
+            self.settle_slot(&mut registry, name, terms, Some(phase), &mut aftermath);
         }
         drop(registry);
         aftermath.carry_out(self);

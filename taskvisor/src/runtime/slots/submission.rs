@@ -22,8 +22,10 @@ use super::manager::{Job, Slots, Terms, join, own_slot, start_idle, tie};
 use super::wait_queue::Calls;
 use crate::inspect::RejectReason;
 use crate::panics::drop_caught;
-use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
-use crate::sorting::sort_by_number;
+use crate::slots::{
+    AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, SlotPhase, check_slot_name,
+};
+use crate::sorting::{sort_by_number, sort_by_text};
 use crate::supervisor::RuntimeError;
 use crate::tree::join as join_path;
 
@@ -195,23 +197,26 @@ impl Registry {
     }
 
     /// Closes the slots that tasks of the tree are after, and rejects their waiting submissions.
-    pub(in crate::runtime) fn release_relied(&mut self) -> Aftermath {
+    pub(in crate::runtime) fn release_relied(&mut self, core: &Core) -> Aftermath {
         self.relied.clear();
-        self.narrow_intake()
+        self.narrow_intake(core)
     }
 
     /// Applies a change of the admission. Waiting submissions of closed slots are rejected in the order of submission;
     /// callers in the wait queue check again.
-    pub(in crate::runtime) fn narrow_intake(&mut self) -> Aftermath {
+    pub(in crate::runtime) fn narrow_intake(&mut self, core: &Core) -> Aftermath {
         let mut aftermath = Aftermath::default();
         if matches!(self.admission, Admission::Stopping | Admission::Closed) {
             let (slots, relied) = (&mut self.slots.busy, &self.relied);
             let closed = slots.iter_mut().filter(|(name, _)| !relied.contains_key(*name));
             let mut queued = 0;
-            let mut waiting = Vec::new();
-            for (_, slot) in closed {
+            let (mut waiting, mut vacant) = (Vec::new(), Vec::new());
+            for (name, slot) in closed {
                 queued += slot.queued();
                 waiting.extend(Slot::withdraw_all(slot));
+                if slot.is_vacant() {
+                    vacant.push(Arc::clone(name));
+                }
             }
             sort_by_number(&mut waiting, |job| job.cell.id().number());
             aftermath.wait_no_more = waiting.len();
@@ -219,6 +224,10 @@ impl Registry {
                 aftermath.reject(job, 0, RejectReason::ShuttingDown);
             }
             self.slots.busy.retain(|slot| !slot.is_vacant());
+            sort_by_text(&mut vacant, |name| name);
+            for name in &vacant {
+                core.tell_idle(name, SlotPhase::Waiting);
+            }
             self.slots.wait_queue.free(queued, &mut aftermath.calls);
         }
         self.slots.wait_queue.wake_all(&mut aftermath.calls);

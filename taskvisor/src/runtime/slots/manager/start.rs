@@ -44,14 +44,14 @@ pub(in crate::runtime::slots) fn start_idle(
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
-    let (mut waiting, mut from, mut superseded) = (0, SlotPhase::Idle, None);
+    let (mut waiting, mut change, mut superseded) = (0, (SlotPhase::Idle, SlotPhase::Running), None);
     if is_stored {
         let slot = cell.slot().map(|name| registry.slots.busy.get_or_insert_with(name, Slot::vacant));
         if let Some(slot) = slot {
-            from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
+            let from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
             superseded = if displaces { slot.supersede() } else { None };
             slot.own(Arc::clone(cell));
-            waiting = slot.waiting();
+            (waiting, change) = (slot.waiting(), (from, slot.phase()));
         }
         if let Some(pool) = terms.pool.and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.take(if pool.has_rate() { core.clock.elapsed() } else { Duration::ZERO });
@@ -64,7 +64,7 @@ pub(in crate::runtime::slots) fn start_idle(
         aftermath.wait_no_more += 1;
         aftermath.reject(superseded, waiting, RejectReason::Superseded);
     }
-    start(registry, job, waiting, from, aftermath);
+    start(registry, job, waiting, change, aftermath);
 }
 
 /// Adds a submission to a slot, to wait, to replace the owner or to supersede the waiting one. The registry's lock is
@@ -97,19 +97,20 @@ pub(in crate::runtime::slots) fn join(
     }
 }
 
-/// Starts a submission that is an owner of its slot and whose name is registered. The registry's lock is held.
+/// Starts a submission that is an owner of its slot and whose name is registered. The registry's lock is held. The phase
+/// of the slot changes from the first to the second; with several places, it can stay the same.
 pub(in crate::runtime::slots) fn start(
     registry: &mut Registry,
     job: Job,
     waiting: usize,
-    from: SlotPhase,
+    (from, to): (SlotPhase, SlotPhase),
     aftermath: &mut Aftermath,
 ) {
     if let Some(displaced) = registry.take_place(&job.cell) {
         aftermath.rare().displaced = Some(displaced);
     }
     job.cell.leave_slot(|| {
-        job.cell.tell_transition(waiting, from, SlotPhase::Running);
+        job.cell.tell_transition(waiting, from, to);
         announce(&job.cell);
     });
     if job.cell.policy().paused {

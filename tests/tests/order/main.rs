@@ -1,0 +1,3 @@
+//! The order of events on several threads.
+
+mod slots;
