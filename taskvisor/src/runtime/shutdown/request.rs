@@ -148,7 +148,6 @@ impl Core {
         }
         // Without a drain, tasks are requested to stop at once.
         registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
-        self.stopping.store(true, Ordering::SeqCst);
         let _ = self.stop.requested.set((Instant::now(), drain));
         if let Some(runtime) = runtime {
             self.bus.start(runtime);
@@ -157,6 +156,8 @@ impl Core {
                 self.bus.publish(Event::new(EventKind::ShutdownRequested).because(reason));
             }
         }
+        // From now on, tasks end because of the shutdown.
+        self.stopping.store(true, Ordering::SeqCst);
         #[cfg(feature = "controller")]
         let aftermath = registry.narrow_intake(self);
         let (vacant, is_run) = (registry.is_empty(), registry.running);

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::core::Core;
@@ -62,8 +63,18 @@ impl Core {
         (paths, limits, helpers)
     }
 
+    /// Publishes the result of the shutdown. No force and no end of a pause is told after it.
+    pub(super) fn tell_end(&self, result: &ShutdownResult) {
+        self.forget_pauses();
+        let event = self.event_of(result);
+        self.stop.verdict.in_order(|| {
+            self.stop.delivers.store(true, Ordering::Relaxed);
+            self.bus.publish_surely(event);
+        });
+    }
+
     /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.
-    pub(in crate::runtime) fn event_of(&self, result: &ShutdownResult) -> Event {
+    fn event_of(&self, result: &ShutdownResult) -> Event {
         let stuck: &[String] = match result {
             Ok(()) => &[],
             Err(error) => error.stuck(),

@@ -155,8 +155,7 @@ impl Stopper {
         let Some(judge) = core.stop.verdict.judge() else { return };
         let result = core.judge(stuck, forced);
         if core.bus.is_active() {
-            core.stop.delivers.store(true, Ordering::Relaxed);
-            core.bus.publish_surely(core.event_of(&result));
+            core.tell_end(&result);
             // A second force skips the wait for subscribers.
             let end = pin!(core.stop.verdict.forced_again());
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;

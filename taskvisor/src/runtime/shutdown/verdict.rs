@@ -9,8 +9,8 @@ use crate::sync::{Mutex, Waiters, lock};
 
 /// The result of a shutdown, and whether it was forced.
 pub(crate) struct Verdict<R> {
-    /// The lock guards the verdict and its judge. It is a leaf: no other lock is taken and no user code runs under it,
-    /// so it cannot deadlock.
+    /// The lock guards the verdict and its judge. Only the bus is locked and no user code runs under it, so it cannot
+    /// deadlock.
     stage: Mutex<Stage<R>>,
     given: Waiters,
     forced: Waiters,
@@ -65,19 +65,22 @@ impl<R: Clone> Verdict<R> {
         self.given.wait(|| self.get()).await
     }
 
-    /// Forces the shutdown. If this is the first force and there is no verdict, `publish` is called with no lock held,
-    /// before any waiter is woken.
+    /// Forces the shutdown. If this is the first force and there is no verdict, `publish` is called under the lock, so
+    /// that nobody observes the force before.
     pub(crate) fn force(&self, after: Duration, publish: impl FnOnce()) {
         let mut stage = lock(&self.stage);
-        let first = stage.forced.is_none() && stage.result.is_none();
-        if first {
+        if stage.forced.is_none() && stage.result.is_none() {
             stage.forced = Some(after);
-        }
-        drop(stage);
-        if first {
             publish();
         }
+        drop(stage);
         self.forced.wake();
+    }
+
+    /// Calls `publish` before or after the `publish` of a [`force`](Self::force), and not in the middle of it.
+    pub(crate) fn in_order(&self, publish: impl FnOnce()) {
+        let _stage = lock(&self.stage);
+        publish();
     }
 
     /// Returns the time from the request until the shutdown was forced, if it was.
