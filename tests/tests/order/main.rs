@@ -1,5 +1,6 @@
 //! The order of events on several threads.
 
+mod leases;
 mod races;
 mod slots;
 

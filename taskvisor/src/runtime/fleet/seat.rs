@@ -79,7 +79,7 @@ pub(in crate::runtime) struct Seat {
     ticks: Ticks,
     engine: Arc<Engine>,
     pub(super) unit: OnceLock<Unit>,
-    /// The lock is a leaf: nothing else is locked, and no user code runs, under it.
+    /// Only the bus is locked, and no user code runs, under it.
     state: Mutex<State>,
 }
 
@@ -242,14 +242,22 @@ impl Seat {
 
     // The engine's side.
 
-    /// Gives the lease to the unit. The store has this tick of the key, and shows this time.
-    pub(super) fn grant(&self, hold: Arc<Hold>, last_tick: Option<u64>, now: Option<SystemTime>) {
+    /// Gives the lease to the unit. The store has this tick of the key, and shows this time. `publish` is called in the
+    /// same step: an attempt can begin as soon as the lease is seen, also before the engine has told the unit.
+    pub(super) fn grant(
+        &self,
+        hold: Arc<Hold>,
+        last_tick: Option<u64>,
+        now: Option<SystemTime>,
+        publish: impl FnOnce(),
+    ) {
         let now = now.map(|now| StoreTime::from(now).since_unix());
         let mut state = lock(&self.state);
         (state.grants, state.owner) = (hold.number, None);
         state.marks.begin(last_tick, now);
         state.last = Some(Arc::clone(&hold));
         let before = state.hold.replace(hold);
+        publish();
         drop(state);
         drop(before);
     }

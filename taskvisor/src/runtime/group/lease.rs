@@ -89,10 +89,15 @@ impl GroupCell {
         drop_each(groups);
     }
 
+    /// Prevents attempts after the lease is revoked.
+    pub(in crate::runtime) fn bar(&self) {
+        self.for_each(|cell| cell.follow_lease(None));
+    }
+
     /// Called when the lease is lost: no further attempt begins, and the group restarts. Its children stop in their
     /// order, and are registered again.
     pub(in crate::runtime) fn lease_is_lost(&self, within: Duration) {
-        self.for_each(|cell| cell.follow_lease(None));
+        self.bar();
         self.send(Input::Restart, Some(StopBy::within(within)));
     }
 

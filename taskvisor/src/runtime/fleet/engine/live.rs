@@ -16,7 +16,7 @@ use super::super::clock::{LeaseClock, StoreClock};
 use super::super::seat::{Hold, Seat, Validity};
 use super::thread::Ended;
 use super::{Engine, Input};
-use crate::events::{Event, EventKind};
+use crate::events::{Bus, Event, EventKind};
 use crate::fleet::{LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
 use crate::inspect::one_line;
 use crate::panics::{catch, drop_caught};
@@ -94,6 +94,12 @@ async fn hear(engine: Arc<Engine>) {
         }
         engine.push(Input::Hint);
         sleep(PAUSE).await;
+    }
+}
+
+fn publish(bus: Option<&Arc<Bus>>, event: Event) {
+    if let Some(bus) = bus.filter(|bus| bus.is_active()) {
+        bus.publish(event);
     }
 }
 
@@ -191,15 +197,16 @@ impl Live {
             Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.seat(&key), &self.session) else { return };
                 let now = self.store_clock.as_ref().map(|clock| clock.now());
-                seat.grant(Hold::new(number, token, Arc::clone(validity)), last_tick, now);
+                let hold = Hold::new(number, token, Arc::clone(validity));
+                self.observe(&seat, LeaseChange::Acquired(token.number()));
+                let bus = self.engine.bus();
+                seat.in_order(EventKind::LeaseAcquired, |event| {
+                    let event = Event { count: Some(token.number()), ..event.because(key.as_str()) };
+                    seat.grant(hold, last_tick, now, || publish(bus.as_ref(), event));
+                });
                 if let Some(clock) = &self.store_clock {
                     seat.take_over(last_tick, clock);
                 }
-                self.observe(&seat, LeaseChange::Acquired(token.number()));
-                self.engine.publish(|| Event {
-                    count: Some(token.number()),
-                    ..seat.event(EventKind::LeaseAcquired).because(key.as_str())
-                });
                 seat.tell_granted();
                 seat.report_tick();
             }
@@ -213,7 +220,10 @@ impl Live {
                 };
                 if why != Why::Resigned {
                     self.observe(&seat, LeaseChange::Lost(reason));
-                    self.engine.publish(|| seat.event(EventKind::LeaseLost).because(reason));
+                    // No attempt begins after the event.
+                    seat.bar();
+                    let bus = self.engine.bus();
+                    seat.in_order(EventKind::LeaseLost, |event| publish(bus.as_ref(), event.because(reason)));
                 }
                 seat.tell_lost(self.engine.clean_up());
             }
@@ -231,7 +241,8 @@ impl Live {
             Order::Overrun { key } => {
                 let Some(seat) = self.seat(&key).filter(|seat| seat.is_alive()) else { return };
                 self.observe(&seat, LeaseChange::Overrun);
-                self.engine.publish(|| seat.event(EventKind::LeaseOverrun).because(key.as_str()));
+                let bus = self.engine.bus();
+                seat.in_order(EventKind::LeaseOverrun, |event| publish(bus.as_ref(), event.because(key.as_str())));
                 if seat.overrun == Overrun::Abort {
                     std::process::abort();
                 }

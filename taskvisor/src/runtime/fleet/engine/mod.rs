@@ -18,7 +18,7 @@ use super::super::core::Core;
 use super::super::observe;
 use super::clock::LeaseClock;
 use super::seat::Seat;
-use crate::events::{Event, EventKind, millis};
+use crate::events::{Bus, Event, EventKind, millis};
 use crate::fleet::{Fleet, FleetSnapshot, LeaseKey, Say};
 use crate::sync::{Waiters, lock};
 
@@ -218,6 +218,11 @@ impl Engine {
 
     pub(super) fn label(&self) -> Arc<str> {
         Arc::clone(&self.label)
+    }
+
+    /// Returns the bus, to publish under a lock: the supervisor can be dropped in the meantime.
+    fn bus(&self) -> Option<Arc<Bus>> {
+        self.core.upgrade().map(|core| Arc::clone(&core.bus))
     }
 
     fn publish(&self, event: impl FnOnce() -> Event) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::clock::StoreClock;
 use super::super::seat::{Seat, Unit};
 use crate::events::{Event, EventKind};
+use crate::runtime::task::Stage;
 use crate::runtime::warnings;
 
 /// The calls of the engine to the unit of a seat.
@@ -28,12 +29,26 @@ impl Seat {
         label.unwrap_or_else(|| DYNAMIC.into())
     }
 
-    pub(super) fn event(&self, kind: EventKind) -> Event {
-        let id = match self.unit.get() {
-            Some(Unit::Task(cell)) => cell.upgrade().map(|cell| cell.id()),
-            _ => None,
-        };
-        Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
+    /// Calls `publish` with an event about the unit, in order with the other events of a task: after its end, the event
+    /// has no id.
+    pub(super) fn in_order(&self, kind: EventKind, publish: impl FnOnce(Event)) {
+        let cell = if let Some(Unit::Task(cell)) = self.unit.get() { cell.upgrade() } else { None };
+        let task = self.path().unwrap_or_else(|| self.key.as_str().into());
+        let event = Event { task: Some(task), ..Event::new(kind) };
+        let Some(cell) = cell else { return publish(event) };
+        let state = cell.lock();
+        let id = (state.machine().stage != Stage::Ended).then(|| cell.id());
+        publish(Event { id, ..event });
+        drop(state);
+    }
+
+    /// Prevents attempts of the unit after its lease is revoked.
+    pub(super) fn bar(&self) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.follow_lease(None))),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.bar())),
+            None => {}
+        }
     }
 
     pub(super) fn take_over(&self, last_tick: Option<u64>, clock: &Arc<StoreClock>) {
