@@ -13,6 +13,9 @@ use tokio::time::sleep;
 
 use super::{Log, Replica, Result, TTL, replica, secs};
 
+/// A time between two minutes, for tests that count ticks.
+const BETWEEN: &str = "2026-06-30T00:29:30Z";
+
 /// The runs of all replicas: the replica, and the time of the schedule.
 #[derive(Clone, Default)]
 pub(super) struct Runs(Arc<Mutex<Vec<(usize, u64)>>>);
@@ -89,6 +92,7 @@ fn every(seconds: u64) -> impl Fn(TaskSpec) -> TaskSpec {
 
 #[tokio::test(start_paused = true)]
 async fn t5_a_period_is_aligned_to_the_clock_of_the_store_and_each_tick_runs_once() -> Result {
+    set_wall_clock(BETWEEN);
     let (runs, log) = (Runs::default(), Log::new());
     let replicas = two(&runs, secs(1.0), every(60)).await?;
     assert_eq!(replicas[0].state("report"), TaskState::Scheduled);
@@ -258,6 +262,7 @@ async fn t5_a_mark_whose_answer_is_lost_runs_the_tick_once() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn t5_retries_belong_to_their_tick() -> Result {
+    set_wall_clock(BETWEEN);
     let (runs, store) = (Runs::default(), LocalStore::new());
     let fails = Arc::new(AtomicU64::new(2));
     let spec = tick(&runs, 0, secs(0.1), &fails).with_every(Duration::from_secs(60));
