@@ -31,7 +31,7 @@ usage: orders [OPTION VALUE]..            runs the service until Ctrl+C or SIGTE
   --outage SECONDS  the broker within this process is down for so long, from the start on
 
 ORDERS_<TASK>_<OPTION> changes an option, as in ORDERS_GRACE=30s or ORDERS_REPORT_EVERY=10s.
-RUST_LOG says what is logged, as in RUST_LOG=warn.
+RUST_LOG says what is logged, as in RUST_LOG=warn or RUST_LOG=info,sqlx=warn.
 ";
 
 #[derive(Debug, Clone, PartialEq)]

@@ -60,10 +60,7 @@ type Failure = Box<dyn Error>;
 async fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1), |name| std::env::var(name).ok()) {
         Ok(arguments) => arguments,
-        Err(wrong) => {
-            eprintln!("orders: {wrong}, see `--help`");
-            return ExitCode::from(2);
-        }
+        Err(wrong) => return refuse(&wrong),
     };
     let ended = match &arguments {
         Arguments { help: true, .. } => {
@@ -71,7 +68,10 @@ async fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Arguments { only_broker: true, .. } => run_broker(&arguments).await,
-        _ => run(arguments).await,
+        _ => match telemetry::log() {
+            Ok(()) => run(arguments).await,
+            Err(wrong) => return refuse(&wrong),
+        },
     };
     ended.unwrap_or_else(|error| {
         eprintln!("orders: {error}");
@@ -79,9 +79,14 @@ async fn main() -> ExitCode {
     })
 }
 
+/// Says which option or variable is wrong. A further start would not mend that, and the status says so.
+fn refuse(wrong: &str) -> ExitCode {
+    eprintln!("orders: {wrong}, see `--help`");
+    ExitCode::from(2)
+}
+
 /// Runs the service until it is requested to stop.
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    telemetry::log();
     let metrics = telemetry::metrics()?;
     let luck = Luck::new(arguments.chaos);
     let listener = TcpListener::bind(arguments.listen).await?;

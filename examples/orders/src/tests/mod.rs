@@ -14,6 +14,7 @@ mod memory;
 mod order;
 mod simulation;
 mod sql;
+mod telemetry;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

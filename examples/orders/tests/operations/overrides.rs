@@ -1,6 +1,8 @@
 //! Tests of wrong overrides.
 
-use crate::process::{Broker, Folder, Service};
+use std::process::Command;
+
+use crate::process::{Broker, Folder, PROGRAM, Service};
 use crate::{Plot, with_each_seed};
 
 /// A variable, its value, and the parts of the error message.
@@ -49,4 +51,16 @@ async fn each_wrong_override_is_told_beside_the_others() {
     for said in WRONG.iter().flat_map(|(.., says)| *says) {
         assert!(log.contains(said), "{said}: {log}");
     }
+}
+
+#[test]
+fn a_wrong_log_filter_ends_the_start_with_status_2_and_says_what_is_right() {
+    let folder = Folder::new();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--listen", "127.0.0.1:0", "--seconds", "1", "--sqlite"]).arg(folder.database());
+    let ended = command.env("RUST_LOG", "info,sqlx=wran").output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("`sqlx=wran`") && said.contains("`info,sqlx=warn`"), "{said}");
+    assert!(!folder.database().exists(), "something has started");
 }
