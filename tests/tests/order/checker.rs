@@ -69,6 +69,8 @@ pub(crate) struct Checker<'a> {
     known: &'a Known,
     course: Course,
     is_forced: bool,
+    /// A forced shutdown does not wait for the store of the fleet, and says so.
+    gave_up_leases: bool,
     alive: BTreeMap<TaskId, Registration>,
     ended: BTreeSet<TaskId>,
     owners: HashMap<String, TaskId>,
@@ -91,6 +93,7 @@ pub(crate) fn check(facts: &[Fact], known: &Known) -> Vec<String> {
         known,
         course: Course::Up,
         is_forced: false,
+        gave_up_leases: false,
         alive: BTreeMap::new(),
         ended: BTreeSet::new(),
         owners: HashMap::new(),
@@ -169,6 +172,8 @@ impl Checker<'_> {
             (course, E::ShutdownRequested | E::ShutdownForced | E::AllStoppedWithinGrace | E::GraceExceeded) => {
                 return Err(format!("{:?} in {course:?}", fact.kind));
             }
+            (_, E::FleetUnreachable) => self.gave_up_leases = true,
+            (Course::Down, E::LeaseReleased | E::FleetReachable) if self.gave_up_leases => {}
             // What is stuck ends later.
             (Course::Down, kind) if !self.is_forced || fact.id.is_none() => {
                 return Err(format!("{kind:?} after the end of the shutdown"));
@@ -348,7 +353,7 @@ impl Checker<'_> {
         for (slot, phase) in self.slots.iter().filter(|(_, phase)| *phase != "idle") {
             wrong.push((format!("the slot is {phase} at the end"), slot.clone()));
         }
-        for (unit, lease) in &self.leases {
+        for (unit, lease) in self.leases.iter().filter(|_| !self.gave_up_leases) {
             wrong.push((format!("the lease at the end: {lease:?}"), unit.clone()));
         }
         if let Some(group) = self.groups.alive() {
