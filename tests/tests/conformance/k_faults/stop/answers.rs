@@ -338,9 +338,9 @@ async fn k5g_a_run_after_a_shutdown_by_a_task_returns_the_result() -> Result {
                 async move { drop(ctx.supervisor().shutdown()) }
             };
             if by_helper {
-                ctx.spawn(request)
+                ctx.spawn(request);
             } else {
-                request.await
+                request.await;
             }
             Ok(())
         });
