@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! So is [`Inbox`](crate::inbox::Inbox), for the fields of a task. Its [`Sender`](crate::inbox::Sender) is not, because other
+//! So is [`Inbox`], for the fields of a task. Its [`Sender`](crate::inbox::Sender) is not, because other
 //! channels have a type of that name:
 //!
 //! ```
