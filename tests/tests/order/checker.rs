@@ -79,6 +79,15 @@ pub(crate) struct Checker<'a> {
     slots: HashMap<String, String>,
     leases: HashMap<String, Lease>,
     groups: Groups,
+    left: Left,
+}
+
+/// What a forced shutdown did not wait for: it may end later, or when nobody listens any more.
+#[derive(Default)]
+struct Left {
+    tasks: BTreeSet<String>,
+    slots: BTreeSet<String>,
+    groups: BTreeSet<String>,
 }
 
 pub(crate) type Check = Result<(), String>;
@@ -102,6 +111,7 @@ pub(crate) fn check(facts: &[Fact], known: &Known) -> Vec<String> {
         slots: HashMap::new(),
         leases: HashMap::new(),
         groups: Groups::new(&known.groups),
+        left: Left::default(),
     };
     let mut wrong = Vec::new();
     let mut seq = 0;
@@ -163,19 +173,26 @@ impl Checker<'_> {
             (Course::Stopping, E::AllStoppedWithinGrace) => {
                 self.course = Course::Down;
                 holds(self.alive.is_empty(), || "all has stopped, and tasks are left".into())?;
-                holds(self.groups.alive().is_none(), || {
-                    format!("all has stopped, and the group {:?} is left", self.groups.alive())
-                })?;
+                let group = self.groups.alive().next();
+                holds(group.is_none(), || format!("all has stopped, and the group {group:?} is left"))?;
             }
-            (Course::Stopping, E::GraceExceeded) => self.course = Course::Down,
+            (Course::Stopping, E::GraceExceeded) => {
+                self.course = Course::Down;
+                self.left = Left {
+                    tasks: self.alive.values().map(|it| it.path.clone()).collect(),
+                    slots: self.alive.values().filter_map(|it| it.slot.clone()).collect(),
+                    groups: self.groups.alive().cloned().collect(),
+                };
+                let unnamed = self.left.tasks.iter().find(|path| !fact.reason.contains(*path));
+                holds(unnamed.is_none(), || format!("{unnamed:?} is left, and not named"))?;
+            }
             (_, E::SubscriberOverflow | E::SubscriberPanicked) => return Err("events are lost".into()),
             (course, E::ShutdownRequested | E::ShutdownForced | E::AllStoppedWithinGrace | E::GraceExceeded) => {
                 return Err(format!("{:?} in {course:?}", fact.kind));
             }
             (_, E::FleetUnreachable) => self.gave_up_leases = true,
             (Course::Down, E::LeaseReleased | E::FleetReachable) if self.gave_up_leases => {}
-            // What is stuck ends later.
-            (Course::Down, kind) if !self.is_forced || fact.id.is_none() => {
+            (Course::Down, kind) if !self.is_forced || !self.left.has(fact) => {
                 return Err(format!("{kind:?} after the end of the shutdown"));
             }
             _ => {}
@@ -347,19 +364,29 @@ impl Checker<'_> {
         if self.course != Course::Down {
             wrong.push((format!("the shutdown has no end: {:?}", self.course), String::new()));
         }
-        for it in self.alive.values() {
+        for it in self.alive.values().filter(|it| !self.left.tasks.contains(&it.path)) {
             wrong.push((format!("never removed: {:?}", it.stage), it.path.clone()));
         }
-        for (slot, phase) in self.slots.iter().filter(|(_, phase)| *phase != "idle") {
+        let busy = self.slots.iter().filter(|(slot, phase)| *phase != "idle" && !self.left.slots.contains(*slot));
+        for (slot, phase) in busy {
             wrong.push((format!("the slot is {phase} at the end"), slot.clone()));
         }
         for (unit, lease) in self.leases.iter().filter(|_| !self.gave_up_leases) {
             wrong.push((format!("the lease at the end: {lease:?}"), unit.clone()));
         }
-        if let Some(group) = self.groups.alive() {
+        if let Some(group) = self.groups.alive().find(|group| !self.left.groups.contains(*group)) {
             wrong.push(("the group has no end".to_owned(), group.clone()));
         }
         wrong
+    }
+}
+
+impl Left {
+    /// Returns `true` if the event is about what is left.
+    fn has(&self, fact: &Fact) -> bool {
+        fact.id.is_some()
+            || fact.slot.as_ref().is_some_and(|slot| self.slots.contains(slot))
+            || self.groups.contains(&fact.path)
     }
 }
 

@@ -28,9 +28,9 @@ impl Groups {
         Self(paths.iter().map(|path| (path.clone(), (State::Ended, 0))).collect())
     }
 
-    /// Returns a group that has not ended.
-    pub(crate) fn alive(&self) -> Option<&String> {
-        self.0.iter().find(|(_, (state, _))| *state != State::Ended).map(|(path, _)| path)
+    /// Returns the groups that have not ended.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().filter(|(_, (state, _))| *state != State::Ended).map(|(path, _)| path)
     }
 
     /// Follows an event. `alive_in` and `runs_in` return a task of a group that is registered, or whose attempts run.
