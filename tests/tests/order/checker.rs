@@ -6,6 +6,7 @@ use taskvisor::{EventKind, StopReason, TaskId};
 
 use crate::fact::Fact;
 use crate::groups::Groups;
+use crate::left::Left;
 use crate::rules::{is_within, next};
 
 /// What was declared, and what was triggered.
@@ -80,14 +81,6 @@ pub(crate) struct Checker<'a> {
     leases: HashMap<String, Lease>,
     groups: Groups,
     left: Left,
-}
-
-/// What a forced shutdown did not wait for: it may end later, or when nobody listens any more.
-#[derive(Default)]
-struct Left {
-    tasks: BTreeSet<String>,
-    slots: BTreeSet<String>,
-    groups: BTreeSet<String>,
 }
 
 pub(crate) type Check = Result<(), String>;
@@ -261,7 +254,12 @@ impl Checker<'_> {
         let subject = fact.slot.as_ref().map_or_else(|| fact.path.clone(), |slot| format!("slot {slot}"));
         match fact.kind {
             EventKind::TaskPaused => {
-                let before = self.pauses.insert(subject, Pause::Paused).unwrap_or(Pause::Not);
+                // An added task that its group registers again: its pause ends if it is removed before that.
+                let (path, known) = (fact.path.as_str(), self.known);
+                let is_known = path.is_empty() || known.tasks.contains(path) || known.groups.contains(path);
+                let returns = fact.slot.is_none() && fact.id.is_none() && !is_known;
+                let pause = if returns { Pause::Unknown } else { Pause::Paused };
+                let before = self.pauses.insert(subject, pause).unwrap_or(Pause::Not);
                 holds(before != Pause::Paused, || "paused twice".into())
             }
             EventKind::TaskResumed => {
@@ -378,15 +376,6 @@ impl Checker<'_> {
             wrong.push(("the group has no end".to_owned(), group.clone()));
         }
         wrong
-    }
-}
-
-impl Left {
-    /// Returns `true` if the event is about what is left.
-    fn has(&self, fact: &Fact) -> bool {
-        fact.id.is_some()
-            || fact.slot.as_ref().is_some_and(|slot| self.slots.contains(slot))
-            || self.groups.contains(&fact.path)
     }
 }
 

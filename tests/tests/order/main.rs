@@ -7,6 +7,7 @@ mod declared;
 mod fact;
 mod groups;
 mod leases;
+mod left;
 mod operator;
 mod races;
 mod rules;
