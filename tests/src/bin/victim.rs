@@ -5,7 +5,8 @@
 //! victim <grace in ms> <return|exit|spawned|spawned-quiet|beats-quiet> <task>..
 //! ```
 //! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `blocking-reader`, which prints `blocked` when it
-//! blocks the worker that waits for IO, `cleanup-blocks`, `drop-blocks`, `drop-late`, which ends some time after its abort, and `beats-0` to `beats-9`, which have a watchdog
+//! blocks the worker that waits for IO, `cleanup-blocks`, `drop-blocks`, `drop-late`, which ends some time after its abort,
+//! and `beats-0` to `beats-9`, which have a watchdog
 //! of as many ms as the variable `WATCHDOG` says. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
 //! subscriber. `beats-quiet` prints `beaten` when ten tasks have sent a heartbeat after a pause of the process, or after
 //! a restart, and at the end the number of attempts.

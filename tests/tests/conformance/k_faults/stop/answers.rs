@@ -295,6 +295,30 @@ async fn k5g_a_run_after_the_failure_of_its_tree_returns_the_failure() -> Result
     Ok(())
 }
 
+/// Starts the tree, which ends by itself, and runs it after that: during its shutdown, or when that is `over`.
+async fn returns_its_result(tree: &Tree, over: bool, is_deaf: bool) -> Result {
+    tree.start().await?;
+    tree.wait_ready().await;
+    if over {
+        sleep(secs(5)).await;
+    } else {
+        while tree.supervisor().phase() == Phase::Open {
+            tokio::task::yield_now().await;
+        }
+    }
+    for _ in 0..2 {
+        for result in [tree.run().await, tree.run_until(pending()).await] {
+            match result {
+                Ok(()) => assert!(!is_deaf, "{over}"),
+                Err(RuntimeError::GraceExceeded { stuck, .. }) => assert_eq!(stuck, ["other"], "{over}"),
+                Err(error) => panic!("{error:#}, {over}"),
+            }
+        }
+    }
+    assert!(is_shutting_down(&tree.start().await), "{over}");
+    Ok(())
+}
+
 /// No call has requested this shutdown either: a `run` that follows a `start` is to end as one that was there before.
 #[tokio::test(start_paused = true)]
 async fn k5g_a_run_after_the_end_of_a_significant_task_returns_the_result() -> Result {
@@ -302,25 +326,7 @@ async fn k5g_a_run_after_the_end_of_a_significant_task_returns_the_result() -> R
         let other = if is_deaf { deaf("other") } else { cooperative("other") };
         let tree =
             Tree::builder(with_grace(secs(1))).task(other).task(Script::new([OK]).spec("last").significant()).build();
-        tree.start().await?;
-        tree.wait_ready().await;
-        if over {
-            sleep(secs(5)).await;
-        } else {
-            while tree.supervisor().phase() == Phase::Open {
-                tokio::task::yield_now().await;
-            }
-        }
-        for _ in 0..2 {
-            for result in [tree.run().await, tree.run_until(pending()).await] {
-                match result {
-                    Ok(()) => assert!(!is_deaf, "{over}"),
-                    Err(RuntimeError::GraceExceeded { stuck, .. }) => assert_eq!(stuck, ["other"], "{over}"),
-                    Err(error) => panic!("{error:#}, {over}"),
-                }
-            }
-        }
-        assert!(is_shutting_down(&tree.start().await), "{over}");
+        returns_its_result(&tree, over, is_deaf).await?;
     }
     Ok(())
 }
@@ -345,25 +351,7 @@ async fn k5g_a_run_after_a_shutdown_by_a_task_returns_the_result() -> Result {
             Ok(())
         });
         let tree = Tree::builder(with_grace(secs(1))).task(other).task(TaskSpec::inherit(last)).build();
-        tree.start().await?;
-        tree.wait_ready().await;
-        if over {
-            sleep(secs(5)).await;
-        } else {
-            while tree.supervisor().phase() == Phase::Open {
-                tokio::task::yield_now().await;
-            }
-        }
-        for _ in 0..2 {
-            for result in [tree.run().await, tree.run_until(pending()).await] {
-                match result {
-                    Ok(()) => assert!(!is_deaf, "{over}"),
-                    Err(RuntimeError::GraceExceeded { stuck, .. }) => assert_eq!(stuck, ["other"], "{over}"),
-                    Err(error) => panic!("{error:#}, {over}"),
-                }
-            }
-        }
-        assert!(is_shutting_down(&tree.start().await), "{over}");
+        returns_its_result(&tree, over, is_deaf).await?;
     }
     Ok(())
 }
