@@ -1,7 +1,5 @@
 //! What goes wrong: each error says what, where, and what would be right.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use crate::answers::{console, full};
@@ -22,7 +20,7 @@ fn wrong_within(time: &str, reply: Reply) -> String {
 
 #[test]
 fn nothing_that_listens_is_named_with_what_would_be_right() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = "127.0.0.1:1";
     let shown = run(&["--url", &format!("http://{free}/console"), "status"]);
     assert_eq!(shown.status, 1);
     let (what, hint) = shown.stderr.split_once("; ").unwrap();

@@ -196,7 +196,7 @@ mod tests {
     /// Each thread of the pool of this runtime would have a stack that is too large.
     #[test]
     fn o14_a_thread_of_the_pool_that_cannot_be_made_is_a_failure_and_its_job_is_not_kept() {
-        let runtime = Builder::new_current_thread().enable_all().thread_stack_size(1 << 60).build().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().thread_stack_size(usize::MAX / 8 * 7).build().unwrap();
         runtime.block_on(async {
             let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
             let ran = Arc::new(AtomicU32::new(0));

@@ -162,6 +162,7 @@ mod tests {
         TaskOutcome::Failed { error: Arc::new(TaskError::error("no")) }
     }
 
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn it_takes_no_more_than_an_outcome() {
         assert_eq!(size_of::<Fate>(), size_of::<TaskOutcome>());
