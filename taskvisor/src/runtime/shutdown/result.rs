@@ -67,10 +67,9 @@ impl Core {
     pub(super) fn tell_end(&self, result: &ShutdownResult) {
         self.forget_pauses();
         let event = self.event_of(result);
-        self.stop.verdict.in_order(|| {
-            self.stop.delivers.store(true, Ordering::Relaxed);
-            self.bus.publish_surely(event);
-        });
+        // A force looks at this under the same lock, in the step that tells it.
+        self.stop.verdict.in_order(|| self.stop.delivers.store(true, Ordering::Relaxed));
+        self.bus.publish_surely(event);
     }
 
     /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.

@@ -155,9 +155,9 @@ impl Stopper {
         let Some(judge) = core.stop.verdict.judge() else { return };
         let result = core.judge(stuck, forced);
         if core.bus.is_active() {
-            core.tell_end(&result);
-            // A second force skips the wait for subscribers.
+            // A second force skips the wait for subscribers, also if it comes from one that reads the end.
             let end = pin!(core.stop.verdict.forced_again());
+            core.tell_end(&result);
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
         core.close_with(judge, result);

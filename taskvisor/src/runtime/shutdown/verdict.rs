@@ -77,10 +77,10 @@ impl<R: Clone> Verdict<R> {
         self.forced.wake();
     }
 
-    /// Calls `publish` before or after the `publish` of a [`force`](Self::force), and not in the middle of it.
-    pub(crate) fn in_order(&self, publish: impl FnOnce()) {
+    /// Calls `change` before or after the `publish` of a [`force`](Self::force), and not in the middle of it.
+    pub(crate) fn in_order(&self, change: impl FnOnce()) {
         let _stage = lock(&self.stage);
-        publish();
+        change();
     }
 
     /// Returns the time from the request until the shutdown was forced, if it was.
@@ -97,9 +97,9 @@ impl<R: Clone> Verdict<R> {
         self.forced.wait(look).await;
     }
 
-    /// Waits for the next call of [`force`](Self::force), or for the verdict.
-    pub(crate) async fn forced_again(&self) {
-        self.forced.next_ring().await;
+    /// Waits for the next call of [`force`](Self::force) after this call, or for the verdict.
+    pub(crate) fn forced_again(&self) -> impl Future<Output = ()> + '_ {
+        self.forced.next_ring()
     }
 }
 

@@ -52,6 +52,65 @@ fn has_no_gap(recorder: &Recorder) -> bool {
     seen.iter().zip(1..).all(|(seen, seq)| seen.seq == seq)
 }
 
+/// An executor that polls in place reads the end of a shutdown where that is published. The force that it then requests
+/// ends the delivery to a subscriber that never returns.
+#[test]
+fn k4c_a_stream_waker_may_force_the_shutdown_whose_end_it_reads() {
+    struct Stays;
+
+    #[async_trait::async_trait]
+    impl Subscribe for Stays {
+        async fn on_event(&self, event: &Event) {
+            if event.kind == EventKind::AllStoppedWithinGrace {
+                pending().await
+            }
+        }
+    }
+
+    struct InPlace {
+        stream: Mutex<EventStream>,
+        handle: SupervisorHandle,
+        ends: AtomicUsize,
+    }
+
+    impl InPlace {
+        fn poll(self: Arc<Self>) {
+            let waker = Waker::from(Arc::clone(&self));
+            let mut stream = self.stream.lock().unwrap();
+            while let Poll::Ready(Some(Ok(event))) = pin!(stream.next()).poll(&mut Context::from_waker(&waker)) {
+                if event.kind == EventKind::AllStoppedWithinGrace {
+                    drop(self.handle.shutdown_now());
+                    self.ends.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        }
+    }
+
+    impl Wake for InPlace {
+        fn wake(self: Arc<Self>) {
+            self.poll();
+        }
+    }
+
+    let (sender, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let config = SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() };
+            let supervisor = Supervisor::new(config, vec![Arc::new(Stays)]);
+            let (stream, handle) = (Mutex::new(supervisor.events()), supervisor.handle());
+            let reader = Arc::new(InPlace { stream, handle, ends: AtomicUsize::new(0) });
+            supervisor.add_task(cooperative("task")).await.unwrap();
+            Arc::clone(&reader).poll();
+            let began = tokio::time::Instant::now();
+            let result = supervisor.shutdown().await;
+            sender.send((result, began.elapsed(), reader.ends.load(Ordering::SeqCst))).unwrap();
+        });
+    });
+    let (result, took, ends) = result.recv_timeout(secs(60)).expect("hangs");
+    assert!(result.is_ok() && took < secs(3600), "{result:?} after {took:?}");
+    assert_eq!(ends, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn k4c_a_stream_waker_that_panics_or_calls_back_harms_nobody() -> Result {
     /// A waker that opens and closes streams and reads the supervisor, when woken and when dropped.
