@@ -10,6 +10,8 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(all(feature = "systemd", unix))]
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 #[cfg(all(feature = "systemd", unix))]
 use tokio::time::timeout;
@@ -97,8 +99,11 @@ impl Core {
         if let Some(message) = exit.message() {
             say(message);
         }
+        // Without timers, nothing has run.
         #[cfg(all(feature = "systemd", unix))]
-        let _ = timeout(MESSAGE, self.notifiers.closed()).await;
+        if self.notifiers.receiver_count() > 0 && Handle::try_current().is_ok_and(|here| self.has_timers(&here)) {
+            let _ = timeout(MESSAGE, self.notifiers.closed()).await;
+        }
         state.end(status)
     }
 

@@ -38,7 +38,7 @@ impl Core {
 
     /// Returns `true` if the runtime has timers.
     #[inline]
-    pub(super) fn has_timers(&self, runtime: &Handle) -> bool {
+    pub(in crate::runtime) fn has_timers(&self, runtime: &Handle) -> bool {
         self.timed.get() == Some(&runtime.id()) || self.finds_timers(runtime)
     }
 

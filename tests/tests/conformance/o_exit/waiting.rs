@@ -227,3 +227,11 @@ fn t5_without_threads_of_its_own_a_fleet_shares_the_runtime_of_the_tasks() {
     let (status, out, err) = threadless("fleet");
     assert_eq!((status, out.as_str(), err.as_str()), (Some(0), "an attempt with a lease: true\n", ""));
 }
+
+#[test]
+fn o01_without_timers_the_process_ends_with_the_error() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_timerless")).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("Error: "), "{err}");
+}
