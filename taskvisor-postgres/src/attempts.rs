@@ -1,6 +1,7 @@
 //! Attempts to connect, which outlive the calls that began them.
 
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -44,6 +45,9 @@ impl Attempts {
     ///
     /// # Cancel safety
     /// If this is dropped, the attempts go on.
+    ///
+    /// # Panics
+    /// If an attempt does: the TLS implementation is that of the user.
     pub(crate) async fn connect(
         &mut self,
         connector: &Arc<dyn Connect>,
@@ -55,8 +59,11 @@ impl Attempts {
             }
             let (attempt, connected) = self.first().await;
             let Some(connected) = connected else {
-                // Its time was over, or its runtime has ended. This one may end as well.
-                yield_now().await;
+                match attempt.task.await {
+                    Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                    // Its time was over, or its runtime has ended. This one may end as well.
+                    _ => yield_now().await,
+                }
                 continue;
             };
             self.is_unanswered = false;
@@ -85,14 +92,23 @@ impl Attempts {
     }
 
     /// Waits for the first attempt that ends. `None`: it has no result.
+    ///
+    /// Several can have ended since the last call. One that has a connection comes first, and the rest is forgotten.
     async fn first(&mut self) -> (Attempt, Option<Result<Client, Error>>) {
         poll_fn(|cx| {
-            for (index, attempt) in self.running.iter_mut().enumerate() {
-                if let Poll::Ready(connected) = Pin::new(&mut attempt.connected).poll(cx) {
-                    return Poll::Ready((self.running.remove(index), connected.ok()));
+            let (mut ended, mut index) = (None, 0);
+            while let Some(attempt) = self.running.get_mut(index) {
+                let Poll::Ready(connected) = Pin::new(&mut attempt.connected).poll(cx) else {
+                    index += 1;
+                    continue;
+                };
+                let (attempt, connected) = (self.running.remove(index), connected.ok());
+                if let Some(Ok(_)) = connected {
+                    return Poll::Ready((attempt, connected));
                 }
+                ended.get_or_insert((attempt, connected));
             }
-            Poll::Pending
+            ended.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }

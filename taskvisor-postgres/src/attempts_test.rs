@@ -211,6 +211,39 @@ async fn an_error_is_told_at_once_and_the_next_call_begins_anew() {
     assert!(told.orders().len() <= 3);
 }
 
+/// Those of four hosts fail at once, between two calls, and from then on all is well.
+#[tokio::test(start_paused = true)]
+async fn a_connection_comes_before_the_errors_of_earlier_calls() {
+    let (begun, period) = (Instant::now(), CALL + PAUSE);
+    let fails = begun + period * 4 - PAUSE / 2;
+    let told = Told::new(move |_, _| match fails.checked_duration_since(Instant::now()) {
+        Some(left) if !left.is_zero() => Fails(left),
+        _ => Comes(Duration::ZERO),
+    });
+    let (connector, line): (Arc<dyn Connect>, _) = (told.clone(), Line::default());
+    for _ in 0..4 {
+        assert!(timeout(CALL, line.link(&connector, &hosts(3))).await.is_err());
+        sleep(PAUSE).await;
+    }
+    let _ = line.link(&connector, &hosts(3)).await;
+    sleep(PAUSE).await;
+    assert!(line.link(&connector, &hosts(3)).await.is_ok());
+}
+
+/// The TLS implementation is that of the user.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_panics_is_a_panic_of_its_call() {
+    let told = Told::new(|_, _| panic!("no certificates"));
+    let connector: Arc<dyn Connect> = told.clone();
+    let call = tokio::spawn(async move { Line::default().link(&connector, &hosts(1)).await.map(drop) });
+    for _ in 0..1_000 {
+        yield_now().await;
+    }
+    assert!(call.is_finished(), "it begins one attempt after the other");
+    assert!(call.await.is_err_and(|error| error.is_panic()));
+    assert_eq!(told.orders().len(), 1);
+}
+
 #[test]
 fn an_attempt_whose_runtime_has_ended_is_begun_anew() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

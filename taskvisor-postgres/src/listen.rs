@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::panicking;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -76,13 +77,15 @@ impl Listener {
 }
 
 /// Owned by the task that listens, which ends with its runtime. Those that still wait get a hint then, and one of them
-/// begins another.
+/// begins another. After a panic none does, as it would panic as well.
 struct Listens(Arc<Heard>);
 
 impl Drop for Listens {
     fn drop(&mut self) {
         self.0.is_listening.store(false, Ordering::Release);
-        self.0.wake();
+        if !panicking() {
+            self.0.wake();
+        }
     }
 }
 
@@ -174,8 +177,10 @@ async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: 
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::{Client, Error};
+
     use super::*;
-    use crate::connect::Silent;
+    use crate::connect::{Messages, Silent};
 
     #[test]
     fn a_connection_that_is_lost_soon_each_time_is_made_less_and_less_often() {
@@ -207,6 +212,26 @@ mod tests {
             assert!(orders.len() >= 3, "{orders:?}");
             assert_eq!(orders[0], LoadBalanceHosts::Disable);
             assert!(orders[1..].iter().all(|order| *order == LoadBalanceHosts::Random), "{orders:?}");
+        }
+    }
+
+    /// The TLS implementation is that of the user. Callers ask the store at each hint.
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_the_connector_is_no_hint() {
+        struct Panics;
+
+        #[async_trait::async_trait]
+        impl Connect for Panics {
+            async fn connect(&self, _: &Config) -> Result<(Client, Messages), Error> {
+                panic!("no certificates");
+            }
+        }
+
+        let (listener, connector): (_, Arc<dyn Connect>) = (Listener::default(), Arc::new(Panics));
+        let schema = Schema::new("panics");
+        for _ in 0..2 {
+            let hint = timeout(PONG, listener.changed(&connector, &Config::new(), &schema)).await;
+            assert!(hint.is_err(), "a hint");
         }
     }
 }
