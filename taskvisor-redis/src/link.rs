@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::attempts::Attempts;
 use crate::names::Names;
-use crate::nodes::{Nodes, Turn, moved_to};
+use crate::nodes::{Node, Nodes, Turn, moved_to};
 use crate::script::Script;
 
 /// The largest number of redirects of a call to other nodes of a cluster.
@@ -49,8 +49,9 @@ pub(crate) struct Link {
 struct State {
     current: Option<(u64, MultiplexedConnection)>,
     last_id: u64,
-    /// The node that has the keys, if the cluster has redirected a call.
-    moved: Option<Client>,
+    /// The node of the connection, until a call on it fails, or the one that the cluster has named. Otherwise it is the
+    /// one in turn.
+    node: Option<Client>,
     /// `true` if a connection has failed since the last one was made.
     has_failed: bool,
 }
@@ -102,7 +103,7 @@ impl Link {
                 Some((address, _)) => {
                     // They are to other nodes.
                     self.clear_attempts();
-                    self.state().moved = Some(moved_to(address, &client)?);
+                    self.state().node = Some(moved_to(address, &client)?);
                 }
                 None => return Err(error),
             }
@@ -118,12 +119,15 @@ impl Link {
         if let Some(current) = self.current() {
             return Ok(current);
         }
-        let client = self.client();
+        let node = Node { client: self.client(), turn: self.turn.number() };
         // If this future is dropped, the next call uses another node as well.
         let connecting = Connecting { link: self, is_done: false };
-        let (client, connection) = attempts.connect(&client, self.nodes.count()).await?;
+        let (Node { client, turn }, connection) = attempts.connect(&node, self.nodes.count()).await?;
         connecting.done();
+        // It can be the connection of an earlier call, to another node.
+        self.turn.set(turn);
         let mut state = self.state();
+        state.node = Some(client.clone());
         state.last_id += 1;
         let id = state.last_id;
         if std::mem::take(&mut state.has_failed) && id > 1 {
@@ -141,7 +145,7 @@ impl Link {
 
     /// Returns the client of the node to use.
     fn client(&self) -> Client {
-        self.state().moved.clone().unwrap_or_else(|| self.nodes.get(&self.turn).clone())
+        self.state().node.clone().unwrap_or_else(|| self.nodes.get(&self.turn).clone())
     }
 
     /// Gives up the attempts to connect, unless a call waits for one.
@@ -151,10 +155,10 @@ impl Link {
         }
     }
 
-    /// Forgets the redirect, and continues with the next node.
+    /// Continues with the next node.
     fn failed(&self) {
         let mut state = self.state();
-        (state.moved, state.has_failed) = (None, true);
+        (state.node, state.has_failed) = (None, true);
         drop(state);
         self.turn.next();
     }

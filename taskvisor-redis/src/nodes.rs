@@ -10,6 +10,13 @@ use tokio::time::timeout;
 /// The timeout of a connection and of an answer. The fleet drops a call after a fifth of its time to live.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A node to connect to, and its turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) client: Client,
+    pub(crate) turn: usize,
+}
+
 /// The addresses of a server, of which one is the current one.
 #[derive(Debug, Clone)]
 pub(crate) struct Nodes {
@@ -30,7 +37,7 @@ impl Nodes {
     }
 
     pub(crate) fn get(&self, turn: &Turn) -> &Client {
-        &self.clients[turn.0.load(Ordering::Relaxed) % self.clients.len()]
+        &self.clients[turn.number() % self.clients.len()]
     }
 }
 
@@ -41,6 +48,15 @@ pub(crate) struct Turn(AtomicUsize);
 impl Turn {
     pub(crate) fn next(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes back to the turn of a node that was slow, and whose connection is used.
+    pub(crate) fn set(&self, number: usize) {
+        self.0.store(number, Ordering::Relaxed);
     }
 }
 

@@ -216,6 +216,37 @@ async fn a_replica_that_is_faster_keeps_no_slow_primary_away() {
     .await;
 }
 
+/// A call has been dropped before the primary had answered, so the node after it would be the next one.
+#[tokio::test]
+async fn a_slow_node_that_has_closed_an_idle_connection_is_asked_again() {
+    let Some(primary) = Server::start(&[]).await else { return };
+    let Some(replica) = Server::start(&[]).await else { return };
+    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
+    replica.until("INFO replication", "master_link_status:up").await;
+    in_time(async || {
+        let late = Late::to(&primary).await;
+        let store = late.store().with_node(replica.url()).unwrap();
+        late.drop_call(&store).await;
+        late.first.set(Link::Open);
+        late.proxy.lead_to(late.first.address());
+        let spec = support::spec("a");
+        let a = loop {
+            // The replica may be asked first.
+            match store.open(&spec).await {
+                Ok(a) => break a,
+                Err(error) if format!("{error:?}").starts_with("Unreachable(ReadOnly") => {}
+                Err(error) => return Err(error),
+            }
+        };
+        for _ in 0..5 {
+            let _: i64 = primary.say("CLIENT KILL TYPE normal SKIPME yes").await;
+            store.renew(a).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// The same token is given again to a call whose first answer was lost.
 #[tokio::test]
 async fn a_taking_without_an_answer_has_one_token() {
