@@ -1,5 +1,6 @@
 //! Work on another thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -54,14 +55,17 @@ pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     };
     if let Some(entry) = Entry::new() {
         let begin = begin.clone();
-        let queued = runtime.spawn_blocking(move || {
+        let entered = move || {
             drop(entry);
             begin();
-        });
-        if let Some(result) = within(PATIENCE, &mut result).await {
-            return result.ok();
+        };
+        // Tokio panics if there is no thread, and none can be created.
+        if let Ok(queued) = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(entered))) {
+            if let Some(result) = within(PATIENCE, &mut result).await {
+                return result.ok();
+            }
+            queued.abort();
         }
-        queued.abort();
     }
     let is_waiting = lock(&waiting).is_some();
     if is_waiting {
@@ -114,5 +118,18 @@ mod tests {
             let name = || thread::current().name().map(str::to_owned);
             assert_eq!(apart(name).await, spawn_blocking(name).await.ok(), "it is done by the pool");
         });
+        #[cfg(unix)]
+        without_threads();
+    }
+
+    /// Each thread of the pool of this runtime would have a stack that is too large. Tokio keeps the entries.
+    #[cfg(unix)]
+    fn without_threads() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().thread_stack_size(1 << 60).build().unwrap();
+        for number in 0..2 * MOST {
+            assert_eq!(runtime.block_on(apart(move || number)), Some(number));
+        }
+        assert!(ENTRIES.load(Ordering::Relaxed) <= MOST);
     }
 }
