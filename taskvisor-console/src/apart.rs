@@ -125,8 +125,11 @@ mod tests {
     /// Each thread of the pool of this runtime would have a stack that is too large. Tokio keeps the entries.
     #[cfg(unix)]
     fn without_threads() {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().thread_stack_size(1 << 60).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_stack_size(usize::MAX / 8 * 7)
+            .build()
+            .unwrap();
         for number in 0..2 * MOST {
             assert_eq!(runtime.block_on(apart(move || number)), Some(number));
         }
