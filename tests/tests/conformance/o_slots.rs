@@ -5,6 +5,7 @@ mod o25_races;
 mod o30_latest;
 mod o30_trigger;
 mod o31_drain;
+mod o31_hand_over;
 mod o31_keys;
 mod o31_random;
 mod o32_look;
