@@ -2,6 +2,7 @@
 
 mod line;
 mod permits;
+mod relied;
 mod shutdown;
 
 use std::future::Future;
