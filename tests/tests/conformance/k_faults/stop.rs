@@ -2,6 +2,7 @@
 
 mod answers;
 mod blocked;
+mod last_events;
 mod permits;
 mod runtimes;
 #[cfg(unix)]
