@@ -298,3 +298,18 @@ async fn t2_waiting_submissions_of_a_paused_slot_are_canceled() -> Result {
     assert_eq!(tree.supervisor().slots().len(), 2, "a paused slot is listed");
     Ok(tree.shutdown().await?)
 }
+
+#[tokio::test(start_paused = true)]
+async fn t2_the_root_pauses_what_waits_in_slots_and_a_shutdown_ends_the_pauses_of_slots() -> Result {
+    let (tree, slot) = tree(SlotSpec::new("s"));
+    let owner = slot.submit(cooperative("owner")).await?;
+    let waits = slot.submit(cooperative("waits")).await?;
+    settle().await;
+    assert!(tree.group("").pause());
+    assert!(owner.is_paused() && waits.is_paused() && waits.status().paused);
+    assert!(tree.group("").resume() && !waits.is_paused());
+    assert!(slot.pause() && slot.is_paused() && slot.snapshot().paused);
+    tree.shutdown().await?;
+    assert!(!slot.is_paused() && !slot.snapshot().paused);
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! `Tree::settings`.
 
-use taskvisor::{Origin, RestartPolicy};
+use taskvisor::{ControllerConfig, Origin, RestartPolicy, SlotSpec};
 
 use super::*;
 
@@ -164,4 +164,14 @@ async fn t3_settings_are_the_same_while_the_tree_runs_and_after_it() -> Result {
         assert_eq!(tree.settings(), before);
     }
     Ok(())
+}
+
+#[test]
+fn t3_settings_without_overrides_have_those_of_slots_and_of_their_controller() {
+    let controller = ControllerConfig { queue_capacity: 7, ..ControllerConfig::default() };
+    let builder = builder().with_controller(controller).with_slot(SlotSpec::new("deploy").with_capacity(3));
+    let settings = builder.build().settings();
+    let shown = |key: &str| settings.get(key).map(|setting| setting.value().to_string());
+    assert_eq!(shown("controller.queue_capacity").as_deref(), Some("7"));
+    assert_eq!(shown("slots.deploy.capacity").as_deref(), Some("3"));
 }
