@@ -3,6 +3,7 @@
 mod clocks;
 mod groups;
 mod laws;
+mod look;
 mod loss;
 mod macros;
 mod refused;
