@@ -213,6 +213,18 @@ fn more_gaps_than_are_kept_are_merged() {
 }
 
 #[test]
+fn t4_the_only_gap_of_a_feed_is_kept_though_it_is_the_oldest() {
+    let (mut fed, id) = (Fed::default(), TaskId::next());
+    fed.store.lost(1, gap(5, 1));
+    for number in 2..42 {
+        fed.begins("a", id, number);
+        fed.store.lost(0, gap(1, u64::from(number)));
+    }
+    let gaps: Vec<_> = fed.store.gaps().iter().map(|gap| gap.lost).collect();
+    assert_eq!((gaps.len(), &gaps[..3]), (32, &[5, 10, 1][..]));
+}
+
+#[test]
 fn slots_of_jobs_are_bounded() {
     let mut fed = Fed::with(2, 2);
     let ids: Vec<_> = (0..=JOBS).map(|_| TaskId::next()).collect();
@@ -223,6 +235,7 @@ fn slots_of_jobs_are_bounded() {
         fed.runs("job", *id, 1);
     }
     assert_eq!(fed.paths(), ["job", "slot"], "the oldest was forgotten, and has its own path");
+    assert_eq!(fed.store.of("job").entries.len(), 1, "no other was");
     fed.store.removed(&"job".into(), ids[JOBS], at(9));
     fed.runs("job", ids[JOBS], 2);
     assert_eq!(fed.store.of("job").entries.len(), 2);
