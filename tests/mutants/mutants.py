@@ -85,7 +85,13 @@ class Work:
                 path = self.copy / file
                 if path.read_text() != written:
                     path.write_text(written)
-            done, messages = self.cargo(['check', '-p', self.args.package, *features, '--lib'])
+            # The library, and its tests: a module of tests under more than `cfg(test)` has mutants, too.
+            messages = []
+            for profile in 'dev', 'test':
+                done, told = self.cargo(['check', '-p', self.args.package, *features, '--lib', '--profile', profile])
+                messages += told
+                if done.returncode:
+                    break
             errors = [m['message'] for m in messages if m['reason'] == 'compiler-message'
                       and m['message']['level'] == 'error' and m['message']['spans']]
             if not errors:
