@@ -31,8 +31,8 @@ async fn t5_a_snapshot_tells_which_leases_are_held_and_by_whom() -> Result {
     assert!(task.cancel().await?);
     assert!(owner.tree.supervisor().fleet().is_some_and(|fleet| fleet.leases.is_empty()));
     sleep(secs(1.0)).await;
-    let [taken] = &other.tree.supervisor().fleet().expect("it is in a fleet").leases[..] else { panic!("one") };
-    assert!(taken.is_held && taken.owner.as_ref() == Some(&wanted.label) && taken.token > token);
+    let [lease] = &other.tree.supervisor().fleet().expect("it is in a fleet").leases[..] else { panic!("one") };
+    assert!(lease.is_held && lease.owner.as_ref() == Some(&wanted.label) && lease.token > token);
     Ok(())
 }
 
