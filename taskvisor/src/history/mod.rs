@@ -5,6 +5,8 @@
 //! module uses this folder, and it uses only the public events of the runtime.
 
 mod handle;
+#[cfg(test)]
+mod handle_test;
 mod record;
 mod ring;
 mod store;
