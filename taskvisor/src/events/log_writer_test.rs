@@ -170,3 +170,20 @@ async fn an_end_in_success_is_told_from_one_in_failure() {
     let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
     assert_eq!(written, "08:15:30.123 INFO  ActorExhausted           x                    outcome=completed\n");
 }
+
+#[test]
+fn o40_what_a_writer_is_told_last_stands() {
+    let writer = || LogWriter::new(io::sink());
+    let failed = event(EventKind::TaskFailed, "a");
+    let shown = |writer: LogWriter<io::Sink>| writer.line(&failed, Addition::Nothing);
+    assert_eq!(shown(writer().with_colors().without_colors()), shown(writer()));
+    assert_ne!(shown(writer().without_colors().with_colors()), shown(writer()));
+}
+
+#[test]
+fn o40_repeated_failures_are_left_out_where_failures_are_written() {
+    let each = |level| LogWriter::new(io::sink()).with_level(level).writes_each();
+    let levels = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
+    assert_eq!(levels.map(each), [false, false, false, true]);
+    assert!(LogWriter::new(io::sink()).with_every_failure().writes_each());
+}
