@@ -249,6 +249,7 @@ async fn o50_the_last_inbox_closes_and_senders_get_their_message_back() {
     });
     yield_now().await;
     assert_eq!(Arc::strong_count(&message), 3);
+    assert!(!watching.is_finished(), "the inbox is open");
     drop(clone);
     // What was queued is dropped now, and not with the last sender.
     let SendError(returned) = blocked.await.unwrap().unwrap_err();
@@ -257,7 +258,11 @@ async fn o50_the_last_inbox_closes_and_senders_get_their_message_back() {
     watching.await.unwrap();
     assert!(sender.is_closed());
     assert!(matches!(sender.try_send(returned), Err(TrySendError::Closed(_))));
-    assert!(sender.reserve().await.is_err());
+    let closed = sender.reserve().await.map(drop).unwrap_err();
+    let told = "the inbox is closed: its last `Inbox` has been dropped";
+    assert_eq!((closed.to_string().as_str(), format!("{closed:?}").as_str()), (told, "SendError(..)"));
+    let closed = sender.try_send(message).unwrap_err();
+    assert_eq!((closed.to_string().as_str(), format!("{closed:?}").as_str()), (told, "Closed(..)"));
 }
 
 #[tokio::test]
