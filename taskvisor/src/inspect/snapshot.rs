@@ -202,7 +202,8 @@ impl NodeSnapshot {
     fn write_mermaid(&self, out: &mut String, next: &mut usize) -> usize {
         let id = *next;
         *next += 1;
-        let label = format!("{}: {}", self.name, self.state).replace('"', "#quot;");
+        let name = self.name.escape_debug().to_string().replace('#', "#35;").replace('"', "#quot;");
+        let label = format!("{name}: {}", self.state);
         // Writing to a string cannot fail.
         let _ = match self.kind {
             NodeKind::Group(_) => writeln!(out, "    n{id}[[\"{label}\"]]"),
@@ -224,7 +225,8 @@ impl NodeSnapshot {
 }
 
 impl TreeSnapshot {
-    /// Formats the tree as a Mermaid flowchart: groups are double boxes, `after` is a dotted arrow.
+    /// Formats the tree as a Mermaid flowchart: groups are double boxes, `after` is a dotted arrow. Control characters
+    /// and quotes are escaped, so that no name can forge a line.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
         let mut out = String::from("flowchart TD\n");

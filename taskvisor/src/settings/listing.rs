@@ -162,6 +162,10 @@ impl<'a> IntoIterator for &'a Settings {
     }
 }
 
+/// The largest width of a column. A longer text shifts the rest of its own line only. The standard library panics over
+/// widths above 65,535.
+const WIDEST: usize = 120;
+
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.list.iter().filter(|setting| f.alternate() || setting.origin != Origin::Default);
@@ -175,7 +179,8 @@ impl fmt::Display for Settings {
         };
         let header = ["path", "option", "value", "from", "instead of"].map(str::to_owned);
         let lines: Vec<_> = std::iter::once(header).chain(shown.map(line)).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).min(WIDEST);
         let widths = [0, 1, 2, 3, 4].map(width);
         for line in &lines {
             let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));

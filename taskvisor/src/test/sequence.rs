@@ -15,6 +15,10 @@ use crate::events::EventKind;
 /// The default time limit of an expectation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The largest width of the expected events. A longer one shifts the rest of its own line only. The standard library
+/// panics over widths above 65,535.
+const WIDEST: usize = 120;
+
 /// The events of one task, or of all tasks, in order. Each expectation continues after the previous one.
 /// [`Recorder::of`](super::Recorder::of) and [`Recorder::all`](super::Recorder::all) return a sequence at the first
 /// event.
@@ -178,7 +182,8 @@ impl EventSequence {
         let came = self.rest();
         let same = came.iter().zip(expected).take_while(|(event, what)| what.matches(event)).count();
         let left: Vec<_> = expected.iter().map(ToString::to_string).collect();
-        let width = left.iter().map(|line| line.chars().count()).max().unwrap_or(0).max("expected".len());
+        let longest = left.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let width = longest.clamp("expected".len(), WIDEST);
         let mut text = format!("the events of {} are not the expected ones, at {caller}\n", self.subject());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "    {:<width$}  came", "expected");

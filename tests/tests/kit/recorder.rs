@@ -121,6 +121,15 @@ async fn an_expectation_ends_when_its_time_is_up_and_says_what_is_missing() -> R
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_expectation_of_any_length_is_shown() {
+    let long = "n".repeat(70_000);
+    let seen = Recorder::new();
+    let expected = long.clone();
+    let message = panic_of(async move { seen.all().expect([(&*expected, TaskStarting)]).await }).await;
+    assert!(message.contains(&format!("  > TaskStarting {long}  (nothing within 60s)\n")), "{}", message.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn waiting_for_one_passes_over_the_others() -> Result<(), RuntimeError> {
     let tree = tree([flaky(), Script::new("other").waits().into()]);
     let recorder = Recorder::attach(tree.supervisor());

@@ -58,6 +58,18 @@ poll         timeout             7s     app.toml: timeout
 }
 
 #[test]
+fn t3_the_table_takes_a_name_of_any_length() {
+    let long = "n".repeat(70_000);
+    let task = |name: &str| {
+        TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async { Ok(()) })).with_timeout(Duration::from_secs(1))
+    };
+    let tree = Tree::builder(SupervisorConfig::default()).tasks([task(&long), task("short")]).build();
+    let table = tree.settings().to_string();
+    assert!(table.contains(&format!("\n{long}  timeout  1s     program\n")), "it shifts the rest of its own line");
+    assert!(table.lines().all(|line| line.len() < 200 || line.starts_with(&long)), "and of no other");
+}
+
+#[test]
 fn t3_an_interval_is_told_where_the_program_has_one() {
     let task = |name: &str| TaskSpec::inherit(TaskFn::arc(name.to_owned(), |_: TaskContext| async { Ok(()) }));
     let always = |interval| RestartPolicy::Always { interval };
