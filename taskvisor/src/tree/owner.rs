@@ -364,7 +364,8 @@ impl TreeBuilder {
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption), [`InvalidOverrides`](RuntimeError::InvalidOverrides),
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists).
     pub fn try_build(self) -> Result<Tree, RuntimeError> {
         let tree = self.build();
         tree.supervisor.core.check_tree(&tree.root)?;

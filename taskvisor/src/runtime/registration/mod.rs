@@ -179,8 +179,14 @@ impl Core {
             let (declared, path) = (Arc::clone(declared), Arc::clone(path));
             let Some(child) = declared.children.get(place) else { continue };
             walk.push((group, place + 1));
-            if declared.place(&child.name) != Some(place) {
-                return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
+            let first = declared.place(&child.name);
+            if first != Some(place) {
+                let name = join(&path, &child.name).to_string();
+                let is_group = first.is_some_and(|first| declared.children[first].group.is_some());
+                return Err(match is_group {
+                    true => RuntimeError::GroupAlreadyExists { name },
+                    false => RuntimeError::TaskAlreadyExists { name },
+                });
             }
             if let Some(inner) = &child.group {
                 inner.check(None)?;

@@ -100,6 +100,20 @@ async fn a05_two_equal_names_among_siblings_start_nothing() {
     assert_eq!(recorder.kinds(), []);
 }
 
+#[test]
+fn a05_of_two_equal_names_the_first_is_called_what_it_is() {
+    let build = || Tree::builder(SupervisorConfig::default());
+    let group = || Group::one_for_one("x");
+    for (tree, expected) in [
+        (build().task(cooperative("x")).group(group()), "a task named `x` is already registered"),
+        (build().group(group()).task(cooperative("x")), "a group named `x` is already registered"),
+        (build().group(group()).group(group()), "a group named `x` is already registered"),
+    ] {
+        let error = tree.try_build().map(drop).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a05_a_task_cannot_have_the_name_of_a_group() -> Result<(), RuntimeError> {
     let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("g").task(cooperative("a"))).build();
