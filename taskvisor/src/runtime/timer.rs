@@ -22,6 +22,11 @@ pub(crate) fn deadline_from(start: Instant, after: Duration) -> Option<Instant> 
     if after >= NEVER { None } else { start.checked_add(after) }
 }
 
+/// Returns `true` if a wait until then never ends.
+pub(crate) fn is_never(deadline: Instant) -> bool {
+    deadline.saturating_duration_since(Instant::now()) >= NEVER
+}
+
 /// A timer that is created when it is first set, and reused.
 #[derive(Default)]
 pub(crate) struct Timer {

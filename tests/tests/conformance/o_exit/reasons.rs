@@ -304,3 +304,29 @@ async fn o06_the_deadline_of_a_shutdown_is_the_grace_or_the_own_time() -> Result
     assert_eq!(left, [secs(3), secs(8)]);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn o06_a_stop_that_never_ends_has_no_deadline() -> Result {
+    let day = secs(86_400);
+    let (supervisor, _) = recorded();
+    let reasons = Reasons::default();
+    for (own, within, left) in [
+        (Some(Duration::MAX), None, None),
+        (Some(secs(2)), Some(Duration::MAX), None),
+        (Some(secs(2)), Some(400 * day), None),
+        (Some(secs(2)), Some(100 * day), Some(100 * day)),
+        (None, None, Some(secs(60))),
+    ] {
+        let spec = TaskSpec::inherit(reasons.task("a"));
+        let spec = own.map_or(spec.clone(), |own| spec.with_stop_timeout(own));
+        supervisor.add_task(spec).await?;
+        settle().await;
+        let first = match within {
+            Some(within) => supervisor.cancel_with_timeout("a", within).await?,
+            None => supervisor.cancel("a").await?,
+        };
+        assert!(first);
+        assert_eq!(reasons.take_timed(), [(StopReason::Canceled, left)]);
+    }
+    Ok(())
+}

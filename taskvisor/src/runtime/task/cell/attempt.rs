@@ -15,6 +15,7 @@ use crate::events::Reason;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::observe::{self, Background, SpanRef};
+use crate::runtime::timer::is_never;
 use crate::supervisor::has_returned;
 use crate::task::{Job, StopKind, StopReason, TaskError};
 
@@ -91,7 +92,8 @@ impl Cell {
         let why = state.machine.why.filter(|_| state.machine.attempt == attempt)?;
         let stop_by = if state.machine.is_alive() { state.until } else { Ticks::MAX };
         drop(state);
-        let own = (stop_by != Ticks::MAX).then(|| self.core.clock.instant(stop_by));
+        // The longest times have an end in ticks, and never elapse.
+        let own = (stop_by != Ticks::MAX).then(|| self.core.clock.instant(stop_by)).filter(|own| !is_never(*own));
         // The last layer of a shutdown has no deadline of its own.
         let grace = if why == StopKind::Shutdown { self.core.stop_deadline() } else { None };
         own.into_iter().chain(grace).min()
