@@ -98,6 +98,13 @@ struct State {
     has_left: bool,
 }
 
+impl State {
+    /// Returns `true` if the unit has the lease and has not ended.
+    fn is_in_use(&self) -> bool {
+        self.hold.is_some() && !self.has_left
+    }
+}
+
 impl Seat {
     pub(in crate::runtime) fn new(engine: &Arc<Engine>, singleton: &Singleton, key: LeaseKey) -> Arc<Self> {
         Arc::new(Self {
@@ -213,7 +220,7 @@ impl Seat {
     /// Returns the label of the process that owns the key, if it is known.
     pub(in crate::runtime) fn owner(&self) -> Option<Arc<str>> {
         let state = lock(&self.state);
-        if state.hold.is_some() { Some(self.engine.label()) } else { state.owner.clone() }
+        if state.is_in_use() { Some(self.engine.label()) } else { state.owner.clone() }
     }
 
     /// Returns the current state of the lease. `None` if the unit is gone.
@@ -231,9 +238,9 @@ impl Seat {
         lock(&self.state).owner = Some(owner);
     }
 
-    /// Hands over the lease. Returns `false` if it is not held.
+    /// Hands over the lease. Returns `false` if it is not held, or if the unit has ended, which gives it back.
     pub(in crate::runtime) fn resign(self: &Arc<Self>) -> bool {
-        let is_held = self.is_held();
+        let is_held = lock(&self.state).is_in_use();
         if is_held {
             self.engine.say(self, Say::Resigns);
         }

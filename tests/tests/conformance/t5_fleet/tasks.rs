@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::fleet::{LocalStore, Standby};
-use taskvisor::{EventKind, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec, TaskState, task};
+use taskvisor::{EventKind, Group, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec, TaskState, task};
 use tokio::time::sleep;
 
 use super::{Log, Result, TTL, replica, secs, serve, three};
@@ -139,6 +139,27 @@ async fn t5_resign_hands_over_and_competes_again() -> Result {
     assert_eq!(log.owners("ledger"), [0]);
     replicas[0].tree.shutdown().await?;
     log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_what_has_ended_owns_nothing_and_hands_nothing_over() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let it = replica(&store, 0, |tree| {
+        let group = Group::one_for_one("feeds").with_singleton().task(serve(&log, 0, "feed"));
+        tree.task(serve(&log, 0, "a").with_singleton()).task(serve(&log, 0, "b").with_singleton()).group(group)
+    })
+    .await?;
+    sleep(secs(1.0)).await;
+    let [a, b] = ["a", "b"].map(|name| it.tree.child(name).current().expect("it is registered"));
+    let group = it.tree.group("feeds");
+    assert!(a.lease_owner().is_some() && b.lease_owner().is_some());
+    a.cancel().await?;
+    assert_eq!((a.resign(), a.lease_owner()), (false, None));
+    group.cancel().await?;
+    assert!(!group.resign());
+    it.tree.shutdown().await?;
+    assert_eq!((b.resign(), b.lease_owner()), (false, None));
     Ok(())
 }
 
