@@ -320,10 +320,11 @@ impl TaskContext {
         }
     }
 
-    /// Returns the failure of the previous attempt. `None` for the first attempt, and after a success.
+    /// Returns the failure of the previous attempt. `None` for the first attempt, after a success, and after the end of
+    /// the attempt.
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {
-            Kind::Attempt { cell, .. } => cell.status().last_error,
+            Kind::Attempt { cell, attempt, .. } => cell.error_before(*attempt),
             Kind::Detached(_) => None,
         }
     }
@@ -357,8 +358,8 @@ impl TaskContext {
     /// Returns a handle of the supervisor, to add and stop tasks, and to inspect the
     /// [`tree`](crate::SupervisorHandle::tree).
     ///
-    /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The calls of a
-    /// detached context always fail.
+    /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The handle of a
+    /// detached context is one whose supervisor has stopped: it adds and finds no task, and waits for nothing.
     #[must_use]
     pub fn supervisor(&self) -> SupervisorHandle {
         match &self.0 {

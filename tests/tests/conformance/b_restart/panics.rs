@@ -322,3 +322,32 @@ async fn b10_a_task_whose_own_drop_panics_takes_nothing_down() -> Result<(), Run
     assert!(supervisor.add_task(Script::new([OK]).spec("by_hand")).await?.outcome().await.is_completed());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn b04_a_context_that_outlives_its_attempt_knows_no_failure() -> Result<(), RuntimeError> {
+    let (supervisor, contexts) = (supervisor(), Arc::new(Mutex::new(Vec::<TaskContext>::new())));
+    let kept = Arc::clone(&contexts);
+    let task = TaskFn::arc("flaky", move |ctx: TaskContext| {
+        kept.lock().unwrap().push(ctx.clone());
+        async move {
+            if ctx.attempt() == 1 {
+                return Err(TaskError::Fail { reason: "first".into() });
+            }
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    let spec = TaskSpec::inherit(task).with_backoff(constant(secs(2)));
+    let task = supervisor.add_task(spec).await?;
+    let known = || -> Vec<_> {
+        let contexts = contexts.lock().unwrap();
+        contexts.iter().map(|ctx| ctx.last_error().map(|error| error.to_string())).collect()
+    };
+    sleep(secs(1)).await;
+    assert_eq!(known(), [None], "in the backoff, its own failure is not one before it");
+    sleep(secs(2)).await;
+    assert_eq!(known(), [None, Some("first".to_owned())]);
+    task.cancel().await?;
+    assert_eq!(known(), [None, None]);
+    Ok(())
+}

@@ -86,6 +86,13 @@ impl Cell {
         TaskOutcome::Canceled { error: None, reason: self.stop_reason_of(why), finished: false }
     }
 
+    /// Returns the failure of the attempt before. `None` once this attempt has ended.
+    pub(crate) fn error_before(&self, attempt: u64) -> Option<Arc<TaskError>> {
+        let state = self.lock();
+        let is_own = state.machine.attempt == attempt && state.machine.is_alive();
+        if is_own { state.last_error.clone() } else { None }
+    }
+
     /// Returns the time by which the attempt must have ended after a stop request or an exceeded limit.
     pub(crate) fn stop_deadline(&self, attempt: u64) -> Option<Instant> {
         let state = self.lock();
