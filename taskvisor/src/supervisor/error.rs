@@ -74,9 +74,10 @@ labels! {
             /// The requested name.
             name: String,
         } = "runtime_task_not_found",
-        /// A task did not end within its time limit and could not be aborted, because it blocks its thread.
+        /// A task did not end within its time limit and could not be aborted, because it blocks its thread; or a group,
+        /// because of a task in it.
         TaskRemoveTimeout {
-            /// The task's name.
+            /// The path of the task or group.
             name: String,
             /// The time that the call waited before the abort.
             timeout: Duration,
@@ -192,7 +193,7 @@ impl fmt::Display for RuntimeError {
             Self::TaskAlreadyExists { name } => write!(f, "a task named `{name}` is already registered"),
             Self::TaskNotFound { name } => write!(f, "no task named `{name}` is registered"),
             Self::TaskRemoveTimeout { name, timeout } => {
-                write!(f, "task `{name}` was requested to stop, but still runs after {timeout:?}")
+                write!(f, "`{name}` was requested to stop, but still runs after {timeout:?}")
             }
             Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
             Self::GroupNotRunning { name } if name.is_empty() => {

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use taskvisor::{RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec};
+use taskvisor::{
+    Group, RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree,
+};
 use tests::{Recorder, Script, Step, cooperative, longer, ms, secs};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -241,6 +243,25 @@ fn k3d_a_cancel_without_a_bound_returns_when_a_shutdown_has_given_the_task_up() 
     assert!(matches!(canceled, Err(RuntimeError::TaskRemoveTimeout { .. })), "{canceled:?}");
     assert_eq!(barrier.counts(), (1, 0));
     barrier.open();
+    runtime.shutdown_background();
+}
+
+#[test]
+fn k3c_a_cancel_of_a_group_returns_though_a_task_in_it_blocks_its_thread() {
+    let (runtime, barrier) = (four_workers(), Barrier::new());
+    let group = Group::one_for_one("g").task(cleanup_blocks("stuck", &barrier));
+    let tree = Tree::builder(with_grace(ms(100))).group(group).build();
+    runtime.block_on(tree.start()).unwrap();
+    runtime.block_on(barrier.begun(1));
+    let group = tree.group("g");
+    for _ in 0..2 {
+        let group = group.clone();
+        let error = wait(&runtime, async move { group.cancel().await }).unwrap_err();
+        assert_eq!(error.to_string(), "`g` was requested to stop, but still runs after 100ms");
+    }
+    assert_eq!(barrier.counts(), (1, 0));
+    barrier.open();
+    assert!(!wait(&runtime, async move { group.cancel().await }).unwrap());
     runtime.shutdown_background();
 }
 
