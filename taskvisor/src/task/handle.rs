@@ -124,9 +124,11 @@ impl TaskHandle {
 
     /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
     /// `false` if the restart was refused, or if the task ended before. If the task is [paused](Self::pause), the call
-    /// waits for the end of the pause. A task that calls this for itself does not wait.
+    /// waits for the end of the pause. A task that calls this for itself, or for a task that waits for it in such a call,
+    /// does not wait.
     ///
-    /// With [`Ready::Signal`](crate::Ready::Signal), an attempt that signals and fails before this call sees it is not
+    /// With [`Ready::FirstSuccess`](crate::Ready::FirstSuccess), a task that has been ready is ready when the next
+    /// attempt begins. With [`Ready::Signal`](crate::Ready::Signal), an attempt that signals and fails before this call sees it is not
     /// one that is ready: the call waits for the next.
     ///
     /// # Cancel safety

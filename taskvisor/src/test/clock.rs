@@ -102,11 +102,12 @@ pub fn wall_clock() -> SystemTime {
 }
 
 /// Sets the wall clock of the supervisors of this runtime, as an administrator does. `time` is such as
-/// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second. From then on it follows Tokio's
-/// clock again. It is the clock of schedules, events and snapshots; timers and backoff do not follow it.
+/// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second; `"2026-03-29T02:59:00+02:00"`
+/// is the same in another zone. From then on it follows Tokio's clock again. It is the clock of schedules, events and
+/// snapshots; timers and backoff do not follow it.
 ///
 /// # Panics
-/// If the text is not a time in UTC of this form, and outside of a Tokio runtime.
+/// If the text is not a time of this form, or is after `"9999-12-30T22:00:00Z"`, and outside of a Tokio runtime.
 ///
 /// # Examples
 /// ```
@@ -132,7 +133,7 @@ pub fn wall_clock() -> SystemTime {
 #[track_caller]
 pub fn set_wall_clock(time: &str) {
     let Ok(set) = time.parse::<jiff::Timestamp>() else {
-        panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\"")
+        panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\", at most \"9999-12-30T22:00:00Z\"")
     };
     let ahead = set.as_nanosecond().saturating_sub(nanos(unshifted()));
     change(|_| Shift(ahead));

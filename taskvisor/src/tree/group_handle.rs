@@ -236,8 +236,9 @@ impl GroupHandle {
     }
 
     /// Requests the group to stop for good, with its children in order, and waits until it has. Returns `true` for the
-    /// first request. Later calls wait as well and return `false`. If there is no such group, the result is `false` at
-    /// once. A call from a task in the group, or from a task that such a task waits for, does not wait.
+    /// first request. Later calls wait as well and return `false`. If there is no such group, and for the root, the result
+    /// is `false` at once: a [shutdown](crate::Tree::shutdown) stops the root. A call from a task in the group, or from
+    /// a task that such a task waits for, does not wait.
     ///
     /// The group has the supervisor's grace. Within it, each task has its own `stop_timeout`, or else the
     /// [share](crate::SupervisorConfig::grace) of its layer. A task that is past its time is aborted.
@@ -265,7 +266,7 @@ impl GroupHandle {
 
     /// Stops the group and starts it again with its declared children. This counts no failure. A group that waits for
     /// its backoff starts at once. Returns `false` if the group does not exist, stops for good or has ended for good: then only
-    /// a restart of its parent starts it again.
+    /// a restart of its parent starts it again. It is always `false` for the root.
     pub fn restart(&self) -> bool {
         !self.is_root() && self.cell().is_some_and(|group| group.restart())
     }

@@ -20,7 +20,7 @@ impl TaskContext {
     /// the attempt is canceled or ends. No effect for a task without a watchdog.
     ///
     /// # Panics
-    /// If `every` is zero, or not shorter than the watchdog.
+    /// If the task has a watchdog, and `every` is zero or not shorter than that.
     ///
     /// # Examples
     /// ```
