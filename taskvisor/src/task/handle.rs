@@ -128,8 +128,8 @@ impl TaskHandle {
     /// does not wait.
     ///
     /// With [`Ready::FirstSuccess`](crate::Ready::FirstSuccess), a task that has been ready is ready when the next
-    /// attempt begins. With [`Ready::Signal`](crate::Ready::Signal), an attempt that signals and fails before this call sees it is not
-    /// one that is ready: the call waits for the next.
+    /// attempt begins. With [`Ready::Signal`](crate::Ready::Signal), an attempt that signals and fails before this call
+    /// sees it is not one that is ready: the call waits for the next.
     ///
     /// # Cancel safety
     /// The first poll restarts the task. Dropping the future after that only ends the wait.

@@ -219,11 +219,11 @@ async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeEr
 fn a_name_forges_no_line_of_a_snapshot() {
     let name = "a\nn9[\"b\"] #quot; \u{202e}c";
     let snapshot = Tree::builder(SupervisorConfig::default()).task(cooperative(name)).build().snapshot();
-    let mermaid = r##"flowchart TD
+    let mermaid = r#"flowchart TD
     n0[["root: pending"]]
     n1["a\nn9[\#quot;b\#quot;] #35;quot; \u{202e}c: pending"]
     n0 --> n1
-"##;
+"#;
     assert_eq!(snapshot.to_mermaid(), mermaid);
     let text = "root                         pending   one_for_one\n└─ a\\nn9[\\\"b\\\"] #quot; \\u{202e}c pending\n";
     assert_eq!(snapshot.to_string(), text);

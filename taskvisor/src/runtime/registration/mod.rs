@@ -183,9 +183,10 @@ impl Core {
             if first != Some(place) {
                 let name = join(&path, &child.name).to_string();
                 let is_group = first.is_some_and(|first| declared.children[first].group.is_some());
-                return Err(match is_group {
-                    true => RuntimeError::GroupAlreadyExists { name },
-                    false => RuntimeError::TaskAlreadyExists { name },
+                return Err(if is_group {
+                    RuntimeError::GroupAlreadyExists { name }
+                } else {
+                    RuntimeError::TaskAlreadyExists { name }
                 });
             }
             if let Some(inner) = &child.group {
