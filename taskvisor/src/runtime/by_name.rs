@@ -64,6 +64,8 @@ impl Names {
     }
 
     /// Removes the cell with the name of this cell.
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each end to a call")]
+    #[inline(always)]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         // Usually the stored cell is this cell itself, and no strings are compared.
         let has_name = |other: &Arc<Cell>| ptr::eq(&raw const **other, cell) || other.name() == cell.name();

@@ -89,6 +89,12 @@ impl Known {
 type Forgotten = Vec<Failure>;
 
 impl Failures {
+    /// Returns `true` if there are any.
+    #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
     /// Records that a registration of that path has ended, in failure or not.
     fn note(&self, path: &Arc<str>, failure: Option<Failure>) -> Forgotten {
         if failure.is_none() && !self.any.load(Ordering::Relaxed) {

@@ -3,6 +3,7 @@
 mod admission;
 mod parts;
 mod readiness;
+mod removal;
 
 pub(in crate::runtime) use self::admission::{Admitted, announce, start_added};
 pub(crate) use self::parts::Parts;
@@ -25,20 +26,18 @@ use super::clock::Clock;
 use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
-use super::group::Note;
-use super::observe::{self, Background};
+use super::observe::Background;
 use super::permits::Limits;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
 use super::schedules::Schedules;
-use super::shutdown::{Listener, Stop, Stuck, TURNS, Watch, has_workers, within};
+use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::task::Cell;
 use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventStream, Introduced};
-use crate::inspect::TaskOutcome;
 use crate::policy::ResolvedPolicy;
 use crate::settings::OfSupervisor;
 use crate::supervisor::{RuntimeError, SupervisorConfig};
@@ -227,64 +226,6 @@ impl Core {
             timeout_at(deadline, future)
         };
         timed.await.ok()
-    }
-
-    /// Ends a registration: frees its name, and sets its outcome unless it is already set. `is_told` if an event of an
-    /// attempt has told of it.
-    pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome, is_told: bool) {
-        let mut registry = self.registry();
-        let gone = registry.remove(cell);
-        let forgotten = self.note_end(cell, &outcome);
-        let heir = cell.core().succeed(&mut registry, cell);
-        let finished = cell.finish(outcome, is_told);
-        let spare = if cell.was_added() { self.let_return(&registry, cell, heir.is_some()) } else { None };
-        if let Some(heir) = &heir {
-            heir.announce();
-        }
-        let ends_pause = registry.has_pauses() && !cell.keeps_task();
-        if ends_pause {
-            registry.end_pause_of(cell.name());
-        }
-        #[cfg(feature = "controller")]
-        let mut aftermath = None;
-        #[cfg(feature = "controller")]
-        if let Some(slot) = cell.slot() {
-            self.hand_over(&mut registry, cell, slot, aftermath.get_or_insert_default());
-        }
-        if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
-            registry.aborted.push(Stuck::of(cell, limit));
-        }
-        let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
-        drop(registry);
-        drop((forgotten, spare));
-        self.tell_ready();
-        observe::removed(cell);
-        if ends_pause {
-            self.count_pauses();
-        }
-        if finished.unready {
-            self.one_is_ready();
-        }
-        let end = finished.end;
-        finished.carry_out();
-        #[cfg(feature = "fleet")]
-        if let Some(seat) = cell.own_seat() {
-            seat.leaves();
-        }
-        drop(gone);
-        if let Some(heir) = heir {
-            heir.carry_out();
-        }
-        if let Some(end) = end {
-            cell.tell_group(Note::Ended(end));
-        }
-        #[cfg(feature = "controller")]
-        if let Some(aftermath) = aftermath {
-            aftermath.carry_out(cell.core());
-        }
-        if let Some(over) = vacant {
-            self.is_vacant(over);
-        }
     }
 
     /// Handles the end of the last registration, or of the last registration beside the tree.

@@ -228,6 +228,7 @@ impl Machine {
 
     /// Cancels the final attempt, because the running attempt has observed the request.
     #[cold]
+    #[inline]
     pub(in crate::runtime) fn hears(&mut self, attempt: u64) {
         if self.has_last() && self.is_running(attempt) {
             self.last = Last::No;

@@ -6,6 +6,7 @@ use std::task::Waker;
 use super::{Cell, State};
 use crate::inspect::TaskOutcome;
 use crate::sync::{WaitId, WaitList, Waited};
+use crate::task::StopReason;
 
 /// The callers that wait for the end of a registration, and then its outcome: in one place, because each task has one.
 pub(super) enum Fate {
@@ -106,6 +107,18 @@ impl Fate {
             Self::Open(waiting) => !waiting.is_empty(),
             Self::Declared(_) => true,
             Self::Ended(outcome) => outcome.error().is_some(),
+        }
+    }
+
+    /// Returns `true` if it is the outcome of a task that completed or was stopped, and has nothing to drop.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        match self {
+            Self::Ended(TaskOutcome::Completed) => true,
+            Self::Ended(TaskOutcome::Canceled { error: None, reason, .. }) => {
+                !matches!(reason, StopReason::SiblingRestart { .. } | StopReason::GroupFailed { .. })
+            }
+            _ => false,
         }
     }
 
@@ -215,6 +228,14 @@ mod tests {
         register(&mut fate, &mut None);
         assert!(fate.has_user_value());
         assert!(Fate::Ended(failed()).has_user_value() && !Fate::Ended(TaskOutcome::Completed).has_user_value());
+        let canceled = |error, reason| Fate::Ended(TaskOutcome::Canceled { error, reason, finished: false });
+        let error = Arc::new(TaskError::error("no"));
+        assert!(Fate::Ended(TaskOutcome::Completed).is_plain() && canceled(None, StopReason::Shutdown).is_plain());
+        let restarted = StopReason::SiblingRestart { failed: Arc::default() };
+        for fate in [canceled(Some(error), StopReason::Shutdown), canceled(None, restarted), Fate::Ended(failed())] {
+            assert!(!fate.is_plain());
+        }
+        assert!(!Fate::default().is_plain());
         let mut fate = Fate::default();
         let _ = fate.declare(TaskOutcome::Completed);
         assert!(fate.has_user_value());

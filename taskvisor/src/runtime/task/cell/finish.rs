@@ -22,6 +22,12 @@ pub(in crate::runtime) struct Finished {
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
+    pub(in crate::runtime) left: Listeners,
+}
+
+/// Those who wait for the end of a registration, and the waker of its actor.
+#[must_use = "they are woken and dropped with no lock held"]
+pub(in crate::runtime) struct Listeners {
     /// Boxed, because few registrations need it.
     rest: Option<Box<Rest>>,
     waker: Option<Waker>,
@@ -34,15 +40,31 @@ struct Rest {
     spare: Option<TaskOutcome>,
     /// The signal of an attempt that was dropped with its runtime. Any other attempt sends its signal at its end.
     signal: Signal,
+    /// The limit that was exceeded, if the task was aborted.
+    aborted: Option<StopLimit>,
 }
 
-impl Finished {
-    /// Does the remaining work. Called with no lock held.
+impl Rest {
+    #[cold]
+    fn carry_out(self: Box<Self>) {
+        self.signal.send();
+        let _ = drop_caught(self.spare);
+    }
+}
+
+impl Listeners {
+    /// Returns the limit that was exceeded, if the outcome was set to *aborted* before the end.
     #[inline]
+    pub(in crate::runtime) fn declared_aborted(&self) -> Option<StopLimit> {
+        self.rest.as_ref()?.aborted
+    }
+
+    /// Does the remaining work. Called with no lock held.
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each end to a call")]
+    #[inline(always)]
     pub(in crate::runtime) fn carry_out(self) {
         if let Some(rest) = self.rest {
-            rest.signal.send();
-            let _ = drop_caught(rest.spare);
+            rest.carry_out();
         }
         self.waiting.wake_any();
         drop(self.waker);
@@ -70,10 +92,29 @@ impl Left {
 }
 
 impl State {
+    /// Sets the outcome, unless it is set.
+    #[inline]
+    fn finish(&mut self, outcome: TaskOutcome) -> Listeners {
+        let has_rest = !self.fate.is_open() || self.token.is_some() || self.aside.is_some();
+        let (waiting, rest) = if has_rest {
+            let (waiting, rest) = self.finish_with_rest(outcome);
+            (waiting, Some(Box::new(rest)))
+        } else {
+            (self.fate.end(outcome), None)
+        };
+        Listeners { rest, waker: self.waker.take(), waiting }
+    }
+
+    /// Returns the limit that was exceeded, if the outcome is *aborted*.
+    #[inline]
+    fn exceeded(&self) -> Option<StopLimit> {
+        matches!(self.outcome(), Some(TaskOutcome::Aborted { .. })).then_some(self.machine.limit)
+    }
+
     #[cold]
     fn finish_with_rest(&mut self, outcome: TaskOutcome) -> (WaitList, Rest) {
         let (waiting, spare) = self.fate.end_once(outcome);
-        (waiting, Rest { spare, signal: self.take_signal() })
+        (waiting, Rest { spare, signal: self.take_signal(), aborted: self.exceeded() })
     }
 
     #[cfg(feature = "controller")]
@@ -90,32 +131,38 @@ impl Cell {
     pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome, is_told: bool) -> Finished {
         let mut state = self.lock();
         if self.core.bus.is_active() {
-            self.core.bus.publish(if is_told {
-                self.event(EventKind::TaskRemoved)
-            } else {
-                self.ends_untold(&outcome)
-            });
+            self.tell_end(&outcome, is_told);
         }
         let unready = state.machine.end();
         if !self.was_added() {
             // Snapshots show when a task at a place of the tree has ended.
             state.since = self.core.clock.now();
         }
-        let has_rest = !state.fate.is_open() || state.token.is_some() || state.aside.is_some();
-        let (waiting, rest) = if has_rest {
-            let (waiting, rest) = state.finish_with_rest(outcome);
-            (waiting, Some(Box::new(rest)))
-        } else {
-            (state.fate.end(outcome), None)
-        };
+        let left = state.finish(outcome);
         Finished {
             end: self.member().map(|member| self.end_in(member, &state)),
-            aborted: matches!(state.outcome(), Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
-            rest,
+            aborted: state.exceeded(),
             unready,
-            waker: state.waker.take(),
-            waiting,
+            left,
         }
+    }
+
+    /// Like [`finish`](Self::finish), for a registration that [is alone](Self::is_alone).
+    #[inline]
+    pub(in crate::runtime) fn finish_alone(&self, outcome: TaskOutcome, is_told: bool) -> Listeners {
+        let mut state = self.lock();
+        if self.core.bus.is_active() {
+            self.tell_end(&outcome, is_told);
+        }
+        state.machine.end();
+        state.finish(outcome)
+    }
+
+    /// Publishes the end of a registration, under the lock of the cell.
+    #[inline(never)]
+    fn tell_end(&self, outcome: &TaskOutcome, is_told: bool) {
+        let event = if is_told { self.event(EventKind::TaskRemoved) } else { self.ends_untold(outcome) };
+        self.core.bus.publish(event);
     }
 
     /// Creates the event about the end of a registration that says why it has ended.
@@ -172,7 +219,13 @@ impl Cell {
     /// Takes the task of a registration that ends, unless the task is kept: at its place for
     /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
     /// `outcome` is `None` if the task was stopped before an attempt.
+    #[inline]
     pub(super) fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+        if self.is_alone() { state.task.take() } else { self.take_task_of_place(state, outcome) }
+    }
+
+    #[inline(never)]
+    fn take_task_of_place(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
         if self.was_added() {
             let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
             let is_stopped =

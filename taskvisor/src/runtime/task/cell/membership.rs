@@ -66,6 +66,12 @@ impl Cell {
         self.was_added() && self.member().is_none()
     }
 
+    /// Returns `true` if the task was added at run time, and has neither a group, a slot nor a lease.
+    #[inline]
+    pub(in crate::runtime) fn is_alone(&self) -> bool {
+        self.origin == Origin::Added && self.tie.is_none()
+    }
+
     pub(in crate::runtime) fn member(&self) -> Option<&Membership> {
         match self.tie.as_deref() {
             Some(Tie::Group(member)) => Some(member),

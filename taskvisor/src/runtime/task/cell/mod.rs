@@ -27,6 +27,7 @@ pub(in crate::runtime) use bound::{Bound, StopBy, TimeLeft};
 #[cfg(feature = "controller")]
 pub(in crate::runtime) use finish::Left;
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -259,7 +260,10 @@ impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     #[inline]
     fn drop(&mut self) {
-        if self.fate.has_user_value() {
+        if self.fate.is_plain() {
+            // It has nothing to drop, which the compiler would leave to calls.
+            mem::forget(mem::take(&mut self.fate));
+        } else if self.fate.has_user_value() {
             let _ = catch(|| self.fate = Fate::default());
         }
         if self.aside.is_some() {

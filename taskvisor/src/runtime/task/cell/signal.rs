@@ -153,7 +153,7 @@ impl Wait<'_> {
         match &state.token {
             _ if state.is_canceled(self.attempt) => {
                 let why = state.why_ended(self.attempt);
-                state.tells(self.attempt);
+                state.machine.hears(self.attempt);
                 Look::Canceled(why)
             }
             Some(token) => Look::Token(token.clone()),
