@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
-use super::by_id::sort_by_id;
+use super::by_id::in_order;
 use super::clock::Clock;
 use super::failures::Failures;
 #[cfg(feature = "fleet")]
@@ -264,9 +264,13 @@ impl Core {
 
     /// Returns all cells in the order of registration.
     pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells = self.registry().cells();
-        sort_by_id(&mut cells);
-        cells
+        self.cells_in_order().collect()
+    }
+
+    /// Returns all cells in the order of registration, one by one.
+    pub(super) fn cells_in_order(&self) -> impl Iterator<Item = Arc<Cell>> + use<> {
+        let cells = self.registry().cells();
+        in_order(cells)
     }
 
     /// Completes when the readiness changes, and when a shutdown begins or ends.

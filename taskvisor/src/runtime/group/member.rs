@@ -131,5 +131,5 @@ impl Member {
 }
 
 fn given_up_at(bound: Bound, now: Instant) -> Option<Instant> {
-    deadline_from(now, bound.time.saturating_add(ABORT))
+    deadline_from(now, bound.time.time().saturating_add(ABORT))
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::core::{Core, nudge};
 use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
-use super::super::task::{ABORT, Bound, StopBy};
+use super::super::task::{ABORT, Bound, StopBy, TimeLeft};
 use super::super::timer::{deadline, deadline_from};
 use super::lifeline::{lifeline, see_to_the_end};
 use super::request::{Layer, Stopping};
@@ -249,14 +249,14 @@ impl Stopper {
     /// the call waits until the layer is over.
     async fn stop_layer(&mut self, layer: Layer, by: StopBy, below: u32, is_over: fn(&Registry) -> bool) {
         let core = Arc::clone(&self.core);
-        let (grace, now, mut longest) = (core.config.grace, Instant::now(), Duration::ZERO);
+        let (grace, now, mut longest) = (core.config.grace, Instant::now(), TimeLeft::ZERO);
         let by = by.share(now, below, grace);
         let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
         let at = core.clock.at(now);
         // Only the stopper can change this now.
         let has_relied = core.registry().has_relied();
-        for cell in core.cells() {
+        for cell in core.cells_in_order() {
             let is_beside = cell.is_beside_tree();
             let is_in = match layer {
                 Layer::Added => is_beside && !(has_relied && core.registry().is_relied(&cell)),
@@ -271,7 +271,11 @@ impl Stopper {
                 };
                 longest = longest.max(bound.time);
                 if cell.member().is_none() {
-                    cell.stop_at(Some(at), bound, kind);
+                    if bound == Bound::OPEN {
+                        cell.stop_with_all(at, kind);
+                    } else {
+                        cell.stop_at(Some(at), bound, kind);
+                    }
                 }
             }
         }
@@ -281,6 +285,7 @@ impl Stopper {
             }
         }
         if below > 0 {
+            let longest = longest.time();
             // Tasks that exceed their time are aborted. Tasks that ignore the abort are no longer waited for.
             let abort = ABORT.min(grace.saturating_sub(longest) / 2);
             let given_up = deadline_from(now, longest.saturating_add(abort));

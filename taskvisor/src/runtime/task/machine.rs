@@ -320,6 +320,19 @@ impl Machine {
         self.interrupt(before, at_once)
     }
 
+    /// Like [`stop`](Self::stop), for an attempt that runs and has time to end, without an earlier request or a final
+    /// attempt. Returns `false` and changes nothing in any other case.
+    #[inline]
+    pub(in crate::runtime) fn stop_running(&mut self, policy: &ResolvedPolicy) -> bool {
+        let runs = matches!(self.stage, Stage::Running(_)) && self.request == Request::Nothing;
+        if !runs || self.last != Last::No || policy.final_attempt {
+            return false;
+        }
+        self.request = Request::Stop;
+        self.canceled = true;
+        true
+    }
+
     /// Makes the final attempt due.
     fn takes_last(&mut self) {
         self.stage = Stage::Waiting(Wait::Due);

@@ -117,7 +117,18 @@ impl Play<'_> {
         let effects = match command {
             // A queued submission is withdrawn from its slot instead.
             Command::Stop { .. } if before.machine.stage == Stage::Queued => return,
-            Command::Stop { at_once } => machine.stop(policy, at_once),
+            Command::Stop { at_once } => {
+                let mut short = before.machine;
+                let effects = machine.stop(policy, at_once);
+                if !at_once && short.stop_running(policy) {
+                    // The fast path has the same result.
+                    assert_eq!(short, *machine, "{before:?}");
+                    assert_eq!(effects, Effects { interrupts: true, is_first: true, note: None }, "{before:?}");
+                } else {
+                    assert!(at_once || short == before.machine, "{before:?}");
+                }
+                effects
+            }
             Command::Restart => {
                 let effects = machine.restart();
                 let refuses = is_over

@@ -26,7 +26,7 @@ pub(super) use calendar::{Calendar, Run};
 pub(crate) use cell::Cell;
 #[cfg(feature = "controller")]
 pub(super) use cell::Left;
-pub(super) use cell::{ABORT, Bound, Membership, Origin, Seen, StopBy, Tie, shown};
+pub(super) use cell::{ABORT, Bound, Membership, Origin, Seen, StopBy, Tie, TimeLeft, shown};
 pub(super) use decision::{Ending, Facts, Next, Request, Told, decide};
 pub(super) use limit::is_late;
 pub(super) use machine::{Machine, Stage};

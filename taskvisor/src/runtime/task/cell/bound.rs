@@ -11,22 +11,27 @@ use crate::supervisor::StopLimit;
 /// The time that an attempt has to end after a stop request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// Zero aborts at once. [`Duration::MAX`] sets no deadline.
-    pub(in crate::runtime) time: Duration,
+    /// Zero aborts at once, the maximum sets no deadline.
+    pub(in crate::runtime) time: TimeLeft,
     /// The limit that an aborted attempt exceeded.
     pub(in crate::runtime) limit: StopLimit,
 }
 
 impl Bound {
     /// A bound without a deadline: the requester of the stop aborts the attempt later.
-    pub(in crate::runtime) const OPEN: Self = Self::within(Duration::MAX, StopLimit::Grace);
+    pub(in crate::runtime) const OPEN: Self = Self { time: TimeLeft::MAX, limit: StopLimit::Grace };
 
     pub(in crate::runtime) const fn now(limit: StopLimit) -> Self {
-        Self::within(Duration::ZERO, limit)
+        Self { time: TimeLeft::ZERO, limit }
     }
 
-    pub(crate) const fn within(time: Duration, limit: StopLimit) -> Self {
-        Self { time, limit }
+    pub(crate) fn within(time: Duration, limit: StopLimit) -> Self {
+        Self { time: time.into(), limit }
+    }
+
+    #[inline]
+    pub(in crate::runtime) fn is_now(self) -> bool {
+        self.time == TimeLeft::ZERO
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::decision::Request;
 use super::super::machine::{Effects, Stage};
 use super::signal::Signal;
-use super::{ABORT, Bound, Cell, State, TimeLeft};
+use super::{ABORT, Bound, Cell, State};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::panics::drop_caught;
@@ -48,7 +48,7 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tighten(bound, why);
-        let effects = state.machine.stop(&self.policy, bound.time.is_zero());
+        let effects = state.machine.stop(&self.policy, bound.is_now());
         if state.machine.is_last() && !state.machine.is_alive() {
             self.bound_last(&mut state, bound, first);
         }
@@ -77,7 +77,7 @@ impl Cell {
             (state.since, state.until) = (now, Ticks::MAX);
         }
         if bound != Bound::OPEN {
-            state.until = state.until.min(after(now, bound.time));
+            state.until = state.until.min(after(now, bound.time.time()));
         }
     }
 
@@ -136,10 +136,10 @@ impl Cell {
                 state.since = now;
             }
             if bound != Bound::OPEN {
-                let stop_by = after(now, bound.time);
+                let stop_by = after(now, bound.time.time());
                 // The time to clean up after a violation may be over when the first request comes.
                 if stop_by < state.until || (effects.is_first && state.until <= now) {
-                    if !bound.time.is_zero() {
+                    if !bound.is_now() {
                         state.until = stop_by;
                     }
                     state.machine.limit = bound.limit;
@@ -169,7 +169,7 @@ impl Cell {
 
     #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each stop to a call")]
     #[inline(always)]
-    fn wake_here(&self, state: MutexGuard<'_, State>, signal: Signal) {
+    pub(super) fn wake_here(&self, state: MutexGuard<'_, State>, signal: Signal) {
         self.news.raise();
         let waker = state.waker.clone();
         drop(state);
@@ -306,6 +306,6 @@ impl State {
 
     pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopKind) {
         self.machine.because(why);
-        self.bound = Some(TimeLeft::from(bound.time)).min(self.bound.or(Some(TimeLeft::MAX)));
+        self.bound = Some(self.bound.map_or(bound.time, |before| before.min(bound.time)));
     }
 }
