@@ -91,6 +91,17 @@ fn is_same_end(a: &Next, b: &Next) -> bool {
     matches!((reason, of), (StopReason::Canceled, StopReason::Canceled)) && finished == is
 }
 
+/// Compares the fast path of a stop request with the result of [`Machine::stop`].
+fn compare_fast_path(policy: &ResolvedPolicy, before: Node, (stopped, effects): (&Machine, Effects), at_once: bool) {
+    let mut short = before.machine;
+    if !at_once && short.stop_running(policy) {
+        assert_eq!(short, *stopped, "{before:?}");
+        assert_eq!(effects, Effects { interrupts: true, is_first: true, note: None }, "{before:?}");
+    } else {
+        assert!(short == before.machine, "{before:?}");
+    }
+}
+
 impl Play<'_> {
     /// Limits the numbers, so that the number of states is finite. No transition depends on the reason.
     fn reach(&mut self, mut node: Node) {
@@ -118,15 +129,8 @@ impl Play<'_> {
             // A queued submission is withdrawn from its slot instead.
             Command::Stop { .. } if before.machine.stage == Stage::Queued => return,
             Command::Stop { at_once } => {
-                let mut short = before.machine;
                 let effects = machine.stop(policy, at_once);
-                if !at_once && short.stop_running(policy) {
-                    // The fast path has the same result.
-                    assert_eq!(short, *machine, "{before:?}");
-                    assert_eq!(effects, Effects { interrupts: true, is_first: true, note: None }, "{before:?}");
-                } else {
-                    assert!(at_once || short == before.machine, "{before:?}");
-                }
+                compare_fast_path(policy, before, (machine, effects), at_once);
                 effects
             }
             Command::Restart => {

@@ -62,7 +62,7 @@ fn k4c_a_stream_waker_may_force_the_shutdown_whose_end_it_reads() {
     impl Subscribe for Stays {
         async fn on_event(&self, event: &Event) {
             if event.kind == EventKind::AllStoppedWithinGrace {
-                pending().await;
+                pending::<()>().await;
             }
         }
     }
