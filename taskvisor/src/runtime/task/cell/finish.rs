@@ -46,8 +46,7 @@ struct Rest {
 
 impl Rest {
     #[cold]
-    #[expect(clippy::boxed_local, reason = "the caller would copy what mostly is not there")]
-    fn carry_out(self: Box<Self>) {
+    fn carry_out(self) {
         self.signal.send();
         let _ = drop_caught(self.spare);
     }
