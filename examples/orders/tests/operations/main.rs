@@ -25,6 +25,7 @@ mod unit;
 use std::panic;
 
 use fastrand::Rng;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 const SEEDS: [u64; 3] = [7, 11, 42];
 
@@ -51,6 +52,12 @@ async fn with_each_seed<F: Future<Output = ()> + Send + 'static>(story: impl Fn(
             panic::resume_unwind(error.into_panic());
         }
     }
+}
+
+/// Lets two tests with services run at once, however many threads the tests have: their customers need the processors.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    TURNS.acquire().await.expect("it is never closed")
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn the_ports_and_names_of_the_manifest_and_the_image_fit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_answers_its_probes_and_ends_within_its_grace_period() {
+    let _turn = crate::turn().await;
     let Some(postgres) = Postgres::start(&[]) else { return };
     let (folder, broker) = (Folder::new(), Broker::start(7).await);
     let (deployment, _) = manifest();

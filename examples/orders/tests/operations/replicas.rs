@@ -17,6 +17,7 @@ use crate::{Plot, with_each_seed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_two_replicas_is_not_noticed() {
+    let _turn = crate::turn().await;
     let Some(postgres) = Postgres::start(&[]) else { return };
     let address = postgres.address();
     with_each_seed(|plot: Plot| async move {
@@ -107,6 +108,7 @@ async fn until_reported(client: &Client, by: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_killed_leaves_its_orders_to_the_other() {
+    let _turn = crate::turn().await;
     let Some(postgres) = Postgres::start(&[]) else { return };
     let address = postgres.address();
     with_each_seed(|mut plot: Plot| async move {
@@ -138,6 +140,7 @@ async fn a_replica_that_is_killed_leaves_its_orders_to_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_crashes_under_load_refuses_orders_and_loses_none() {
+    let _turn = crate::turn().await;
     let Some(postgres) = Postgres::start(&["synchronous_commit=on"]) else { return };
     let address = postgres.address();
     // The tests of all three seeds use the same crash.

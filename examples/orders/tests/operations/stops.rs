@@ -11,6 +11,7 @@ use crate::{Plot, with_each_seed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_answers_and_delivers_all_and_closes_the_pool_last() {
+    let _turn = crate::turn().await;
     with_each_seed(|mut plot: Plot| async move {
         let (folder, broker) = (Folder::new(), Broker::start(plot.seed).await);
         let mut service = Service::new(&folder, &broker).env("ORDERS_DRAIN", "10s").start().await;
@@ -45,6 +46,7 @@ enum Kill {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_loses_no_order_and_counts_none_twice() {
+    let _turn = crate::turn().await;
     with_each_seed(|mut plot: Plot| async move {
         let kill = plot.variant([Kill::UnderLoad, Kill::WhileItStops, Kill::Twice]);
         let (folder, broker) = (Folder::new(), Broker::start(plot.seed).await);
@@ -87,6 +89,7 @@ async fn kill_9_loses_no_order_and_counts_none_twice() {
 async fn a_broker_that_is_down_for_a_minute_stops_no_order_and_gets_each_afterwards() {
     const MINUTE: Duration = Duration::from_secs(60);
     const ALMOST: Duration = Duration::from_secs(59);
+    let _turn = crate::turn().await;
     with_each_seed(|mut plot: Plot| async move {
         let (folder, broker) = (Folder::new(), Broker::start(plot.seed).await);
         let mut service = Service::new(&folder, &broker).env("ORDERS_DRAIN", "0s").start().await;
@@ -121,6 +124,7 @@ async fn a_broker_that_is_down_for_a_minute_stops_no_order_and_gets_each_afterwa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demonstration_ends_well_with_customers_and_faults() {
+    let _turn = crate::turn().await;
     with_each_seed(|plot: Plot| async move {
         let folder = Folder::new();
         let seed = plot.seed.to_string();

@@ -41,6 +41,7 @@ impl Poison {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_tenant_harms_no_other() {
+    let _turn = crate::turn().await;
     with_each_seed(|mut plot: Plot| async move {
         let poison = plot.variant([Poison::Sum, Poison::Refused, Poison::Flood]);
         let mut tenants = TENANTS;

@@ -63,6 +63,7 @@ impl Manager {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_of_the_start_the_watchdog_and_the_stop_within_the_times_of_the_unit() {
+    let _turn = crate::turn().await;
     assert_eq!((one("Type"), one("NotifyAccess")), ("notify", "main"));
     let folder = Folder::new();
     let manager = Manager::start(&folder);

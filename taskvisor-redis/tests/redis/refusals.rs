@@ -1,11 +1,9 @@
 //! Servers that refuse, and what the error says then.
 
-mod support;
-
 use std::error::Error as _;
 
+use crate::support::{Server, key, open, spec, take};
 use redis::Commands as _;
-use support::{Server, key, open, spec, take};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 use taskvisor_redis::RedisStore;
 
@@ -45,10 +43,10 @@ async fn a_user_without_the_channel_releases_all_the_same() {
     let store = at(&server, "mute:secret@");
     let (a, b) = (open(&store, "a").await, open(&store, "b").await);
     let token = take(&store, a, "x").await;
-    support::is_refused(&store, b, "x").await;
+    crate::support::is_refused(&store, b, "x").await;
     store.release(a, &[(key("x"), token)]).await.unwrap();
     take(&store, b, "x").await;
-    support::is_refused(&store, a, "x").await;
+    crate::support::is_refused(&store, a, "x").await;
     store.close(b).await.unwrap();
     take(&store, a, "x").await;
 }

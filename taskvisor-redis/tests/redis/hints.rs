@@ -1,11 +1,9 @@
 //! Hints that a key is free.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Server, is_refused, key, open, take};
 use fleet_tests::{Link, Proxy};
-use support::{Server, is_refused, key, open, take};
 use taskvisor::fleet::{FencingToken, LeaseStore as _, SessionId};
 use taskvisor_redis::RedisStore;
 use tokio::task::JoinHandle;
@@ -164,7 +162,7 @@ async fn a_hint_between_two_calls_is_not_lost() {
 async fn a_fleet_that_comes_later_is_heard_too() {
     let Some(server) = Server::start(&[]).await else { return };
     let store = server.store();
-    let other = taskvisor::fleet::SessionSpec::new("other", "o", support::LONG);
+    let other = taskvisor::fleet::SessionSpec::new("other", "o", crate::support::LONG);
     store.open(&other).await.unwrap();
     let later = async {
         while server.say::<(String, usize)>("PUBSUB NUMSUB taskvisor:{other}:freed").await.1 == 0 {}

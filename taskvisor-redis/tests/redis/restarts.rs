@@ -1,9 +1,7 @@
 //! Servers that restart, lose data, or hand over to a replica.
 
-mod support;
-
+use crate::support::{Server, is_refused, key, open, take};
 use fleet_tests::{Link, Proxy};
-use support::{Server, is_refused, key, open, take};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 use taskvisor_redis::RedisStore;
 
@@ -101,7 +99,7 @@ async fn a_replica_never_answers_from_its_data() {
     // With the address of the primary too, the next call goes there.
     let _: () = server.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
     let both = server.store().with_node(primary.url()).unwrap();
-    let opened = both.open(&support::spec("c")).await;
+    let opened = both.open(&crate::support::spec("c")).await;
     assert!(matches!(opened, Err(LeaseError::Unreachable(_))), "{opened:?}");
     let c = open(&both, "c").await;
     take(&both, c, "x").await;

@@ -1,8 +1,6 @@
 //! While nobody looks, a console costs nothing.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use taskvisor::{History, SupervisorConfig, Tree};
 use taskvisor_console::Console;
 use tokio::runtime::{Builder, Handle, Runtime};

@@ -1,5 +1,4 @@
 //! A tree with a console, and requests to it without a server.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::future::poll_fn;
 use std::pin::Pin;

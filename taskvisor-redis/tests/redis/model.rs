@@ -1,11 +1,9 @@
 //! The store does what the store of one process does, in any order of calls, and keeps texts and numbers as they are.
 
-mod support;
-
 use std::collections::HashMap;
 use std::time::Duration;
 
-use support::{Server, key, set_clock};
+use crate::support::{Server, key, set_clock};
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec};
 use taskvisor_redis::RedisStore;
 
@@ -150,7 +148,7 @@ async fn texts_and_numbers_are_kept_as_they_are() {
     for label in ["", "-", " ", "host 7\nline", "☃ %s", "1 2 3 4 5"] {
         for fleet in ["", "{", "}", "a}b{c", "bill ing", "☃"] {
             let store = server.store();
-            let spec = SessionSpec::new(fleet, label, support::LONG);
+            let spec = SessionSpec::new(fleet, label, crate::support::LONG);
             let (a, b) = (store.open(&spec).await.unwrap(), store.open(&spec).await.unwrap());
             let claims = store.acquire(a, &keys).await.unwrap();
             assert!(claims.iter().all(|claim| matches!(claim, Claim::Held { .. })), "{claims:?}");
@@ -162,8 +160,8 @@ async fn texts_and_numbers_are_kept_as_they_are() {
         }
     }
     let store = server.store();
-    let a = support::open(&store, "a").await;
-    let token = support::take(&store, a, "x").await;
+    let a = crate::support::open(&store, "a").await;
+    let token = crate::support::take(&store, a, "x").await;
     let ticks = [0, 1 << 53, (1 << 53) + 1, u64::MAX - 1, u64::MAX];
     for tick in ticks {
         for expected in [true, false] {

@@ -1,8 +1,6 @@
 //! What the queries answer, and what the actions do.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use http::StatusCode;
 use serde_json::json;
 use taskvisor::{Group, History, SlotSpec, TaskContext, TaskFn, TaskSpec, TaskState};

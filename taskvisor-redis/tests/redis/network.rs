@@ -1,13 +1,11 @@
 //! Connections that end, stall, and lose what they carry.
 
-mod support;
-
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use crate::support::{Server, is_refused, key, open, take};
 use fleet_tests::{Link, Proxy};
-use support::{Server, is_refused, key, open, take};
 use taskvisor::fleet::{Claim, LeaseError, LeaseKey, LeaseStore};
 use taskvisor_redis::RedisStore;
 use tokio::net::TcpListener;
@@ -24,7 +22,7 @@ async fn behind_proxy(server: &Server) -> (Proxy, RedisStore) {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_out_of_reach() {
     let store = RedisStore::new(format!("redis://127.0.0.1:{}", fleet_tests::free_port())).unwrap();
-    let opened = store.open(&support::spec("a")).await;
+    let opened = store.open(&crate::support::spec("a")).await;
     assert!(matches!(opened, Err(LeaseError::Unreachable(_))), "{opened:?}");
 }
 
@@ -163,7 +161,7 @@ impl Late {
 
     /// Drops a call when the server has a request of the first connection.
     async fn drop_call(&self, store: &RedisStore) {
-        let spec = support::spec("a");
+        let spec = crate::support::spec("a");
         tokio::select! {
             opened = store.open(&spec) => panic!("an answer came: {opened:?}"),
             () = async { while self.first.bytes().0 == 0 { tokio::task::yield_now().await; } } => {}
@@ -180,7 +178,7 @@ async fn a_set_up_that_takes_longer_than_a_call_goes_on() {
         let store = late.store();
         late.drop_call(&store).await;
         // Neither does one more call have it.
-        let spec = support::spec("a");
+        let spec = crate::support::spec("a");
         assert!(timeout(BRIEF, store.open(&spec)).await.is_err());
         late.first.set(Link::Open);
         let a = store.open(&spec).await?;
@@ -201,7 +199,7 @@ async fn a_replica_that_is_faster_keeps_no_slow_primary_away() {
         let store = late.store().with_node(replica.url()).unwrap();
         late.drop_call(&store).await;
         // A call waits for the primary at first, and one after it asks the replica.
-        let spec = support::spec("a");
+        let spec = crate::support::spec("a");
         let refused = loop {
             if let Ok(refused) = timeout(BRIEF * 3, store.open(&spec)).await {
                 break refused.unwrap_err();
@@ -229,7 +227,7 @@ async fn a_slow_node_that_has_closed_an_idle_connection_is_asked_again() {
         late.drop_call(&store).await;
         late.first.set(Link::Open);
         late.proxy.lead_to(late.first.address());
-        let spec = support::spec("a");
+        let spec = crate::support::spec("a");
         let a = loop {
             // The replica may be asked first.
             match store.open(&spec).await {

@@ -1,8 +1,6 @@
 //! What keeps others out.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use http::{Method, Request, StatusCode};
 use taskvisor_console::Access;
 
@@ -204,7 +202,7 @@ async fn errors_are_redacted_everywhere() {
     let mut stream = Stream::open(&console).await;
     stream.until(|message| message.event == "snapshot").await;
     tree.start().await.expect("it starts");
-    let is_seen = |message: &common::Message| message.data["log"].to_string().contains("BackoffScheduled");
+    let is_seen = |message: &crate::common::Message| message.data["log"].to_string().contains("BackoffScheduled");
     let changes = stream.until(is_seen).await;
     assert!(changes.data["log"].to_string().contains("***"));
     assert!(!changes.data.to_string().contains("hunter2"), "{}", changes.data);

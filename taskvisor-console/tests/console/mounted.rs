@@ -1,13 +1,11 @@
 //! The console in servers: in axum, in hyper, and on a port or socket of its own.
 
-mod common;
-
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::common::*;
 use axum::Router;
-use common::*;
 use taskvisor::{TaskContext, TaskFn};
 use taskvisor_console::{Access, Console};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

@@ -1,10 +1,8 @@
 //! Supervisors that share a task by leases in Redis.
 
-mod support;
-
 use std::time::Duration;
 
-use support::Server;
+use crate::support::Server;
 use taskvisor::fleet::{FencingToken, Fleet};
 use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
 use taskvisor_redis::RedisStore;

@@ -1,8 +1,6 @@
 //! Servers whose clock is set while they run.
 
-mod support;
-
-use support::{Server, is_refused, key, open, set_clock, take};
+use crate::support::{Server, is_refused, key, open, set_clock, take};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 
 const SESSIONS: &str = "taskvisor:{billing}:sessions";
@@ -66,7 +64,7 @@ async fn a_session_lives_for_all_of_its_time() {
     let store = server.store();
     let (a, b) = (open(&store, "a").await, open(&store, "b").await);
     take(&store, a, "x").await;
-    let most = i64::try_from(support::LONG.as_secs()).unwrap() - 30;
+    let most = i64::try_from(crate::support::LONG.as_secs()).unwrap() - 30;
     for _ in 0..3 {
         set_clock(&server, "billing", most).await;
         is_refused(&store, b, "x").await;

@@ -1,8 +1,6 @@
 //! The store keeps the laws, on each kind of server.
 
-mod support;
-
-use support::Server;
+use crate::support::Server;
 use taskvisor::test::lease_laws;
 use taskvisor_redis::RedisStore;
 

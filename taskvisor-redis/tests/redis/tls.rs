@@ -1,10 +1,8 @@
 //! The store over TLS, with an authority of its own.
 
-mod support;
-
+use crate::support::{LONG, Server};
 use fleet_tests::{Certificate, free_port};
 use redis::{Client, TlsCertificates};
-use support::{LONG, Server};
 use taskvisor::fleet::{LeaseError, LeaseStore as _, SessionSpec};
 use taskvisor::test::lease_laws;
 use taskvisor_redis::RedisStore;

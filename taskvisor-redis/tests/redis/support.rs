@@ -1,7 +1,5 @@
 //! Real servers for the tests of the store, each with a folder and a port of its own.
 
-#![allow(dead_code, unreachable_pub, reason = "a module of each test file, which uses a part of it")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,10 +12,10 @@ use taskvisor::fleet::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, Ses
 use taskvisor_redis::RedisStore;
 
 /// A time to live that no test outlasts.
-pub const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// A server, which ends with it.
-pub struct Server {
+pub(crate) struct Server {
     program: PathBuf,
     folder: PathBuf,
     port: u16,
@@ -27,7 +25,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server, or says that the test is skipped.
-    pub async fn start(args: &[&str]) -> Option<Self> {
+    pub(crate) async fn start(args: &[&str]) -> Option<Self> {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let found = ["redis-server", "valkey-server"].iter().find_map(|program| find(program, &[]));
         let Some(program) = found else {
@@ -44,7 +42,7 @@ impl Server {
     }
 
     /// Ends it as `kill -9` does, and starts it again at the same port, with the data that it has written.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.kill();
         let spec = DaemonSpec::new(&self.program, self.folder.join("log"))
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
@@ -70,23 +68,23 @@ impl Server {
     }
 
     /// Ends it as `kill -9` does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.daemon = None;
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
 
-    pub fn store(&self) -> RedisStore {
+    pub(crate) fn store(&self) -> RedisStore {
         RedisStore::new(self.url()).unwrap()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.daemon.as_ref().map(Daemon::log).unwrap_or_default()
     }
 
@@ -94,14 +92,14 @@ impl Server {
         Client::open(self.url()).unwrap()
     }
 
-    pub async fn connection(&self) -> MultiplexedConnection {
+    pub(crate) async fn connection(&self) -> MultiplexedConnection {
         let patience = Some(Duration::from_secs(30));
         let config = AsyncConnectionConfig::new().set_connection_timeout(patience).set_response_timeout(patience);
         self.client().get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 
     /// Sends a command, of words.
-    pub async fn say<T: FromRedisValue>(&self, command: &str) -> T {
+    pub(crate) async fn say<T: FromRedisValue>(&self, command: &str) -> T {
         let mut words = command.split(' ');
         let mut sent = redis::cmd(words.next().unwrap());
         sent.arg(words.collect::<Vec<_>>());
@@ -110,7 +108,7 @@ impl Server {
     }
 
     /// Waits until the answer to a command contains a text.
-    pub async fn until(&self, command: &str, text: &str) {
+    pub(crate) async fn until(&self, command: &str, text: &str) {
         let end = Instant::now() + LONG;
         while Instant::now() < end {
             let answer: String = self.say(command).await;
@@ -131,20 +129,20 @@ impl Drop for Server {
     }
 }
 
-pub fn key(name: &str) -> LeaseKey {
+pub(crate) fn key(name: &str) -> LeaseKey {
     LeaseKey::new(name).unwrap()
 }
 
-pub fn spec(label: &str) -> SessionSpec {
+pub(crate) fn spec(label: &str) -> SessionSpec {
     SessionSpec::new("billing", label, LONG)
 }
 
-pub async fn open(store: &RedisStore, label: &str) -> SessionId {
+pub(crate) async fn open(store: &RedisStore, label: &str) -> SessionId {
     store.open(&spec(label)).await.unwrap()
 }
 
 /// Takes a free key.
-pub async fn take(store: &RedisStore, session: SessionId, name: &str) -> FencingToken {
+pub(crate) async fn take(store: &RedisStore, session: SessionId, name: &str) -> FencingToken {
     match store.acquire(session, &[key(name)]).await.unwrap().remove(0) {
         Claim::Held { token, .. } => token,
         Claim::Busy { owner } => panic!("{name} is busy: {owner}"),
@@ -152,7 +150,7 @@ pub async fn take(store: &RedisStore, session: SessionId, name: &str) -> Fencing
 }
 
 /// Asks for a key that another one owns.
-pub async fn is_refused(store: &RedisStore, session: SessionId, name: &str) {
+pub(crate) async fn is_refused(store: &RedisStore, session: SessionId, name: &str) {
     let claim = store.acquire(session, &[key(name)]).await.unwrap().remove(0);
     assert!(matches!(claim, Claim::Busy { .. }), "{name}: {claim:?}");
 }
@@ -160,7 +158,7 @@ pub async fn is_refused(store: &RedisStore, session: SessionId, name: &str) {
 /// Lets the sessions of a fleet expire as if the clock of the server had been set by so many seconds.
 ///
 /// The libfaketime of the distribution does not work with the allocator of Redis. So the stored times are set.
-pub async fn set_clock(server: &Server, fleet: &str, by: i64) {
+pub(crate) async fn set_clock(server: &Server, fleet: &str, by: i64) {
     let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do
         local expiry, rest = string.match(redis.call('HGET', KEYS[1], id), '^(%d+)( .*)$')
         redis.call('HSET', KEYS[1], id, string.format('%.0f', expiry - ARGV[1] * 1000000) .. rest)

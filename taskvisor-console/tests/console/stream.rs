@@ -1,12 +1,10 @@
 //! The stream: what it sends, and when it ends.
 
-mod common;
-
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use serde_json::{Value, json};
