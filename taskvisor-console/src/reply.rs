@@ -95,6 +95,13 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Reply {
     reply(status, JSON, body)
 }
 
+/// Returns a stream of server-sent events. Without the header, nginx keeps them until a buffer is full.
+pub(crate) fn stream(events: impl Into<Body>) -> Reply {
+    let mut reply = reply(StatusCode::OK, "text/event-stream", events);
+    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
 /// Returns an answer with an error message.
 pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
     json(status, json!({ "error": message }).to_string())

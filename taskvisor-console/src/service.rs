@@ -17,7 +17,7 @@ use crate::apart::apart;
 use crate::console::Console;
 use crate::live::NotJoined;
 use crate::query::{self, Parameter};
-use crate::reply::{Body, Reply, error, for_method, json, reply, wrong_method};
+use crate::reply::{Body, Reply, error, for_method, json, reply, stream, wrong_method};
 use crate::{page, view};
 
 /// The answer to a request. [`Console`] returns it.
@@ -121,13 +121,12 @@ impl Console {
     }
 
     fn events(&self, request: &Parts, access: Access) -> Reply {
-        const EVENTS: &str = "text/event-stream";
         if request.method == Method::HEAD {
-            return reply(StatusCode::OK, EVENTS, "");
+            return stream("");
         }
         let busy = |text| error(StatusCode::SERVICE_UNAVAILABLE, text);
         match self.hub.join(&self.settings, access) {
-            Ok(client) => reply(StatusCode::OK, EVENTS, Body::stream(client)),
+            Ok(client) => stream(Body::stream(client)),
             Err(NotJoined::Full) => busy("there are 32 streams already"),
             Err(NotJoined::NoRuntime) => busy("a stream needs a Tokio runtime"),
         }

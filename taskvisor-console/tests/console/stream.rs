@@ -214,6 +214,18 @@ async fn a_head_request_opens_no_stream() {
     assert_eq!((head.text.as_str(), head.header("content-length")), ("", &*whole.text.len().to_string()));
 }
 
+#[tokio::test]
+async fn a_stream_asks_proxies_not_to_collect_it() {
+    let tree = started(builder().task(runs("web"))).await;
+    let console = console(&tree);
+    for method in [Method::GET, Method::HEAD] {
+        let stream = begin(&console, request(method, "?events")).await;
+        // Without it, nginx keeps the events until its buffer is full or the stream ends.
+        assert_eq!(stream.headers()["x-accel-buffering"], "no");
+    }
+    assert!(!get(&console, "?tree").await.headers.contains_key("x-accel-buffering"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_slow_gets_a_new_snapshot_and_not_what_it_has_missed() {
     let tasks: Vec<_> = (0..200).map(|number| runs(&format!("task-{number}"))).collect();
