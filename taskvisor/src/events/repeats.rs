@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::hash::Hash;
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 /// The number of equal failures in a row that are written one by one.
@@ -15,6 +16,10 @@ const SINGLY: u64 = 3;
 /// of two.
 const FIRST: u64 = 8;
 const TIMES: u64 = 4;
+/// The number of times that another text begins a new series, until a success. Later texts are one series, as they may
+/// differ each time, for example by the id of a request; after this time, one of them is written again.
+const CHANGES: u32 = 8;
+const NEWS: Duration = Duration::from_secs(600);
 /// A failure later than this after the last one can begin a new series.
 const LATE: Duration = Duration::from_secs(60);
 /// At this number of ended tasks, or at twice of what was left the last time, those that have not failed for long are
@@ -39,12 +44,18 @@ pub(crate) struct Repeats<K> {
 #[derive(Default)]
 pub(crate) struct Repeated(Option<Box<Streak>>);
 
-/// Equal failures of one task or group, one after another.
+/// Equal failures of one task or group, one after another; or failures whose texts differ too often.
 struct Streak {
     text: Box<str>,
     times: u64,
     since: SystemTime,
     last: SystemTime,
+    /// The series with other texts before this one: their number, that of their failures, and the first of these.
+    changes: u32,
+    before: u64,
+    began: SystemTime,
+    /// If the texts differ: the time at which one of them was last written, which is `text`.
+    differ: Option<SystemTime>,
     /// `true` if an attempt has become ready in this series.
     #[cfg(feature = "logging")]
     ready: bool,
@@ -63,11 +74,12 @@ pub(crate) enum Tell {
     Nothing,
 }
 
-/// The number of equal failures, and the time since the first.
+/// The number of equal failures, or of those whose texts differ, and the time since the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Often {
     times: u64,
     within: Duration,
+    differ: bool,
 }
 
 #[cfg(any(feature = "logging", feature = "tracing", test))]
@@ -167,7 +179,7 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     #[cfg(feature = "logging")]
     pub(crate) fn becomes_ready(&mut self, path: &str) -> bool {
         let Some(streak) = self.streaks.get_mut(path) else { return true };
-        let was_ready = std::mem::replace(&mut streak.ready, true);
+        let was_ready = mem::replace(&mut streak.ready, true);
         !was_ready || streak.times < SINGLY
     }
 
@@ -256,6 +268,10 @@ impl Streak {
             times: 0,
             since: now,
             last: now,
+            changes: 0,
+            before: 0,
+            began: now,
+            differ: None,
             #[cfg(feature = "logging")]
             ready: false,
             #[cfg(feature = "logging")]
@@ -268,7 +284,9 @@ impl Streak {
     #[inline(always)]
     fn failed(&mut self, text: &str, now: SystemTime) -> Tell {
         if &*self.text != text || self.has_ended || self.is_over(now) {
-            *self = Self::new(text, now);
+            if let Some(tell) = self.differs(text, now) {
+                return tell;
+            }
         }
         self.times += 1;
         self.last = now;
@@ -276,6 +294,29 @@ impl Streak {
             return Tell::Whole;
         }
         if is_told(self.times) { Tell::Again(self.often()) } else { Tell::Nothing }
+    }
+
+    /// Begins a new series. If the texts have changed too often since the last success, the failure is counted instead.
+    #[cold]
+    fn differs(&mut self, text: &str, now: SystemTime) -> Option<Tell> {
+        let is_over = self.has_ended || self.is_over(now);
+        if is_over || self.changes < CHANGES {
+            let row = if is_over { (0, 0, now) } else { (self.changes + 1, self.before + self.times, self.began) };
+            *self = Self::new(text, now);
+            (self.changes, self.before, self.began) = row;
+            return None;
+        }
+        let told = self.differ.unwrap_or(self.since);
+        // If the clock was set back, that was at an unknown time.
+        let is_new = !now.duration_since(told).is_ok_and(|passed| passed < NEWS);
+        self.differ = Some(if is_new { now } else { told });
+        self.times += mem::take(&mut self.before) + 1;
+        (self.since, self.last) = (self.began, now);
+        if !is_new {
+            return Some(Tell::Nothing);
+        }
+        self.text = text.into();
+        Some(Tell::Again(self.often()))
     }
 
     fn is_quiet(&self) -> bool {
@@ -308,7 +349,7 @@ impl Streak {
     }
 
     fn often(&self) -> Often {
-        Often { times: self.times, within: between(self.since, self.last) }
+        Often { times: self.times, within: between(self.since, self.last), differ: self.differ.is_some() }
     }
 }
 
@@ -329,10 +370,11 @@ impl Often {
     }
 }
 
-/// `same error, 512 times in 5 min`
+/// `same error, 512 times in 5 min`, or `errors that differ, 512 times in 5 min`
 impl fmt::Display for Often {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "same error, {} times in {}", self.times, Time(self.within))
+        let which = if self.differ { "errors that differ" } else { "same error" };
+        write!(f, "{which}, {} times in {}", self.times, Time(self.within))
     }
 }
 

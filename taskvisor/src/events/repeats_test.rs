@@ -9,7 +9,7 @@ fn at(time: Duration) -> SystemTime {
 }
 
 fn again(times: u64, within: Duration) -> Tell {
-    Tell::Again(Often { times, within })
+    Tell::Again(Often { times, within, differ: false })
 }
 
 #[test]
@@ -31,6 +31,50 @@ fn o40_equal_failures_are_told_ever_more_rarely_and_new_ones_at_once() {
     assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
     assert!(!repeats.is_quiet("a"));
     assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
+}
+
+#[test]
+fn o40_texts_that_differ_each_time_are_told_ever_more_rarely_as_well() {
+    let mut repeats = Repeats::default();
+    let mut fails = |n: u32| repeats.failed("a", &format!("refused, request {n}"), at(SECOND * n / 10));
+    for n in 0..=CHANGES {
+        assert_eq!(fails(n), Tell::Whole);
+    }
+    // The last of these was told at 0.8 s.
+    assert!((9..6_008).all(|n| fails(n) == Tell::Nothing));
+    let often = |times: u32| Often { times: times.into(), within: SECOND * (times - 1) / 10, differ: true };
+    assert_eq!(fails(6_008), Tell::Again(often(6_009)));
+    assert!((6_009..12_008).all(|n| fails(n) == Tell::Nothing));
+    assert_eq!(fails(12_008), Tell::Again(often(12_009)));
+    assert_eq!(often(12_009).to_string(), "errors that differ, 12009 times in 20 min");
+    assert!(repeats.is_quiet("a"));
+
+    assert_eq!(repeats.over("a"), Some(often(12_009)));
+    assert_eq!(repeats.failed("a", "refused", at(SECOND * 1_201)), Tell::Whole, "after a success, all begins again");
+}
+
+#[test]
+fn o40_two_texts_that_take_turns_are_told_ever_more_rarely_as_well() {
+    let mut repeats = Repeats::default();
+    let mut fails = |n: u32| repeats.failed("a", ["refused", "timed out"][n as usize % 2], at(SECOND * n));
+    assert_eq!((0..609).filter(|n| fails(*n) != Tell::Nothing).count(), 9);
+    assert_eq!(
+        fails(609),
+        Tell::Again(Often { times: 610, within: SECOND * 609, differ: true }),
+        "not the last one told"
+    );
+}
+
+#[test]
+fn o40_a_clock_that_is_set_back_hides_no_text_that_differs() {
+    let mut repeats = Repeats::default();
+    let mut fails = |n: u32, now: Duration| repeats.failed("a", &n.to_string(), at(now));
+    for n in 0..=CHANGES {
+        fails(n, SECOND * 3_600);
+    }
+    assert_eq!(fails(100, SECOND * 3_600), Tell::Nothing);
+    assert!(matches!(fails(101, SECOND), Tell::Again(_)));
+    assert_eq!(fails(102, SECOND), Tell::Nothing);
 }
 
 #[cfg(feature = "logging")]
@@ -246,7 +290,7 @@ fn o40_the_failures_of_one_task_are_counted_alike() {
         quiet.push(repeated.is_quiet());
     }
     assert_eq!(quiet, [false, false, true, true, true]);
-    assert_eq!(repeated.over(), Some(Often { times: 5, within: SECOND * 4 }));
+    assert_eq!(repeated.over(), Some(Often { times: 5, within: SECOND * 4, differ: false }));
     assert!(!repeated.is_quiet() && repeated.over().is_none());
 }
 

@@ -101,6 +101,25 @@ async fn o40_a_thousand_tasks_against_a_dead_peer_for_an_hour_log_at_most_20_lin
     Ok(())
 }
 
+/// As errors with the id of a request, an ephemeral port or a time.
+#[tokio::test(start_paused = true)]
+async fn o40_errors_that_differ_each_time_log_few_lines() -> Result<(), RuntimeError> {
+    let (supervisor, written, traced, _guard) = logged();
+    let task = TaskFn::arc("peer-1", |ctx: TaskContext| async move {
+        Err(TaskError::Fail { reason: format!("request {} was refused", ctx.attempt()) })
+    });
+    supervisor.add_task(TaskSpec::inherit(task).with_backoff(constant(ms(100)))).await?;
+    sleep(secs(3_600)).await;
+    for lines in [&written, &traced] {
+        let most = lines.by_task()["peer-1"];
+        assert!(most <= 40, "{most}");
+        let text = lines.text();
+        assert!((1..=9).all(|n| text.contains(&format!("request {n} was refused"))), "{text}");
+        assert!(text.contains(r#"repeated="errors that differ, 6009 times in 10 min""#), "{text}");
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn o40_a_new_error_is_told_at_once_and_a_recovery_in_one_line() -> Result<(), RuntimeError> {
     let (supervisor, written, traced, _guard) = logged();
