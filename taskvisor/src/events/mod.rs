@@ -21,6 +21,8 @@ mod log_repeats;
 mod log_sieve;
 #[cfg(feature = "logging")]
 mod log_writer;
+#[cfg(any(feature = "logging", feature = "tracing"))]
+mod often;
 mod open;
 #[cfg(any(feature = "logging", feature = "tracing"))]
 mod repeats;
@@ -42,10 +44,12 @@ pub use level::LogLevel;
 pub(crate) use line::Words;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
+#[cfg(any(feature = "logging", feature = "tracing"))]
+pub(crate) use often::Often;
 #[cfg(feature = "tracing")]
 pub(crate) use repeats::Repeated;
 #[cfg(any(feature = "logging", feature = "tracing"))]
-pub(crate) use repeats::{Often, Repeats, Tell};
+pub(crate) use repeats::{Repeats, Tell};
 pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};
 #[cfg(feature = "test-util")]

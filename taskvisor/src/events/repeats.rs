@@ -4,11 +4,12 @@
 use std::borrow::Borrow;
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::collections::HashMap;
-use std::fmt;
 #[cfg(any(feature = "logging", feature = "tracing", test))]
 use std::hash::Hash;
 use std::mem;
 use std::time::{Duration, SystemTime};
+
+use super::often::Often;
 
 /// The number of equal failures in a row that are written one by one.
 const SINGLY: u64 = 3;
@@ -63,6 +64,8 @@ struct Streak {
     of_group: bool,
     /// `true` if the registration has ended. The next one begins a new series, unless its group has failed.
     has_ended: bool,
+    /// The length of the path of that group, until the task or group is seen again.
+    returns: Option<usize>,
 }
 
 /// The decision on one failure.
@@ -72,14 +75,6 @@ pub(crate) enum Tell {
     /// The failure, and how often it has occurred.
     Again(Often),
     Nothing,
-}
-
-/// The number of equal failures, or of those whose texts differ, and the time since the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Often {
-    times: u64,
-    within: Duration,
-    differ: bool,
 }
 
 #[cfg(any(feature = "logging", feature = "tracing", test))]
@@ -94,8 +89,8 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// Decides on a failure of a group with this text. The children that ended with it go on with their series.
     pub(crate) fn group_failed(&mut self, path: K, text: &str, now: SystemTime) -> Tell {
         if self.ended > 0 {
-            let within = self.streaks.iter_mut().filter(|(child, _)| is_within((*child).borrow(), path.borrow()));
-            within.for_each(|(_, streak)| streak.has_ended = false);
+            let group = path.borrow();
+            self.streaks.retain(|child, streak| !is_within(child.borrow(), group) || streak.may_go_on(group.len()));
         }
         let streak = self.streaks.entry(path).or_insert_with(|| Streak::new(text, now));
         let tell = streak.failed(text, now);
@@ -109,7 +104,7 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
     /// Notes that a task or group has ended.
     pub(crate) fn ended(&mut self, path: &str, now: SystemTime) {
         if let Some(streak) = self.streaks.get_mut(path) {
-            streak.has_ended = true;
+            (streak.has_ended, streak.returns) = (true, None);
             self.one_has_ended(now);
         }
     }
@@ -277,7 +272,20 @@ impl Streak {
             #[cfg(feature = "logging")]
             of_group: false,
             has_ended: false,
+            returns: None,
         }
+    }
+
+    /// Notes that a group around it has failed. Returns `false` if it has not come back since that group, or one around
+    /// that, had failed: the function of a fresh group makes other tasks each time.
+    fn may_go_on(&mut self, group: usize) -> bool {
+        if self.returns.is_some_and(|before| before <= group) {
+            return false;
+        }
+        if self.has_ended || self.returns.is_some() {
+            (self.has_ended, self.returns) = (false, Some(group));
+        }
+        true
     }
 
     #[allow(clippy::inline_always, reason = "a call takes 45 of the instructions that `tracing` adds to a restart")]
@@ -289,7 +297,7 @@ impl Streak {
             }
         }
         self.times += 1;
-        self.last = now;
+        (self.last, self.returns) = (now, None);
         if self.times <= SINGLY {
             return Tell::Whole;
         }
@@ -311,7 +319,7 @@ impl Streak {
         let is_new = !now.duration_since(told).is_ok_and(|passed| passed < NEWS);
         self.differ = Some(if is_new { now } else { told });
         self.times += mem::take(&mut self.before) + 1;
-        (self.since, self.last) = (self.began, now);
+        (self.since, self.last, self.returns) = (self.began, now, None);
         if !is_new {
             return Some(Tell::Nothing);
         }
@@ -361,36 +369,6 @@ fn is_told(times: u64) -> bool {
 /// Returns the time from one moment to a later one; zero if the clock was set back.
 fn between(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
-}
-
-impl Often {
-    /// `after 512 failures in 5 min`
-    pub(crate) fn recovered(self) -> String {
-        format!("after {} failures in {}", self.times, Time(self.within))
-    }
-}
-
-/// `same error, 512 times in 5 min`, or `errors that differ, 512 times in 5 min`
-impl fmt::Display for Often {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let which = if self.differ { "errors that differ" } else { "same error" };
-        write!(f, "{which}, {} times in {}", self.times, Time(self.within))
-    }
-}
-
-/// A time in its largest unit, rounded down.
-struct Time(Duration);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_secs() {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            seconds @ 1..120 => write!(f, "{seconds} s"),
-            seconds @ 120..7_200 => write!(f, "{} min", seconds / 60),
-            seconds @ 7_200..172_800 => write!(f, "{} h", seconds / 3_600),
-            seconds => write!(f, "{} d", seconds / 86_400),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Tests of what a log writes of failures that repeat.
 
+use super::super::often::Time;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -167,6 +168,39 @@ fn o40_what_was_told_one_by_one_is_not_counted_again() {
         }
         assert_eq!(repeats.over("a").is_some(), times > SINGLY);
     }
+}
+
+#[test]
+fn o40_what_a_failed_group_does_not_make_again_is_forgotten() {
+    let mut repeats = Repeats::<String>::default();
+    for run in 0..1_000 {
+        let now = at(SECOND * run);
+        for child in [format!("g/inner/{run}"), format!("g/{run}"), "g/same".into()] {
+            repeats.failed(child.clone(), "refused", now);
+            repeats.ended(&child, now);
+        }
+        repeats.group_failed("g/inner".into(), "refused", now);
+        repeats.ended("g/inner", now);
+        repeats.group_failed("g".into(), "refused", now);
+        assert!(repeats.streaks.len() <= 7, "{run}: {:?}", repeats.streaks.keys());
+    }
+    assert_eq!(repeats.streaks["g/same"].times, 1_000, "it goes on with its series");
+    assert_eq!(repeats.streaks["g/inner"].times, 1_000);
+}
+
+#[test]
+fn o40_what_comes_back_with_its_group_without_a_failure_is_not_forgotten() {
+    let mut repeats = Repeats::<&'static str>::default();
+    for run in 0..10 {
+        let now = at(SECOND * run);
+        // They take turns.
+        repeats.failed(["g/a", "g/b"][run as usize % 2], "refused", now);
+        for child in ["g/a", "g/b"] {
+            repeats.ended(child, now);
+        }
+        repeats.group_failed("g", "refused", now);
+    }
+    assert_eq!(["g/a", "g/b"].map(|child| repeats.streaks[child].times), [5, 5]);
 }
 
 #[test]

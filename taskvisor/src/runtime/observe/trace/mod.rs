@@ -346,8 +346,11 @@ impl Trace {
 
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         let failures = mem::take(&mut self.failures);
+        let told = &cell.core().told;
         if !failures.is_empty() && cell.why_stopped() == Some(StopKind::GroupFailed) {
-            lock(&cell.core().told.repeats).keep(cell.name(), failures, now());
+            lock(&told.repeats).keep(cell.name(), failures, now());
+        } else if told.has_groups.load(Ordering::Relaxed) {
+            lock(&told.repeats).ended(cell.name(), now());
         }
         if matches!(outcome, TaskOutcome::Canceled { error: None, .. }) && is_within_quiet(cell.core(), cell.name()) {
             return;
