@@ -76,6 +76,9 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// | `STOPPING=1` | a shutdown is requested, also while it drains |
 /// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: so `drain` and `grace` are respected even if the unit's `TimeoutStopSec` is shorter |
 ///
+/// It does not extend `TimeoutStartSec`, the time until `READY=1`, which is 90 s by default: set that longer than the longest
+/// start, migrations included.
+///
 /// Without `NOTIFY_SOCKET` it completes at once. It respects `WATCHDOG_PID`. It does not change the environment, so
 /// child processes inherit it; systemd ignores their messages unless the unit has `NotifyAccess=all`. Start a program
 /// that notifies systemd itself with `env_remove("NOTIFY_SOCKET")`.
