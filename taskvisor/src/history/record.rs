@@ -168,7 +168,9 @@ impl AttemptOutcome {
     pub(super) fn of(error: &TaskError) -> Self {
         match error {
             TaskError::Fail { .. } | TaskError::Error(_) => Self::Failed,
-            TaskError::Timeout { .. } | TaskError::PermitTimeout { .. } => Self::TimedOut,
+            TaskError::Timeout { .. } | TaskError::StartTimeout { .. } | TaskError::PermitTimeout { .. } => {
+                Self::TimedOut
+            }
             TaskError::Silent { .. } => Self::Silent,
             TaskError::Fatal { .. } | TaskError::Permanent(_) => Self::Fatal,
             TaskError::Canceled => Self::Canceled,

@@ -390,8 +390,8 @@ options! {
         get start_timeout() -> Option<Duration>;
 
         /// Sets how long a start may take, from when it is due until the task is ready, including the wait for a
-        /// permit. After that the start fails with [`TaskError::Timeout`](crate::TaskError::Timeout), and is retried
-        /// like any failure. Applies to tasks with another condition than [`Ready::Start`], and to tasks that others
+        /// permit. After that the start fails with [`TaskError::StartTimeout`](crate::TaskError::StartTimeout), and is
+        /// retried like any failure. Applies to tasks with another condition than [`Ready::Start`], and to tasks that others
         /// are after. Must not be zero.
         ///
         /// Default: the [`start_timeout`](SupervisorConfig::start_timeout) of the config. With [`Ready::Completed`] and

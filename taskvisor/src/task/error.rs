@@ -65,6 +65,13 @@ pub enum TaskError {
         /// The time that the watchdog allows.
         silence: Duration,
     },
+    /// The attempt was not ready within its [`start_timeout`](crate::TaskSpec::with_start_timeout), as with
+    /// [`Ready::Signal`](crate::Ready::Signal) when it has not called [`ready`](crate::TaskContext::ready). Set by the
+    /// supervisor. It has the label of [`Timeout`](Self::Timeout) and is retried like it.
+    StartTimeout {
+        /// The exceeded start timeout.
+        timeout: Duration,
+    },
     /// The start timeout elapsed while the attempt waited for a permit, before it began. Set by the supervisor. It has
     /// the label of [`Timeout`](Self::Timeout) and is retried like it.
     PermitTimeout {
@@ -236,7 +243,7 @@ impl TaskError {
     pub(crate) fn into_permanent(self) -> Self {
         match self {
             Self::Fail { reason } => Self::Fatal { reason },
-            Self::Timeout { .. } | Self::PermitTimeout { .. } | Self::Silent { .. } => {
+            Self::Timeout { .. } | Self::StartTimeout { .. } | Self::PermitTimeout { .. } | Self::Silent { .. } => {
                 Self::Fatal { reason: self.to_string() }
             }
             Self::Error(error) => Self::Permanent(error),
@@ -249,7 +256,7 @@ impl TaskError {
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
-            Self::Timeout { .. } | Self::PermitTimeout { .. } => "task_timeout",
+            Self::Timeout { .. } | Self::StartTimeout { .. } | Self::PermitTimeout { .. } => "task_timeout",
             Self::Silent { .. } => "task_silent",
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
@@ -277,6 +284,7 @@ impl fmt::Display for TaskError {
             Self::Permanent(_) => f.write_str("the attempt failed for good"),
             Self::Fail { reason } | Self::Fatal { reason } => f.write_str(reason),
             Self::Timeout { timeout } => write!(f, "timed out after {timeout:?}"),
+            Self::StartTimeout { timeout } => write!(f, "timed out after {timeout:?}, before it was ready"),
             Self::Silent { silence } => write!(f, "silent for {silence:?}"),
             Self::PermitTimeout { timeout, limit } => {
                 write!(f, "timed out after {timeout:?}, waiting for a permit ({limit})")

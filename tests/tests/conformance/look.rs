@@ -44,7 +44,7 @@ async fn d12_a_task_that_does_not_signal_has_failed_to_start() -> Result<(), Run
     let task = supervisor.add_task(spec.with_restart(RestartPolicy::Never)).await?;
     let outcome = task.outcome().await;
     assert_eq!(start.elapsed(), secs(4), "the timeout, then the clean-up in vain");
-    assert_eq!(outcome.to_string(), "failed: timed out after 3s");
+    assert_eq!(outcome.to_string(), "failed: timed out after 3s, before it was ready");
     assert_eq!(recorder.count(EventKind::TimeoutHit), 1);
     Ok(())
 }

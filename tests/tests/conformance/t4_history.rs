@@ -63,7 +63,7 @@ async fn t4_each_end_of_an_attempt_has_its_outcome_and_reason() -> Result {
         (once(Step::Deaf).with_timeout(secs(3)).with_cleanup(secs(2)), "t #1 timeout after 5s: timed out after 3s"),
         (
             once(Step::Wait).with_ready(Ready::Signal).with_start_timeout(secs(4)),
-            "t #1 timeout after 4s: timed out after 4s",
+            "t #1 timeout after 4s: timed out after 4s, before it was ready",
         ),
         (one_heartbeat(), "t #1 silent after 10s: silent for 10s"),
     ];

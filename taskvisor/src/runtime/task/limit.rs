@@ -34,7 +34,8 @@ impl Exceeded {
 
     pub(in crate::runtime) fn into_error(self) -> TaskError {
         match self {
-            Self::Timeout(timeout) | Self::StartTimeout(timeout) => TaskError::Timeout { timeout },
+            Self::Timeout(timeout) => TaskError::Timeout { timeout },
+            Self::StartTimeout(timeout) => TaskError::StartTimeout { timeout },
             Self::Watchdog(silence) => TaskError::Silent { silence },
         }
     }
@@ -53,17 +54,21 @@ mod tests {
     #[test]
     fn each_limit_has_its_time_its_reason_and_its_error() {
         let second = Duration::from_secs(1);
-        for (exceeded, kind, is_silence) in [
-            (Exceeded::Timeout(second), StopKind::Timeout, false),
-            (Exceeded::StartTimeout(second), StopKind::StartTimeout, false),
-            (Exceeded::Watchdog(second), StopKind::Watchdog, true),
+        for (exceeded, kind, message) in [
+            (Exceeded::Timeout(second), StopKind::Timeout, "timed out after 1s"),
+            (Exceeded::StartTimeout(second), StopKind::StartTimeout, "timed out after 1s, before it was ready"),
+            (Exceeded::Watchdog(second), StopKind::Watchdog, "silent for 1s"),
         ] {
             assert_eq!((exceeded.limit(), exceeded.kind()), (second, kind));
             let error = exceeded.into_error();
-            assert!(
-                matches!(error, TaskError::Silent { silence: time } | TaskError::Timeout { timeout: time } if time == second)
-            );
-            assert_eq!(matches!(error, TaskError::Silent { .. }), is_silence);
+            assert!(matches!(
+                (kind, &error),
+                (StopKind::Timeout, TaskError::Timeout { timeout: time })
+                    | (StopKind::StartTimeout, TaskError::StartTimeout { timeout: time })
+                    | (StopKind::Watchdog, TaskError::Silent { silence: time })
+                if *time == second
+            ));
+            assert_eq!(error.to_string(), message);
         }
     }
 

@@ -167,7 +167,7 @@ async fn o12_an_explicit_one_is_a_failure_like_any_other() -> Result {
     sleep(secs(31)).await;
     let status = tree.child("migrate").status().unwrap();
     assert_eq!((status.state, status.failures), (TaskState::Backoff, 1));
-    assert!(matches!(*status.last_error.unwrap(), TaskError::Timeout { timeout } if timeout == secs(30)));
+    assert!(matches!(*status.last_error.unwrap(), TaskError::StartTimeout { timeout } if timeout == secs(30)));
     assert_eq!(waits(&tree.health())[1], ("serve", "migrate".into()));
     sleep(secs(6)).await;
     assert_eq!(tree.child("serve").status().unwrap().attempt, 1);
@@ -193,7 +193,7 @@ async fn o12_the_default_stays_for_signals_and_for_what_others_wait_for() -> Res
     let slow = deaf("slow").with_ready(Ready::Signal).with_max_retries(0);
     let tree = tree([slow, cooperative("serve").with_after(["slow"])]);
     let error = tree.run().await.unwrap_err();
-    assert!(format!("{error:#}").starts_with("`slow` failed (timed out after 60s)"), "{error:#}");
+    assert!(format!("{error:#}").starts_with("`slow` failed (timed out after 60s, before it was ready)"), "{error:#}");
     Ok(())
 }
 
