@@ -67,8 +67,38 @@ impl SlotHandle {
 
     /// Like [`submit`](Self::submit), but fails instead of waiting for room.
     ///
+    /// An error is about the supervisor. What the slot decides is the outcome, as always: one that is full rejects the
+    /// task, and the handle has that outcome at once. A server that answers "accepted" looks at both.
+    ///
     /// # Errors
     /// The errors of [`SupervisorHandle::try_submit`](crate::SupervisorHandle::try_submit).
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::prelude::*;
+    ///
+    /// #[task]
+    /// async fn export(ctx: TaskContext, customer: u32) {
+    ///     println!("exports {customer}");
+    ///     ctx.cancelled().await;
+    /// }
+    ///
+    /// /// Returns the status of the answer to a request.
+    /// fn request(exports: &SlotHandle, customer: u32) -> u16 {
+    ///     match exports.try_submit(export { customer }).map(|job| job.try_outcome()) {
+    ///         Err(_) | Ok(Some(TaskOutcome::Rejected { .. })) => 503,
+    ///         Ok(_) => 202,
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), RuntimeError> {
+    /// let tree = supervise!(slots = [slot(exports, capacity = 1)]);
+    /// let answers = [1, 2, 3].map(|customer| request(&tree.slots.exports, customer));
+    /// assert_eq!(answers, [202, 202, 503]); // one runs, one waits
+    /// tree.shutdown().await
+    /// # }
+    /// ```
     pub fn try_submit(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.core.try_submit(self.spec(self.admission, task)).map(TaskHandle::new)
     }

@@ -74,7 +74,32 @@ pub trait Task: Send + Sync + 'static {
 
 /// A task made from a closure that takes a [`CancellationToken`] or a [`TaskContext`].
 ///
+/// The closure is called for each attempt, and clones what it uses. [`TaskError::error`] makes its error of any other.
+///
+/// As it takes a context, its future is not dropped at a stop request or a timeout, also if it does not look at the context: it
+/// has its time to clean up, and is aborted after that. [`run_until_cancelled`](TaskContext::run_until_cancelled) drops
+/// the work at the request.
+///
 /// # Examples
+/// ```
+/// use std::io;
+/// use taskvisor::{TaskContext, TaskError, TaskFn, TaskRef};
+///
+/// async fn read(path: String) -> io::Result<()> {
+///     println!("reads {path}");
+///     Ok(())
+/// }
+///
+/// let path = "/etc/hostname".to_owned();
+/// let reads: TaskRef = TaskFn::arc("reads", move |ctx: TaskContext| {
+///     let work = read(path.clone());
+///     async move {
+///         let result = ctx.run_until_cancelled(work).await.ok_or(TaskError::Canceled)?;
+///         result.map_err(TaskError::error)
+///     }
+/// });
+/// ```
+///
 /// ```
 /// use taskvisor::{CancellationToken, TaskContext, TaskFn, TaskRef};
 ///

@@ -181,7 +181,8 @@ impl SupervisorHandle {
         Ok(TaskHandle::new(cell))
     }
 
-    /// Like [`submit`](Self::submit), but fails instead of waiting for room.
+    /// Like [`submit`](Self::submit), but fails instead of waiting for room. A slot that is full is no error, but the
+    /// outcome of the handle; see [`SlotHandle::try_submit`](crate::SlotHandle::try_submit).
     ///
     /// # Errors
     /// [`Full`](ControllerError::Full), and the errors of [`submit`](Self::submit).
