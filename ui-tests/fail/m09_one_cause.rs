@@ -31,8 +31,13 @@ async fn pattern((x, y): (u8, u8), [.., last]: [u8; 3], plain: u8) {
 async fn nameless(_: u8) {}
 
 #[task]
-async fn generic<T: Send>(value: T) {
-    let _ = value;
+async fn generic<T: Send>(value: T, name: String) {
+    let _ = (value, name);
+}
+
+#[task(restrat = "always")]
+async fn typo(name: String) {
+    let _ = name;
 }
 
 #[subscriber]
@@ -112,14 +117,16 @@ fn main() {
             named { name: "x".into(), text: "x" },
             pattern { x: 1, y: 2, last: 3, plain: 4 },
             nameless {},
-            generic { value: 5 },
+            generic { value: 5, name: "x".into() },
+            typo { name: "x".into() },
             more = group(
                 tasks = [
                     elided::spec("x".into()),
                     named::spec("x".into(), "x"),
                     pattern::spec((1, 2), [3; 3], 4),
                     nameless::spec(5),
-                    generic::spec(5),
+                    generic::spec(5, "x"),
+                    typo::spec("x"),
                     twice { number: 1 },
                 ],
             ),

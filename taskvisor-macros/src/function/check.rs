@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Generics, Pat, PatType, ReturnType, Safety, Signature, Type};
 
 use super::{Field, Kind, types};
 use crate::errors::Errors;
@@ -64,8 +64,8 @@ pub(crate) fn check_async(signature: &Signature, kind: Kind, errors: &mut Errors
     }
 }
 
-/// Returns `true` if the function has generics, which are refused.
-pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Errors) -> bool {
+/// Reports the generics of the function.
+pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Errors) {
     let generics = &signature.generics;
     let noun = kind.noun();
     for parameter in &generics.params {
@@ -102,7 +102,6 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
         };
         errors.push(&at, message);
     }
-    !generics.params.is_empty()
 }
 
 /// Returns `true` if the function is free, as far as it shows itself. Methods and other functions of an `impl` are refused.
@@ -232,13 +231,14 @@ pub(crate) fn read_field(
     position: usize,
     argument: &PatType,
     kind: Kind,
-    is_generic: bool,
+    generics: &Generics,
     errors: &mut Errors,
 ) -> Field {
     let name = check_name(position, argument, kind, errors);
     let is_storable = check_type(&argument.ty, kind, errors);
     check_attributes(argument, kind, errors);
     let docs = argument.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    let is_generic = types::has_parameter(&argument.ty, generics);
     let is_kept = is_storable && !is_generic && !types::is_inferred(&argument.ty);
     let ty = if is_kept { Some((*argument.ty).clone()) } else { types::with_static(&argument.ty) };
     let bound = (!is_plain(&argument.pat)).then(|| bound_by(&argument.pat));

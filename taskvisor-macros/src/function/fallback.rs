@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
-use super::{Field, Function};
+use super::{Field, Function, is_string};
 use crate::path::hygienic;
 
 /// The fields, and the arguments of `spec`. A field of a refused type has a type parameter, which accepts any value.
@@ -17,8 +17,11 @@ impl Fallback {
     pub(crate) fn of(fields: &[Field], name: &Ident) -> Self {
         let mut fallback = Self { arguments: Vec::new(), fields: Vec::new(), parameters: Vec::new() };
         for Field { name: argument, ty, bound, .. } in fields {
-            let any = quote!(impl ::core::marker::Sized);
-            let accepted = ty.as_ref().map_or(any, ToTokens::to_token_stream);
+            let accepted = match ty {
+                Some(ty) if is_string(ty) => quote!(impl ::core::convert::Into<#ty>),
+                Some(ty) => ty.to_token_stream(),
+                None => quote!(impl ::core::marker::Sized),
+            };
             fallback.arguments.push(quote!(#argument: #accepted));
             // The fields of a pattern are those that its names would have.
             for field in bound.as_deref().unwrap_or(std::slice::from_ref(argument)) {

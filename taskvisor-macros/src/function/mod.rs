@@ -20,7 +20,7 @@ pub(crate) use self::check::{
 };
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::{is_told, not_a_function};
-pub(crate) use self::types::{find_word, is_context, is_inferred, last_ident};
+pub(crate) use self::types::{find_word, is_context, is_inferred, is_string, last_ident};
 use crate::path::{self, defining, hygienic, located};
 use crate::reader::{Given, Value};
 use crate::twice::Twice;

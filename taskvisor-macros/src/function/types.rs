@@ -4,8 +4,8 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, PathSegment, Type, TypeParamBound,
-    TypeReference,
+    AngleBracketedGenericArguments, GenericArgument, GenericParam, Generics, Lifetime, Path, PathArguments,
+    PathSegment, Type, TypeParamBound, TypeReference,
 };
 
 use super::Kind;
@@ -221,6 +221,21 @@ pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
         TokenTree::Group(group) => find_word(group.stream(), word),
         _ => None,
     })
+}
+
+/// Returns `true` if the type has a parameter of the function in it.
+pub(super) fn has_parameter(ty: &Type, generics: &Generics) -> bool {
+    let has = |name: &Ident| find_word(ty.to_token_stream(), &name.to_string()).is_some();
+    generics.params.iter().any(|parameter| match parameter {
+        GenericParam::Type(parameter) => has(&parameter.ident),
+        GenericParam::Const(parameter) => has(&parameter.ident),
+        GenericParam::Lifetime(parameter) => has(&parameter.lifetime.ident),
+    })
+}
+
+/// Returns `true` for `String`, for which `spec` takes whatever becomes one.
+pub(crate) fn is_string(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.segments.last().is_some_and(|last| last.ident == "String"))
 }
 
 /// Returns the last segment of the path of the type, if it is a path.

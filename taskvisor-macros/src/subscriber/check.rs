@@ -21,7 +21,7 @@ pub(super) fn check_options(options: &Options, errors: &mut Errors) {
 pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
     function::check_async(signature, Kind::Subscriber, errors);
-    let is_generic = function::check_generics(signature, Kind::Subscriber, errors);
+    function::check_generics(signature, Kind::Subscriber, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Subscriber.noun(), errors);
     check_output(signature, errors);
     let mut shape = Shape { event: None, state: Vec::new(), is_free, is_refused: false };
@@ -51,10 +51,16 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
                     let message = "a subscriber is given the event first: put `event: &Event` before this";
                     errors.push(argument, message);
                 }
-                shape.state.push(function::read_field(position, argument, Kind::Subscriber, is_generic, errors));
+                shape.state.push(function::read_field(
+                    position,
+                    argument,
+                    Kind::Subscriber,
+                    &signature.generics,
+                    errors,
+                ));
             }
             _ => {
-                let field = function::read_field(position, argument, Kind::Subscriber, is_generic, errors);
+                let field = function::read_field(position, argument, Kind::Subscriber, &signature.generics, errors);
                 shape.is_refused |= function::push_field(&mut shape.state, field);
             }
         }

@@ -17,7 +17,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     check_asyncness(function, options, errors);
     check_retry_if(signature, options, errors);
     check_never_ends(signature, options, errors);
-    let is_generic = function::check_generics(signature, Kind::Task, errors);
+    function::check_generics(signature, Kind::Task, errors);
     let is_free = function::check_free(signature, &function.body, Kind::Task.noun(), errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free, is_refused: false };
     let mut of_method = Errors::default();
@@ -40,7 +40,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
         shape.is_refused |= function::is_inferred(&argument.ty);
         // What is said of a method is said of all of it.
         let errors = if is_free { &mut *errors } else { &mut of_method };
-        let field = function::read_field(position, argument, Kind::Task, is_generic, errors);
+        let field = function::read_field(position, argument, Kind::Task, &signature.generics, errors);
         // A refused context is no field, which the entries would lack.
         if field.ty.is_some() || function::find_word(argument.ty.to_token_stream(), "TaskContext").is_none() {
             shape.is_refused |= function::push_field(&mut shape.fields, field);

@@ -92,10 +92,11 @@ impl Generated<'_> {
             }
         });
         let fields: Vec<_> = self.fields().map(|(field, _)| field).collect();
-        let types =
-            self.fields().map(|(_, ty)| if is_string(ty) { quote!(impl #private::Into<#ty>) } else { quote!(#ty) });
+        let types = self
+            .fields()
+            .map(|(_, ty)| if function::is_string(ty) { quote!(impl #private::Into<#ty>) } else { quote!(#ty) });
         let values = self.fields().map(|(field, ty)| {
-            if is_string(ty) { quote!(#field: #private::Into::into(#field)) } else { quote!(#field) }
+            if function::is_string(ty) { quote!(#field: #private::Into::into(#field)) } else { quote!(#field) }
         });
         // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
@@ -318,9 +319,4 @@ fn may_be_unsendable(ty: &TokenStream) -> bool {
         TokenTree::Group(group) => may_be_unsendable(&group.stream()),
         TokenTree::Literal(_) => false,
     })
-}
-
-/// Returns `true` for `String`, for which `spec` takes whatever becomes one.
-fn is_string(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.segments.last().is_some_and(|last| last.ident == "String"))
 }
