@@ -140,10 +140,10 @@ impl Core {
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
-        let (wanted, order) = self.admit_list(group, specs)?;
+        let (mut wanted, order) = self.admit_list(group, specs)?;
         let mut home = None;
-        // Dropped after the lock is released.
-        let mut spare: Vec<Heir> = Vec::new();
+        // Dropped after the lock is released, as the specs are that change nothing.
+        let (mut decisions, mut spare) = (Vec::with_capacity(order.len()), Vec::<Heir>::new());
         let mut withdrawn: Vec<Arc<Cell>> = Vec::new();
         let (mut outcome, mut leaving) = (Changes::default(), Vec::new());
         let mut fresh: Vec<Arc<Cell>> = Vec::new();
@@ -151,7 +151,7 @@ impl Core {
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        let decisions = Self::decide_changes(&registry, group, &order, wanted, extent)?;
+        Self::decide_changes(&registry, group, &order, extent, &mut wanted, &mut decisions)?;
         let gone = match extent {
             Extent::All => gone(&registry, group, &order),
             Extent::One => Vec::new(),
@@ -244,48 +244,51 @@ impl Core {
         Ok((outcome, leaving))
     }
 
-    /// Decides about each spec. Changes nothing.
+    /// Decides about each spec. Changes nothing, and drops no task: specs that are not needed stay in the list.
     fn decide_changes(
         registry: &Registry,
         group: Option<&GroupRef>,
         order: &[Arc<str>],
-        mut wanted: Wanted,
         extent: Extent,
-    ) -> Result<Vec<Decision>, RuntimeError> {
-        let mut decisions = Vec::with_capacity(order.len());
+        wanted: &mut Wanted,
+        decisions: &mut Vec<Decision>,
+    ) -> Result<(), RuntimeError> {
         for name in order {
-            let Some(admitted) = wanted.remove(name) else { continue };
-            let Some(cell) = registry.names.get(name).filter(|cell| is_own(cell, group)) else {
+            let Some(revision) = wanted.get(name).map(|admitted| admitted.policy.revision) else { continue };
+            let own = registry.names.get(name).filter(|cell| is_own(cell, group));
+            let kept = if let Some(cell) = own {
+                match registry.heirs.get(&cell.id()) {
+                    Some(heir) if extent == Extent::All && heir.admitted.policy.revision == revision => {
+                        Some(Decision::KeepHeir(Arc::clone(cell)))
+                    }
+                    None if extent == Extent::All && cell.policy().revision == revision && !cell.leaves() => {
+                        Some(Decision::Keep(Arc::clone(cell)))
+                    }
+                    _ => None,
+                }
+            } else {
                 registry.check_free(name)?;
-                decisions.push(match group.and_then(|group| group.returning(name)) {
-                    Some(cell) if extent == Extent::All && cell.policy().revision == admitted.policy.revision => {
-                        Decision::Keep(cell)
-                    }
-                    // The task is added in place of a returning task.
-                    Some(_) => Decision::Add(admitted),
-                    None => {
-                        group.map_or(Ok(()), |group| group.check_takes(last_segment(name)))?;
-                        Decision::Add(admitted)
-                    }
-                });
-                continue;
+                let returning = group.and_then(|group| group.returning(name));
+                if let (None, Some(group)) = (&returning, group) {
+                    group.check_takes(last_segment(name))?;
+                }
+                // A task is added in place of a returning one that has changed.
+                let is_kept = |cell: &Arc<Cell>| extent == Extent::All && cell.policy().revision == revision;
+                returning.filter(is_kept).map(Decision::Keep)
             };
-            let (cell, wanted) = (Arc::clone(cell), admitted.policy.revision);
-            decisions.push(match registry.heirs.get(&cell.id()) {
-                Some(heir) if extent == Extent::All && heir.admitted.policy.revision == wanted => {
-                    Decision::KeepHeir(cell)
-                }
-                None if extent == Extent::All && cell.policy().revision == wanted && !cell.leaves() => {
-                    Decision::Keep(cell)
-                }
-                _ => Decision::Replace(cell, admitted),
-            });
+            decisions.extend(kept.or_else(|| {
+                let admitted = wanted.remove(name)?;
+                Some(match own {
+                    None => Decision::Add(admitted),
+                    Some(cell) => Decision::Replace(Arc::clone(cell), admitted),
+                })
+            }));
         }
         // A replacement needs a running group, as an addition does.
         if let (Some(group), false) = (group, decisions.is_empty()) {
             group.check_runs()?;
         }
-        Ok(decisions)
+        Ok(())
     }
 }
 

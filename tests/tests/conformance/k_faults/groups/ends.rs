@@ -203,6 +203,43 @@ async fn k4c_a_task_that_is_refused_is_dropped_with_no_lock_held() -> Result {
     tree.shutdown().await
 }
 
+#[tokio::test(start_paused = true)]
+async fn k4c_a_spec_that_changes_nothing_is_dropped_with_no_lock_held() -> Result {
+    let place: Arc<OnceLock<Tree>> = Arc::default();
+    let looked = Arc::new(AtomicUsize::new(0));
+    let looks = |name: &str, revision| {
+        let looks = Looks(Arc::clone(&place), Arc::clone(&looked));
+        let task = TaskFn::arc(name, move |ctx: TaskContext| {
+            let _looks = &looks;
+            async move {
+                ctx.cancelled().await;
+                Ok(())
+            }
+        });
+        TaskSpec::inherit(task).with_revision(revision)
+    };
+    let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("g").task(cooperative("b"))).build();
+    let tree = place.get_or_init(|| tree);
+    tree.start().await?;
+    let count = || looked.swap(0, Ordering::Relaxed);
+    let (supervisor, group) = (tree.supervisor(), tree.group("g"));
+    // The task is kept; and so is its heir, which has an equal spec.
+    assert_eq!(group.reconcile([looks("x", 0)]).await?.added.len(), 1);
+    assert_eq!(group.reconcile([looks("x", 0)]).await?.kept.len(), 1);
+    assert_eq!(count(), 1);
+    let (replaced, kept) = tokio::join!(group.reconcile([looks("x", 1)]), group.reconcile([looks("x", 1)]));
+    assert_eq!((replaced?.replaced.len(), kept?.kept.len(), count()), (1, 1, 2));
+    // A name is taken, among others that are free, and the group has ended.
+    assert!(supervisor.reconcile([looks("x", 0), looks("g", 0), looks("y", 0)]).await.is_err());
+    assert!(group.reconcile([looks("y", 0), looks("b", 0), looks("z", 0)]).await.is_err());
+    assert_eq!(count(), 6);
+    assert!(group.cancel().await?);
+    assert!(group.reconcile([looks("y", 0), looks("z", 0)]).await.is_err());
+    assert!(group.replace(looks("x", 2)).await.is_err());
+    assert_eq!(count(), 4);
+    tree.shutdown().await
+}
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
