@@ -209,7 +209,7 @@ async fn o05_the_helpers_of_an_attempt_before_are_not_told() -> Result {
 #[cfg(unix)]
 fn threadless(does: &str) -> (Option<i32>, String, String) {
     let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_threadless"));
-    let output = process.arg(does).env("RUST_MIN_STACK", (1_u64 << 60).to_string()).output().unwrap();
+    let output = process.arg(does).env("RUST_MIN_STACK", (usize::MAX / 8 * 7).to_string()).output().unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
