@@ -9,8 +9,9 @@ use taskvisor::{
 use crate::checker::Known;
 use crate::world::{ms, task};
 
-/// One slot is plain, one has two places, one is debounced, and the keys of one share two places.
-pub(crate) const SLOTS: [&str; 4] = ["plain", "wide", "late", "keyed"];
+/// One slot is plain, one has two places, one is debounced, the keys of one share two places, one starts two jobs per
+/// time, and the tree can be after one.
+pub(crate) const SLOTS: [&str; 6] = ["plain", "wide", "late", "keyed", "paced", "near"];
 
 pub(crate) fn backoff(random: &mut fastrand::Rng) -> BackoffPolicy {
     let first = if random.bool() { Duration::ZERO } else { Duration::from_micros(100) };
@@ -42,8 +43,9 @@ pub(crate) fn declare(
         (true, true) => Singletons::Groups,
         (true, false) => Singletons::All,
     };
-    for spec in children(random, "", singletons, known) {
-        tree = tree.task(spec);
+    let relies = random.bool();
+    for (place, spec) in children(random, "", singletons, known).into_iter().enumerate() {
+        tree = tree.task(if relies && place == 0 { spec.with_after(["near"]) } else { spec });
     }
     let inner = if singletons == Singletons::Groups { Singletons::None } else { singletons };
     for place in 0..random.usize(..3) {
@@ -55,6 +57,7 @@ pub(crate) fn declare(
             "wide" => slot.with_concurrency(2),
             "late" => slot.with_admission(AdmissionPolicy::Latest).with_debounce(ms(1)),
             "keyed" => slot.with_keys().with_max_concurrent(2),
+            "paced" => slot.with_rate(2, ms(1)).with_concurrency(2),
             _ => slot,
         });
     }
