@@ -39,19 +39,24 @@ impl Core {
         if std::mem::replace(&mut self.registry().running, true) {
             return Err(RuntimeError::AlreadyRunning);
         }
-        let mut running = Running { core: Arc::clone(self), listens: signals, over: false };
-        if signals {
-            if let Err(error) = self.listen() {
-                running.release();
-                return Err(error);
+        let mut running = Running { core: Arc::clone(self), listens: false, over: false };
+        let listening = if signals { self.listen() } else { Ok(()) };
+        let started = listening.and_then(|()| {
+            let started = start();
+            if signals && started.is_err() {
+                self.listens_no_more();
             }
-            self.take_over_signals();
-        }
-        let started = start();
-        if started.is_err() {
+            started
+        });
+        if let Err(error) = started {
             running.release();
+            return Err(error);
         }
-        started.map(|()| running)
+        if signals {
+            self.take_over_signals();
+            running.listens = true;
+        }
+        Ok(running)
     }
 
     /// Waits until no task is left and no shutdown is in progress, and ends the run under the same lock. Once a

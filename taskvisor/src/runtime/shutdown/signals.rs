@@ -41,6 +41,10 @@ pub(in crate::runtime) struct Listener {
     /// The task that listens between `start` and `run`. While it is set, only this task polls, because a receiver wakes
     /// only the last task that polled it.
     task: Option<AbortHandle>,
+    /// The calls that rely on it. A refused one withdraws, and the last of them ends it.
+    calls: usize,
+    /// `true` when a `run` polls, and no task is to do it.
+    taken_over: bool,
     /// Where the signals arrive, if the runtime of the caller has workers that user code can block.
     _watch: Option<Watch>,
 }
@@ -105,7 +109,7 @@ impl Listener {
         let receive = catch(Self::receive).unwrap_or_else(|panic| Err(io::Error::other(panic)));
         drop(entered);
         let receive = receive.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
-        Ok(Self { receive, heard: Heard::default(), task: None, _watch: watch })
+        Ok(Self { receive, heard: Heard::default(), task: None, calls: 1, taken_over: false, _watch: watch })
     }
 
     fn poll(&mut self, signals: Signals, cx: &mut Context<'_>) -> Poll<Signal> {
@@ -122,10 +126,15 @@ impl Listener {
 /// Keeps a listener, unless another call has made one in the meantime. Returns the one that is not kept, to be dropped
 /// with no lock held.
 fn keep(place: &mut Option<Listener>, listener: Listener) -> Option<Listener> {
-    if place.is_some() {
+    if join(place) {
         return Some(listener);
     }
     place.replace(listener)
+}
+
+/// Relies on a listener that another call has made. Returns `false` if there is none.
+fn join(place: &mut Option<Listener>) -> bool {
+    place.as_mut().map(|listener| listener.calls += 1).is_some()
 }
 
 impl Drop for Listener {
@@ -137,15 +146,27 @@ impl Drop for Listener {
 }
 
 impl Core {
-    /// Starts to listen to signals. Returns `false` if the supervisor already listens. The caller polls
-    /// [`poll_signals`](Self::poll_signals).
-    pub(in crate::runtime) fn listen(&self) -> Result<bool, RuntimeError> {
-        if lock(&self.listener).is_some() {
-            return Ok(false);
+    /// Starts to listen to signals, unless the supervisor already listens. A call that is refused later
+    /// [withdraws](Self::listens_no_more); one that goes on polls, or has a task poll.
+    pub(in crate::runtime) fn listen(&self) -> Result<(), RuntimeError> {
+        if join(&mut lock(&self.listener)) {
+            return Ok(());
         }
         let listener = Listener::new()?;
         let spare = keep(&mut lock(&self.listener), listener);
-        Ok(spare.is_none())
+        drop(spare);
+        Ok(())
+    }
+
+    /// Withdraws a call of [`listen`](Self::listen). Other calls still listen.
+    pub(in crate::runtime) fn listens_no_more(&self) {
+        let mut place = lock(&self.listener);
+        if let Some(listener) = &mut *place {
+            listener.calls = listener.calls.saturating_sub(1);
+        }
+        let left = place.take_if(|listener| listener.calls == 0);
+        drop(place);
+        drop(left);
     }
 
     /// Starts the tree, and listens to signals from then on.
@@ -155,20 +176,20 @@ impl Core {
     ) -> Result<(), RuntimeError> {
         self.check()?;
         let Some(runtime) = Handle::try_current().ok().filter(|_| self.config.signals.listen) else { return start() };
-        let is_new = match self.listen() {
+        match self.listen() {
             Err(_) if !is_alive(&runtime) => return Err(RuntimeError::NoRuntime),
             listens => listens?,
-        };
+        }
         let started = start();
-        match (is_new, &started) {
-            (true, Ok(())) => self.listen_on(&runtime),
-            (true, Err(_)) => self.stop_listening(),
-            (false, _) => {}
+        match &started {
+            Ok(()) => self.listen_on(&runtime),
+            Err(_) => self.listens_no_more(),
         }
         started
     }
 
-    /// Listens in a task until a `run` takes over, or until the supervisor has stopped.
+    /// Listens in a task until a `run` takes over, or until the supervisor has stopped. Does nothing if one of them
+    /// listens already.
     fn listen_on(self: &Arc<Self>, runtime: &Handle) {
         let core = Arc::downgrade(self);
         let listening: Background = Box::pin(poll_fn(move |cx| {
@@ -177,17 +198,20 @@ impl Core {
             Poll::Pending
         }));
         // Under the lock, so that the first poll finds the task.
-        let mut listener = lock(&self.listener);
-        let task = runtime.spawn(listening).abort_handle();
-        match &mut *listener {
-            Some(listener) => listener.task = Some(task),
-            None => task.abort(),
+        if let Some(listener) = &mut *lock(&self.listener) {
+            // The task of another call can have ended with its runtime.
+            if !listener.taken_over && listener.task.as_ref().is_none_or(AbortHandle::is_finished) {
+                listener.task = Some(runtime.spawn(listening).abort_handle());
+            }
         }
     }
 
     /// Ends the task that listens. The caller listens instead.
     pub(in crate::runtime) fn take_over_signals(&self) {
-        let task = lock(&self.listener).as_mut().and_then(|listener| listener.task.take());
+        let task = lock(&self.listener).as_mut().and_then(|listener| {
+            listener.taken_over = true;
+            listener.task.take()
+        });
         if let Some(task) = task {
             task.abort();
         }
@@ -259,106 +283,5 @@ impl Core {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::pending;
-    use std::task::Waker;
-
-    use super::*;
-    use crate::{Supervisor, SupervisorConfig, Tree};
-
-    const AFTER: Duration = Duration::from_secs(1);
-
-    fn heard(signals: &[(u64, bool)], force_after: Duration) -> Vec<Effect> {
-        let (start, mut heard) = (Instant::now(), Heard::default());
-        let hear = |(at, drains): &(u64, bool)| {
-            heard.hear(SignalAction::Drain, start + Duration::from_millis(*at), force_after, *drains)
-        };
-        signals.iter().map(hear).collect()
-    }
-
-    #[test]
-    fn o01_doubled_signals_are_one_request_and_a_later_one_forces() {
-        let request = || Effect::Request(SignalAction::Drain);
-        let doubled = heard(&[(0, false), (0, false), (999, false), (1_000, false), (1_500, false)], AFTER);
-        assert_eq!(doubled, [request(), Effect::None, Effect::None, Effect::Force, Effect::None]);
-        // A doubled signal counts once, even if it ends the drain.
-        let drained = heard(&[(0, false), (3_000, true), (3_001, false), (4_100, false)], AFTER);
-        assert_eq!(drained, [request(), Effect::EndDrain, Effect::None, Effect::Force]);
-        let at_once = heard(&[(0, false), (0, false)], Duration::ZERO);
-        assert_eq!(at_once, [request(), Effect::Force]);
-    }
-
-    /// Of two calls at once, the later one must not end the task that listens for the first.
-    #[tokio::test]
-    async fn o01_a_listener_that_another_call_has_made_is_kept_with_its_task() {
-        let task = tokio::spawn(std::future::pending::<()>());
-        let mut first = Listener::new().unwrap();
-        first.task = Some(task.abort_handle());
-        let mut place = None;
-        assert!(keep(&mut place, first).is_none());
-        let spare = keep(&mut place, Listener::new().unwrap());
-        assert!(spare.is_some_and(|spare| spare.task.is_none()));
-        assert!(place.is_some_and(|kept| kept.task.is_some()));
-    }
-
-    #[test]
-    fn o02_the_first_signal_decides_whether_there_is_a_drain() {
-        for action in [SignalAction::Drain, SignalAction::Stop] {
-            for drains in [false, true] {
-                let effect = Heard::default().hear(action, Instant::now(), AFTER, drains);
-                assert_eq!(effect, Effect::Request(action));
-            }
-        }
-    }
-
-    /// Listens to signals that have arrived, in this task.
-    fn listen_in(core: &Core, task: Option<AbortHandle>) {
-        let receive = || -> Receive { Box::new(|_| Poll::Ready(Some(()))) };
-        let receive = [("SIGINT", receive()), ("SIGTERM", receive())];
-        *lock(&core.listener) = Some(Listener { receive, heard: Heard::default(), task, _watch: None });
-    }
-
-    /// A receiver wakes only the last that polled it.
-    #[tokio::test]
-    async fn o04_only_the_one_that_listens_polls() {
-        let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-        let core = &supervisor.core;
-        let cx = &mut Context::from_waker(Waker::noop());
-        for has_task in [true, false] {
-            let task = tokio::spawn(pending::<()>());
-            listen_in(core, has_task.then(|| task.abort_handle()));
-            for by_task in [true, false] {
-                assert_eq!(core.next_signal(by_task, cx).is_ready(), by_task == has_task);
-            }
-            core.take_over_signals();
-            assert!(core.next_signal(false, cx).is_ready() && core.next_signal(true, cx).is_pending());
-        }
-    }
-
-    #[tokio::test]
-    async fn o04_the_task_that_listens_ends() {
-        let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-        for end in [Core::take_over_signals, Core::stop_listening] {
-            let task = tokio::spawn(pending::<()>());
-            listen_in(&supervisor.core, Some(task.abort_handle()));
-            end(&supervisor.core);
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
-            assert!(task.is_finished());
-        }
-    }
-
-    #[tokio::test]
-    async fn o04_a_tree_listens_from_its_start_until_it_has_stopped() -> Result<(), RuntimeError> {
-        let tree = Tree::builder(SupervisorConfig::default()).build();
-        let core = &tree.supervisor().core;
-        let listens = || lock(&core.listener).is_some();
-        assert!(!listens());
-        tree.start().await?;
-        assert!(listens());
-        tree.shutdown().await?;
-        assert!(!listens());
-        Ok(())
-    }
-}
+#[path = "signals_test.rs"]
+mod tests;
