@@ -252,7 +252,7 @@ impl Core {
             Some(listener) => listener.heard.hear(action, Instant::now(), self.config.signals.force_after, drains),
             None => return,
         };
-        if matches!(effect, Effect::Request(_)) {
+        if matches!(effect, Effect::Request(_) | Effect::Force) {
             self.stops_uncalled();
         }
         match effect {
@@ -263,7 +263,8 @@ impl Core {
                 self.end_drain(name);
             }
             Effect::EndDrain => self.end_drain(name),
-            Effect::Force => self.force(name),
+            // The thread with the signal that requests the shutdown can be behind.
+            Effect::Force => drop(self.shutdown(name, true)),
         }
     }
 

@@ -2,7 +2,7 @@ use std::future::pending;
 use std::task::Waker;
 
 use super::*;
-use crate::{Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+use crate::{EventKind, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
 
 const AFTER: Duration = Duration::from_secs(1);
 
@@ -170,4 +170,28 @@ fn o01_a_task_that_has_ended_with_its_runtime_does_not_keep_another_from_listeni
     let second = runtime();
     second.block_on(async { core.start_listening(|| Ok(())) }).unwrap();
     assert!(has_listening_task(core));
+}
+
+/// The first signal was heard, and its thread has not come to the request yet.
+#[tokio::test]
+async fn o02_a_force_comes_after_the_request_also_if_the_thread_with_the_request_is_behind() {
+    let signals = Signals { force_after: Duration::ZERO, ..Signals::default() };
+    let supervisor = Supervisor::new(SupervisorConfig { signals, ..SupervisorConfig::default() }, vec![]);
+    let core = &supervisor.core;
+    let mut events = supervisor.events();
+    listen_in(core, None);
+    let first = Signal { name: "SIGINT", action: SignalAction::Drain };
+    let heard = lock(&core.listener).as_mut().map(|it| it.heard.hear(first.action, Instant::now(), AFTER, false));
+    assert_eq!(heard, Some(Effect::Request(SignalAction::Drain)));
+    core.heed(Signal { name: "SIGTERM", action: SignalAction::Drain });
+    core.shut_down(first.name, Duration::ZERO);
+    supervisor.wait().await.unwrap();
+    let mut kinds = Vec::new();
+    while let Some(Ok(event)) = events.next().await {
+        kinds.push(event.kind);
+    }
+    let at = |kind| kinds.iter().position(|it| *it == kind);
+    let (requested, forced) = (at(EventKind::ShutdownRequested), at(EventKind::ShutdownForced));
+    assert!(requested.is_some() && requested < forced, "{kinds:?}");
+    assert!(core.ends_by_itself(), "no call requested it");
 }
