@@ -70,6 +70,8 @@ impl Stopper {
         if is_idle && !(is_run && is_held_up) {
             return core.abandon();
         }
+        // Where nothing has run, there can be no timers.
+        let lacks_timers = home.is_none() && !core.has_timers(&runtime);
         let home = home.unwrap_or_else(|| runtime.clone());
         let mut stopper = Self::new(core, &home);
         if elsewhere && !has_workers(&home) {
@@ -77,7 +79,7 @@ impl Stopper {
             stopper.spawn(&home, drain);
             return see_to_the_end(core, drain);
         }
-        if elsewhere || has_workers(&runtime) {
+        if elsewhere || lacks_timers || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
                 stopper.trial = true;
                 stopper.spawn(&runtime, drain);

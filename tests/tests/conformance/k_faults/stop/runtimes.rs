@@ -275,3 +275,18 @@ fn k5e_the_outcome_at_the_deadline_stands_when_the_runtime_goes() {
     let outcome = task.try_outcome();
     assert!(matches!(outcome, Some(TaskOutcome::Aborted { error: Some(_) })), "{outcome:?}");
 }
+
+/// Nothing can run there, and the subscriber is told of the end nevertheless.
+#[test]
+fn k5e_the_end_is_told_on_a_runtime_without_timers() {
+    for mut runtime in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+        for drain in [secs(0), secs(9)] {
+            let recorder = Recorder::new();
+            let config = SupervisorConfig { drain, ..with_grace(secs(9)) };
+            let supervisor = Supervisor::new(config, vec![recorder.clone()]);
+            runtime.build().unwrap().block_on(async { supervisor.shutdown().await }).unwrap();
+            let kinds = recorder.kinds();
+            assert_eq!(kinds, [EventKind::ShutdownRequested, EventKind::AllStoppedWithinGrace], "{drain:?}");
+        }
+    }
+}
