@@ -8,7 +8,8 @@
 //!
 //! The keys are `grace`, `drain` and `force_after` in milliseconds, `interrupt=drain`, `signals=none`, and
 //! `runtime=current` for a current-thread runtime, and `log=stuck` for a log that blocks for ever at a line about the request
-//! of the shutdown, as a full pipe does. The tasks are:
+//! of the shutdown, as a full pipe does; `log=waits` and `log=over` do so at a line about the wait, and about the end. The
+//! tasks are:
 //! - `cooperative` returns when it is stopped, and prints the reason;
 //! - `deaf` ignores that, `spin` prints `spinning` and blocks its thread;
 //! - `slow` stops when it has a line on standard input;
@@ -47,13 +48,14 @@ impl Subscribe for Announcer {
     }
 }
 
-/// A `tracing` layer that blocks its thread when a shutdown is requested, or its drain ended.
-struct Stuck;
+/// A `tracing` layer that blocks its thread at lines that begin with one of these.
+struct Stuck(&'static [&'static str]);
 
 impl<S: tracing::Subscriber> Layer<S> for Stuck {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         event.record(&mut |_: &Field, value: &dyn Debug| {
-            while ["shutdown requested", "drain ended"].contains(&&*format!("{value:?}")) {
+            let line = format!("{value:?}");
+            while self.0.iter().any(|stuck| line.starts_with(stuck)) {
                 std::thread::park();
             }
         });
@@ -123,7 +125,15 @@ fn main() -> Exit {
             Some(("force_after", value)) => config.signals.force_after = millis(value),
             Some(("interrupt", "drain")) => config.signals.interrupt = SignalAction::Drain,
             Some(("signals", "none")) => config.signals = Signals::NONE,
-            Some(("log", "stuck")) => tracing_subscriber::registry().with(Stuck).init(),
+            Some(("log", at)) => {
+                let stuck: &[_] = match at {
+                    "stuck" => &["shutdown requested", "drain ended"],
+                    "waits" => &["shutdown waits"],
+                    "over" => &["shutdown complete", "shutdown failed"],
+                    _ => panic!("unknown lines `{at}`"),
+                };
+                tracing_subscriber::registry().with(Stuck(stuck)).init();
+            }
             Some(("runtime", "current")) => runtime = tokio::runtime::Builder::new_current_thread(),
             Some((key, _)) => panic!("unknown key `{key}`"),
             None => kinds.push(argument.as_str()),

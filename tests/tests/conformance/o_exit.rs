@@ -4,4 +4,6 @@ mod heard;
 mod reasons;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod stuck_log;
 mod waiting;

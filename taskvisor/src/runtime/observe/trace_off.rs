@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::core::Core;
 use super::super::group::GroupCell;
 use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
@@ -31,6 +32,8 @@ impl RequestLines {
     pub(in crate::runtime) fn announce(&self) -> RequestLine {
         RequestLine
     }
+
+    pub(in crate::runtime) fn write_apart(_: &Arc<Core>, _: impl Fn() + Send + Sync + 'static) {}
 
     pub(in crate::runtime) fn are_written(&self) -> bool {
         true

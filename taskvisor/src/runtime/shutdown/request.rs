@@ -46,7 +46,7 @@ pub(in crate::runtime) struct Stop {
     layer: AtomicU8,
     /// `true` when the shutdown no longer waits for the remaining tasks.
     pub(super) gave_up: AtomicBool,
-    pub(super) lines: RequestLines,
+    pub(in crate::runtime) lines: RequestLines,
 }
 
 /// The part of a shutdown in which tasks stop.
@@ -326,15 +326,15 @@ impl Core {
     pub(in crate::runtime) fn close(&self, result: impl FnOnce() -> ShutdownResult) {
         if let Some(judge) = self.stop.verdict.judge() {
             let result = result();
+            if result.is_err() || self.stop.requested.get().is_some() {
+                observe::shutdown_over(&result);
+            }
             self.close_with(judge, result);
         }
     }
 
-    /// Like `close`, with a given verdict.
+    /// Like `close`, with a given verdict that is logged already.
     pub(super) fn close_with(&self, judge: Judge<'_, ShutdownResult>, result: ShutdownResult) {
-        if result.is_err() || self.stop.requested.get().is_some() {
-            observe::shutdown_over(&result);
-        }
         self.forget_pauses();
         #[cfg(feature = "fleet")]
         if let Some(engine) = &self.fleet {

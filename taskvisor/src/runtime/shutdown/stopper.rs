@@ -18,19 +18,22 @@ use tokio::task::try_id;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::core::{Core, nudge};
-use super::super::observe::{self, Background};
+use super::super::observe::{self, Background, RequestLines};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, StopBy, TimeLeft};
 use super::super::timer::{deadline, deadline_from};
 use super::lifeline::{lifeline, see_to_the_end};
 use super::request::{Layer, Stopping};
-use super::result::Stuck;
+use super::result::{ShutdownResult, Stuck};
 use super::turns::{Mobile, Route, TURNS, within};
 use super::waiting::Reports;
 use super::watch::{Watch, has_workers};
 use crate::inspect::TaskId;
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
+
+/// The time that a log has for a line about the shutdown.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The period at which the stopper wakes the runtime of the tasks during a stop, so that another worker takes over if
 /// the worker that drives the timers is blocked.
@@ -162,7 +165,22 @@ impl Stopper {
             core.tell_end(&result);
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
+        self.tell_over(&result).await;
         core.close_with(judge, result);
+    }
+
+    /// Logs the end of the shutdown, before those who wait for it are told. On the watch, a log that blocks its thread is
+    /// not waited for for long.
+    async fn tell_over(&self, result: &ShutdownResult) {
+        let core = &self.core;
+        if self.watch.is_none() {
+            return observe::shutdown_over(result);
+        }
+        let (flows, result) = (core.stop.lines.are_written(), result.clone());
+        RequestLines::write_apart(core, move || observe::shutdown_over(&result));
+        if flows && !core.stop.lines.are_written() {
+            until(pin!(core.stop.lines.written()), pin!(core.stop.verdict.forced_again()), deadline(PATIENCE)).await;
+        }
     }
 
     /// Waits until the leases are released, so that other replicas can take them at once. If the store does not answer,
@@ -184,7 +202,6 @@ impl Stopper {
     /// Waits for the log lines about the requests of the shutdown, so that they come before those of the tasks that stop. A
     /// log that blocks its thread is not waited for for long.
     async fn let_lines_pass(&mut self) {
-        const PATIENCE: Duration = Duration::from_millis(250);
         let core = Arc::clone(&self.core);
         if core.stop.lines.are_written() {
             return;
@@ -320,7 +337,7 @@ impl Stopper {
                 Err(_) => {}
             }
             if let Some(reports) = &mut self.reports {
-                reports.report(&core);
+                reports.report(&core, self.watch.is_some());
             }
         }
     }

@@ -51,8 +51,9 @@ impl Reports {
         self.began + self.due
     }
 
-    /// Reports the task that the shutdown waits for, if a report is due.
-    pub(super) fn report(&mut self, core: &Core) {
+    /// Reports the task that the shutdown waits for, if a report is due. With `apart`, the log is written on a thread of its
+    /// own: it can block this one, and the aborts are behind it.
+    pub(super) fn report(&mut self, core: &Arc<Core>, apart: bool) {
         let now = Instant::now();
         if now < self.next() {
             return;
@@ -61,7 +62,12 @@ impl Reports {
             self.due *= 2;
         }
         let Some(waiting) = core.waiting() else { return };
-        observe::shutdown_waits(&waiting);
+        if !apart {
+            observe::shutdown_waits(&waiting);
+        } else if core.stop.lines.are_written() {
+            let waiting = waiting.clone();
+            observe::RequestLines::write_apart(core, move || observe::shutdown_waits(&waiting));
+        }
         if core.bus.is_active() {
             let event = Event::about(EventKind::ShutdownWaiting, &waiting.task).because(waiting.progress());
             core.bus.publish(Event {

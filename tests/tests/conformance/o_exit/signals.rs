@@ -14,21 +14,21 @@ const LONG: &str = "86400000";
 /// Past this a process does not end. Nothing that a test expects takes as long.
 const FOREVER: Duration = Duration::from_secs(60);
 
-struct Operated {
+pub(super) struct Operated {
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-struct Ended {
-    status: Option<i32>,
+pub(super) struct Ended {
+    pub(super) status: Option<i32>,
     stdout: String,
-    stderr: String,
+    pub(super) stderr: String,
 }
 
 impl Operated {
     /// Starts the process, and waits for its first line.
-    fn start(arguments: &[&str], first: &str) -> Self {
+    pub(super) fn start(arguments: &[&str], first: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_operated"));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut operated = Self::of(command);
@@ -42,13 +42,13 @@ impl Operated {
         Self { process, stdin, stdout }
     }
 
-    fn line(&mut self) -> String {
+    pub(super) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    fn signal(&self, signals: &[&str]) {
+    pub(super) fn signal(&self, signals: &[&str]) {
         for signal in signals {
             let kill = Command::new("kill").args([signal, &*self.process.id().to_string()]).status().unwrap();
             assert!(kill.success());
@@ -72,7 +72,7 @@ impl Operated {
         }
     }
 
-    fn wait(mut self) -> Ended {
+    pub(super) fn wait(mut self) -> Ended {
         let status = self.status();
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
@@ -88,9 +88,9 @@ impl Drop for Operated {
     }
 }
 
-const RUNTIMES: [&[&str]; 2] = [&[], &["runtime=current"]];
+pub(super) const RUNTIMES: [&[&str]; 2] = [&[], &["runtime=current"]];
 
-fn with<'a>(arguments: &[&'a str], runtime: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn with<'a>(arguments: &[&'a str], runtime: &[&'a str]) -> Vec<&'a str> {
     [arguments, runtime].concat()
 }
 
@@ -291,54 +291,6 @@ fn o04_run_takes_over_from_start() {
         let ended = operated.wait();
         assert_eq!(ended.status, Some(4), "{}", ended.stderr);
     }
-}
-
-/// A log that blocks its thread when it is told of the shutdown, as a full pipe does, holds up no exit.
-#[test]
-fn o01_a_log_that_blocks_does_not_keep_the_process() {
-    for runtime in RUNTIMES {
-        for (signals, grace, status) in [(1, "grace=100", 3), (2, "grace=86400000", 4)] {
-            let arguments = ["exit", "log=stuck", grace, "force_after=0", "deaf"];
-            let mut operated = Operated::start(&with(&arguments, runtime), "ready");
-            operated.signal(&["-TERM"]);
-            assert_eq!(operated.line(), "ShutdownRequested SIGTERM");
-            if signals > 1 {
-                operated.signal(&["-TERM"]);
-            }
-            let ended = operated.wait();
-            assert_eq!(ended.status, Some(status), "{}", ended.stderr);
-            assert!(ended.stderr.ends_with(": deaf\n"), "{}", ended.stderr);
-        }
-    }
-}
-
-/// Nor does it keep a stop request from the tasks.
-#[test]
-fn o01_tasks_are_requested_to_stop_behind_a_log_that_blocks() {
-    for runtime in RUNTIMES {
-        let arguments = ["exit", "log=stuck", "grace=86400000", "cooperative"];
-        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
-        operated.signal(&["-TERM"]);
-        let mut lines = [operated.line(), operated.line()];
-        lines.sort();
-        assert_eq!(lines, ["ShutdownRequested SIGTERM", "stopped: shutdown"]);
-        let ended = operated.wait();
-        assert_eq!((ended.status, &*ended.stderr), (Some(0), ""));
-
-        let arguments = ["exit", "log=stuck", "drain=86400000", "grace=86400000", "force_after=0", "cooperative"];
-        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
-        operated.signal(&["-TERM"]);
-        assert_eq!(operated.line(), "ShutdownRequested SIGTERM");
-        operated.signal(&["-TERM"]);
-        assert_eq!(operated.line(), "stopped: shutdown");
-        assert_eq!(operated.wait().status, Some(0));
-    }
-    // The thread of `run` is blocked, but the workers are not.
-    let mut operated = Operated::start(&["run", "log=stuck", "grace=86400000", "cooperative"], "ready");
-    operated.signal(&["-TERM"]);
-    let mut lines = [operated.line(), operated.line()];
-    lines.sort();
-    assert_eq!(lines, ["ShutdownRequested SIGTERM", "stopped: shutdown"]);
 }
 
 #[test]
