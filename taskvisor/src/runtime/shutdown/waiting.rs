@@ -68,15 +68,7 @@ impl Reports {
             let waiting = waiting.clone();
             observe::RequestLines::write_apart(core, move || observe::shutdown_waits(&waiting));
         }
-        if core.bus.is_active() {
-            let event = Event::about(EventKind::ShutdownWaiting, &waiting.task).because(waiting.progress());
-            core.bus.publish(Event {
-                count: Some(waiting.count as u64),
-                delay_ms: Some(millis(waiting.since)),
-                timeout_ms: waiting.left.map(millis),
-                ..event
-            });
-        }
+        waiting.publish(core);
     }
 }
 
@@ -108,6 +100,24 @@ impl Core {
 }
 
 impl Waiting {
+    /// Publishes the report, unless the task has been removed since.
+    fn publish(&self, core: &Core) {
+        if !core.bus.is_active() {
+            return;
+        }
+        let event = Event::about(EventKind::ShutdownWaiting, &self.task).because(self.progress());
+        // The end of a registration is published under the same lock.
+        let registry = core.registry();
+        if registry.names.get(&self.task).is_some_and(|cell| cell.id() == self.id) {
+            core.bus.publish(Event {
+                count: Some(self.count as u64),
+                delay_ms: Some(millis(self.since)),
+                timeout_ms: self.left.map(millis),
+                ..event
+            });
+        }
+    }
+
     /// Returns everything but the task as text.
     pub(crate) fn progress(&self) -> String {
         let Self { since, count, of, left, .. } = self;
@@ -170,6 +180,30 @@ mod tests {
             [0, 99, 100, 3_999, 4_000, 9_999, 10_500, 61_000].map(shown).join(", "),
             "0 s, 0 s, 0.1 s, 3.9 s, 4 s, 9.9 s, 10 s, 61 s"
         );
+    }
+
+    #[tokio::test]
+    async fn o05_a_task_that_has_been_removed_is_not_reported() {
+        let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+        let mut events = supervisor.events();
+        let task = TaskFn::arc("slow", async |ctx: TaskContext| {
+            ctx.cancelled().await;
+            Ok(())
+        });
+        let task = supervisor.add_task(TaskSpec::inherit(task)).await.unwrap();
+        let (since, left) = (Duration::from_secs(1), None);
+        let waiting = Waiting { task: "slow".into(), id: task.id(), since, count: 1, of: 1, left, helpers: 0 };
+        waiting.publish(&supervisor.core);
+        task.cancel().await.unwrap();
+        waiting.publish(&supervisor.core);
+        supervisor.shutdown().await.unwrap();
+        let mut kinds = Vec::new();
+        while let Some(Ok(event)) = events.next().await {
+            kinds.push(event.kind);
+        }
+        let at = |kind| kinds.iter().rposition(|it| *it == kind);
+        let (reported, removed) = (at(EventKind::ShutdownWaiting), at(EventKind::TaskRemoved));
+        assert!(reported.is_some() && reported < removed, "{kinds:?}");
     }
 
     /// Both are requested to stop. The one that waits for its interval needs a turn of the thread that the other blocks.
