@@ -64,6 +64,19 @@ pub(crate) fn into_line(error: Arc<TaskError>) -> String {
     line
 }
 
+/// Returns the text with control characters, line breaks and invisible characters escaped, for a line on standard error:
+/// names and errors of users can have them.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // `escape_debug` also escapes quotes and backslashes, which are harmless and stay.
+    for piece in text.split_inclusive(['"', '\'', '\\']) {
+        let body = piece.trim_end_matches(['"', '\'', '\\']);
+        out.extend(body.escape_debug());
+        out.push_str(piece.strip_prefix(body).unwrap_or_default());
+    }
+    out
+}
+
 fn message(error: &(dyn Error + 'static)) -> String {
     catch(|| error.to_string()).unwrap_or_else(|panic| format!("an error that panicked when it was formatted: {panic}"))
 }
@@ -117,6 +130,13 @@ mod tests {
         }
         assert_eq!(messages(&TaskError::permanent(chain(&["a", "b"]))), ["a", "b"]);
         assert_eq!(one_line(&TaskError::Fail { reason: "down".into() }), "down");
+    }
+
+    #[test]
+    fn what_could_break_a_line_is_escaped() {
+        let text = "`a\nb\u{1b}[2J` failed (\u{202e}\"it's\" C:\\n\t)";
+        assert_eq!(escaped(text), "`a\\nb\\u{1b}[2J` failed (\\u{202e}\"it's\" C:\\n\\t)");
+        assert_eq!(escaped("`größe/日本` 🙂"), "`größe/日本` 🙂");
     }
 
     #[test]

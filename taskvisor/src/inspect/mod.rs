@@ -20,7 +20,7 @@ mod waiting;
 
 #[cfg(feature = "tracing")]
 pub(crate) use causes::text_of;
-pub(crate) use causes::{into_line, messages, one_line};
+pub(crate) use causes::{escaped, into_line, messages, one_line};
 pub use detail::{NodeDetail, NodeError};
 pub use health::{Health, Phase, Problem, Unhealthy};
 pub use outcome::{OutcomeKind, RejectReason, TaskOutcome};

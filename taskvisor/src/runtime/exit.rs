@@ -23,6 +23,7 @@ use super::run::Running;
 use super::shutdown::{Signal, Stuck};
 use super::task::Stage;
 use super::timer::deadline_from;
+use crate::inspect::escaped;
 use crate::panics::{catch, drop_caught};
 use crate::supervisor::{Exit, RuntimeError, StopLimit, left};
 
@@ -185,7 +186,7 @@ impl State {
                     }
                     self.explains();
                     let (message, status) = core.unfinished();
-                    say(message);
+                    say(escaped(&message));
                     self.end(status)
                 }
             }
@@ -255,7 +256,7 @@ fn heed(core: &Arc<Core>, signal: Signal) {
     });
 }
 
-/// Writes the message to standard error on another thread, and does not wait for it for long.
+/// Writes the message, which is on one line, to standard error on another thread, and does not wait for it for long.
 fn say(message: String) {
     apart("taskvisor-says", move || {
         let _ = writeln!(io::stderr(), "Error: {message}");

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::inspect::one_line;
+use crate::inspect::{escaped, one_line};
 use crate::settings::InvalidOverride;
 use crate::task::TaskError;
 use crate::tree::FailureChain;
@@ -17,7 +17,7 @@ labels! {
     ///
     /// `{}` gives the message of this error only. [`source`](Error::source) gives its cause, such as the error that a
     /// task returned. `{:#}` and `{:?}` give the message and all causes one after another, for a `main` that returns
-    /// this error:
+    /// this error; `{:?}` escapes what could break the line.
     ///
     /// ```text
     /// Error: `sync` failed (connection refused), which `root` needs
@@ -224,10 +224,10 @@ impl fmt::Display for RuntimeError {
     }
 }
 
-/// Writes the same text as `{:#}`: the error with its causes.
+/// Writes the text of `{:#}`, the error with its causes, on one line: what could break it is escaped.
 impl fmt::Debug for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:#}")
+        f.write_str(&escaped(&format!("{self:#}")))
     }
 }
 

@@ -72,9 +72,9 @@ impl Exit {
         self.0.as_ref().map_or_else(RuntimeError::exit_code, |()| 0)
     }
 
-    /// Returns the error as text, if there is one.
+    /// Returns the error as text on one line, if there is one.
     pub(crate) fn message(&self) -> Option<String> {
-        self.0.as_ref().err().map(|error| format!("{error:#}"))
+        self.0.as_ref().err().map(|error| format!("{error:?}"))
     }
 }
 
