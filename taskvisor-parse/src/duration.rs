@@ -180,9 +180,13 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 
 fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
     if unit.is_empty() {
-        return Err(format!(
-            "\"{text}\" has no unit after `{number}`: write for example \"{number}s\" or \"{number}ms\""
-        ));
+        let whole = |unit| format!("{number}{unit}");
+        let meant = ["s", "ms"].map(whole).into_iter().filter(|meant| parse(meant).is_ok());
+        let meant: Vec<_> = meant.map(|meant| format!("\"{meant}\"")).collect();
+        if meant.is_empty() {
+            return Err(scale(text, number, NANOS_PER_SECOND).err().unwrap_or_else(|| too_long(text)));
+        }
+        return Err(format!("\"{text}\" has no unit after `{number}`: write for example {}", meant.join(" or ")));
     }
     // Both signs for micro.
     let known = if matches!(unit, "µs" | "μs") { "us" } else { unit };

@@ -89,6 +89,22 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_number_gets_only_units_that_it_can_have() {
+    for (text, expected) in [
+        ("5", "\"5\" has no unit after `5`: write for example \"5s\" or \"5ms\""),
+        ("0.0000005", "\"0.0000005\" has no unit after `0.0000005`: write for example \"0.0000005s\""),
+        ("18446744073709551616", "write for example \"18446744073709551616ms\""),
+        ("5.", "`5.` in \"5.\" is not a number"),
+        ("1.2.3", "`1.2.3` in \"1.2.3\" is not a number"),
+        ("0.00000000001", "\"0.00000000001\" is finer than a nanosecond"),
+        ("99999999999999999999999", "\"99999999999999999999999\" is longer than a `Duration` can be"),
+    ] {
+        let message = parse(text).expect_err(text);
+        assert!(message.ends_with(expected), "{text}: {message}");
+    }
+}
+
+#[test]
 fn what_is_displayed_is_read_back() {
     for nanos in [0, 1, 999, 1_000, 1_500_000, 60_000_000_000, 86_400_000_000_001, u64::MAX] {
         let duration = Duration::from_nanos(nanos);

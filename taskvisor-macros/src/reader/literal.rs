@@ -126,6 +126,20 @@ pub(super) fn unquoted_duration(key: &Ident, digits: &str, suffix: &str) -> Stri
     }
 }
 
+/// Returns `true` for a zero of a duration that refuses it: to write it as `"0s"` is of no use.
+pub(super) fn is_never_zero(key: &Ident, text: &str) -> bool {
+    const KEYS: [&str; 8] =
+        ["timeout", "every", "watchdog", "start_timeout", "reset_after", "within", "debounce", "late"];
+    let mut digits = text.chars().filter(char::is_ascii_digit).peekable();
+    digits.peek().is_some() && digits.all(|digit| digit == '0') && KEYS.iter().any(|never| key == never)
+}
+
+/// Returns the message for a zero of such a duration.
+pub(super) fn never_zero(key: &Ident) -> String {
+    let none = if key == "timeout" || key == "watchdog" { "leave it out for none, or " } else { "" };
+    format!("`{key}` must be longer than zero: {none}write for example `{key} = \"10s\"`")
+}
+
 /// Returns the message for a text that is no duration: `error`, or what was meant by a word or a pattern.
 pub(super) fn no_duration(key: &Ident, text: &str, error: String) -> String {
     const NONE: [&str; 9] = ["none", "off", "never", "no", "forever", "infinity", "infinite", "unlimited", "disabled"];
@@ -140,6 +154,9 @@ pub(super) fn no_duration(key: &Ident, text: &str, error: String) -> String {
             }
             _ => {}
         }
+    }
+    if is_never_zero(key, &word) {
+        return never_zero(key);
     }
     let nickname = format!("@{word}");
     let pattern = [text, &nickname].into_iter().find(|pattern| is_pattern(pattern));

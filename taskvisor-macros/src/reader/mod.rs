@@ -14,8 +14,8 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use self::literal::{
-    Literal, computed, dashed, is_told, literal, no_duration, not_a_list, real, unquoted_duration, whole,
-    word_with_list,
+    Literal, computed, dashed, is_never_zero, is_told, literal, never_zero, no_duration, not_a_list, real,
+    unquoted_duration, whole, word_with_list,
 };
 pub(crate) use self::shape::{elements, is_no_value};
 use self::shape::{first_text, instead_of_option, no_value};
@@ -204,6 +204,8 @@ impl Reader {
 
     pub(crate) fn duration(&mut self, key: &Ident, expr: &Expr) -> Value<Duration> {
         let read = |literal: &Lit| match literal {
+            Lit::Int(number) if is_never_zero(key, number.base10_digits()) => Err(never_zero(key)),
+            Lit::Float(number) if is_never_zero(key, number.base10_digits()) => Err(never_zero(key)),
             Lit::Str(text) => duration::parse(&text.value()).map_err(|error| no_duration(key, &text.value(), error)),
             Lit::Int(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
             Lit::Float(number) => {

@@ -46,6 +46,37 @@ fn the_last_valid_value_is_no_error_and_the_next_one_is() {
     }
 }
 
+/// To write it as `"0s"` would be refused next.
+#[test]
+fn m10_a_zero_without_a_unit_is_refused_as_one_with_a_unit_is() {
+    let of_tasks = [
+        "timeout = 0",
+        "restart = \"always\", every = 0",
+        "watchdog = 0",
+        "start_timeout = 0, ready = \"signal\"",
+        "backoff(reset_after = 0)",
+        "limit(max_restarts = 5, within = 0)",
+        #[cfg(feature = "cron")]
+        "restart = \"always\", cron = \"@daily\", late = 0",
+    ];
+    let of_task = |list: &str| task(list, "async fn ping(ctx: TaskContext) {}").1;
+    let of_slot = |slot: &str| tree(&format!("slots = [slot({slot})]"));
+    let check = |list: &str, errors: &dyn Fn(&str) -> Vec<String>| {
+        for zero in ["0", "0u64", "0.0", "\"0\"", "\"0.0\"", "\"0 s\"", "\"00:00\"", "\"PT0S\""] {
+            let found = errors(&list.replace("= 0", &format!("= {zero}")));
+            assert!(found.len() == 1 && found[0].contains("must be longer than zero: "), "{list}: {zero}: {found:?}");
+            assert!(found[0].ends_with("= \"10s\"`"), "{found:?}");
+        }
+        assert_eq!(errors(&list.replace("= 0", "= \"10s\"")), Vec::<String>::new(), "{list}");
+    };
+    for list in of_tasks {
+        check(list, &of_task);
+    }
+    check("db, admission = \"latest\", debounce = 0", &of_slot);
+    // Others can be zero.
+    assert!(options("initial_delay = 0")[0].contains("initial_delay = \"0s\""));
+}
+
 /// A `Self` of an item inside of the body is none of the type around the function.
 #[test]
 fn m24_only_the_self_of_the_type_around_is_refused() {

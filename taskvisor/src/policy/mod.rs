@@ -35,7 +35,7 @@ pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
 pub use timeout::IntoTimeout;
-pub(crate) use value::{NONE, Of, Value};
+pub(crate) use value::{NONE, Of, Value, is_at_most_zero, refuse_zero};
 #[cfg(feature = "cron")]
 pub(crate) use zone::{TimeZone, seconds};
 

@@ -13,6 +13,23 @@ use super::{BackoffPolicy, JitterPolicy, RestartPolicy};
 /// The text that clears an option.
 pub(crate) const NONE: &str = "none";
 
+/// Returns `true` if a text is negative, or can only mean zero, whether or not it has the form of a value.
+pub(crate) fn is_at_most_zero(text: &str) -> bool {
+    let mut digits = text.chars().filter(char::is_ascii_digit).peekable();
+    digits.peek().is_some() && (text.starts_with('-') || digits.all(|digit| digit == '0'))
+}
+
+/// Refuses zero, and what is less, where zero would mean no value.
+pub(crate) fn refuse_zero(name: &str, text: &str, is_zero: bool) -> Result<(), String> {
+    match is_zero {
+        true => Err(format!("\"{text}\" means no `{name}`: write `none`")),
+        false if is_at_most_zero(text) => {
+            Err(format!("\"{text}\" is no value of `{name}`: expected more than zero, or `none`"))
+        }
+        false => Ok(()),
+    }
+}
+
 /// The kind of child whose options overrides can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
@@ -143,12 +160,17 @@ impl Scalar for JitterPolicy {
 /// A rate of starts, such as `10/1m`: at most 10 within a minute.
 impl Scalar for (usize, Duration) {
     fn read(text: &str) -> Result<Self, String> {
-        let Some((starts, per)) = text.split_once('/') else {
-            return Err(format!(
-                "\"{text}\" is not a rate: write for example \"10/1m\", for 10 starts within any minute"
-            ));
-        };
-        Ok((usize::read(starts.trim())?, Duration::read(per.trim())?))
+        let parts = text.split_once('/').map(|(starts, per)| (starts.trim(), per.trim()));
+        let read = parts.and_then(|(starts, per)| Some((usize::read(starts).ok()?, Duration::read(per).ok()?)));
+        read.ok_or_else(|| {
+            // A number is most often one of seconds.
+            let seconds = parts.map(|(starts, per)| (usize::read(starts), Duration::read(&format!("{per}s"))));
+            let example = match seconds {
+                Some((Ok(starts), Ok(per))) if starts > 0 && !per.is_zero() => format!("\"{starts}/{}\"", per.write()),
+                _ => "\"10/1m\", for 10 starts within any minute".to_owned(),
+            };
+            format!("\"{text}\" is not a rate: write for example {example}")
+        })
     }
 
     fn write(&self) -> String {

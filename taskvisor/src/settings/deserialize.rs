@@ -9,7 +9,6 @@ use super::overrides::{Given, Overrides};
 /// The key under which `toml` passes a date or a time.
 const TOML_DATETIME: &str = "$__toml_private_datetime";
 
-const EMPTY: &str = "it is empty: leave it out, or write \"none\" for no value";
 const LIST: &str = "it is a list, expected one value";
 const BYTES: &str = "it is a list of bytes, expected one value";
 
@@ -94,11 +93,12 @@ impl<'de> Visitor<'de> for Values<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.give(Err(EMPTY))
+        // As an empty text.
+        self.give(Ok(String::new()))
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
-        self.give(Err(EMPTY))
+        self.visit_unit()
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sheet::{Child, ChildOptions, GroupOptions, Sheet};
-use crate::policy;
-use crate::policy::{NONE, Of, ResolvedPolicy, Row, Value};
+use crate::policy::{self, NONE, Of, ResolvedPolicy, Row, Value, refuse_zero};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
 use crate::supervisor::{InvalidOption, SupervisorConfig};
@@ -266,10 +265,11 @@ impl Owner {
         if field.zero_is_none && text == NONE {
             field.value.set_to_zero();
         } else {
-            field.value.set(name, text)?;
-            if field.zero_is_none && field.value.is_zero() {
-                return Err(format!("\"{text}\" means no `{name}`: write `none`"));
+            let set = field.value.set(name, text);
+            if field.zero_is_none {
+                refuse_zero(name, text, set.is_ok() && field.value.is_zero())?;
             }
+            set?;
         }
         match self {
             Self::Task(task) => task.changed.push(Row::ALL[row]),

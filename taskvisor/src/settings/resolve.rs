@@ -8,7 +8,7 @@ use super::origin::Origin;
 use super::overrides::{Given, Kind, Overrides, Source, check_prefix};
 use super::owner::{Owner, Place, is_inherited};
 use super::sheet::Sheet;
-use crate::policy::NONE;
+use crate::policy::{NONE, is_at_most_zero};
 use crate::runtime::{GroupLimit, Parts};
 use crate::supervisor::{InvalidOption, SupervisorConfig};
 use crate::tree::Declared;
@@ -126,19 +126,29 @@ fn find(sheet: &Sheet, overrides: &Overrides, invalid: &mut Vec<InvalidOverride>
         // The names of a large tree are expensive to generate.
         if !source.given.is_empty() {
             let names = LegalNames::new(sheet, Spelling::of(&source.kind));
-            find_in(source, &names, &mut applied, invalid);
+            find_in(source, sheet, &names, &mut applied, invalid);
         }
     }
     applied
 }
 
-fn find_in(source: &Source, names: &LegalNames<'_>, applied: &mut Vec<Applied>, invalid: &mut Vec<InvalidOverride>) {
+fn find_in(
+    source: &Source,
+    sheet: &Sheet,
+    names: &LegalNames<'_>,
+    applied: &mut Vec<Applied>,
+    invalid: &mut Vec<InvalidOverride>,
+) {
     let mut seen = HashSet::new();
     for given in &source.given {
         let origin = source.origin(&given.name);
         let found = names.find(given).and_then(|target| {
             let is_first = seen.insert((target.place, target.name));
-            if is_first { Ok((target, text(given)?)) } else { Err("it is given twice, keep one".to_owned()) }
+            if is_first {
+                Ok((target, text(given, |text| takes(sheet, target, text))?))
+            } else {
+                Err("it is given twice, keep one".to_owned())
+            }
         });
         match found {
             Ok((target, text)) => applied.push(Applied { target, text: text.to_owned(), origin }),
@@ -147,13 +157,23 @@ fn find_in(source: &Source, names: &LegalNames<'_>, applied: &mut Vec<Applied>, 
     }
 }
 
-/// Returns the text of a value.
-fn text(given: &Given) -> Result<&str, String> {
+/// Returns `true` if the text has the form of a value of this setting, and is no zero that is refused.
+fn takes(sheet: &Sheet, Target { place, row, name }: Target, text: &str) -> bool {
+    let mut owner = sheet.open(place, &sheet.config);
+    let is_refused = |owner: &Owner| owner.check().is_err_and(|refused| refused.option == name);
+    owner.set(row, name, text).is_ok() && !(is_at_most_zero(text) && is_refused(&owner))
+}
+
+/// Returns the text of a value. The message about blanks around it is only for what would be taken without them.
+fn text(given: &Given, takes: impl Fn(&str) -> bool) -> Result<&str, String> {
     let text = given.text.as_ref().map_err(|wrong| (*wrong).to_owned())?;
     match text.trim() {
-        "" => Err("it is empty: leave it out, or write `none` for no value".to_owned()),
-        trimmed if trimmed != text => Err(format!("{text:?} has blanks around the value: write \"{trimmed}\"")),
-        _ => Ok(text),
+        "" if takes(NONE) => Err("it is empty: leave it out, or write `none` for no value".to_owned()),
+        "" => Err("it is empty: leave it out".to_owned()),
+        trimmed if trimmed != text && takes(trimmed) => {
+            Err(format!("{text:?} has blanks around the value: write \"{trimmed}\""))
+        }
+        trimmed => Ok(trimmed),
     }
 }
 
@@ -207,7 +227,10 @@ impl Checks<'_> {
         for applied in applied {
             match owner.set(applied.target.row, applied.target.name, &applied.text) {
                 Ok(()) => valid.push(*applied),
-                Err(message) => self.invalid.push(InvalidOverride::new(&applied.origin, message)),
+                Err(message) => {
+                    let message = self.refused_zero(place, config, applied).unwrap_or(message);
+                    self.invalid.push(InvalidOverride::new(&applied.origin, message));
+                }
             }
         }
         // A part whose other part is given but invalid is not reported again.
@@ -222,6 +245,19 @@ impl Checks<'_> {
             }
         }
         valid
+    }
+
+    /// Returns the message about a malformed value that can only mean zero, or is negative, where zero is refused. The
+    /// message about its form would lead to a value that is refused next.
+    fn refused_zero(&self, place: Place, config: &SupervisorConfig, applied: &Applied) -> Option<String> {
+        let Applied { target: Target { row, name, .. }, text, .. } = applied;
+        if !is_at_most_zero(text) {
+            return None;
+        }
+        let mut owner = self.sheet.open(place, config);
+        ["0s", "0"].iter().find(|zero| owner.set(*row, name, zero).is_ok())?;
+        let refused = owner.check().err().filter(|refused| refused.option == *name)?;
+        Some(format!("\"{text}\" is no value of `{name}`: expected {}", refused.expected))
     }
 
     /// Returns the last given part of a row, and the part that it needs and that is missing.

@@ -1,5 +1,6 @@
 //! T3: overrides per deployment.
 
+mod advice;
 mod checks;
 mod files;
 mod names;

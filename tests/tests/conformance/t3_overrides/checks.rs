@@ -7,13 +7,32 @@ use super::*;
 #[test]
 fn t3_texts_that_are_no_values_are_refused() {
     for (key, given, message) in [
-        ("grace", "", "grace: it is empty: leave it out, or write `none` for no value"),
-        ("grace", " \n", "grace: it is empty: leave it out, or write `none` for no value"),
+        ("grace", "", "grace: it is empty: leave it out"),
+        ("grace", " \n", "grace: it is empty: leave it out"),
+        ("timeout", "", "timeout: it is empty: leave it out, or write `none` for no value"),
+        ("timeout", " \n", "timeout: it is empty: leave it out, or write `none` for no value"),
         ("grace", "10s\n", "grace: \"10s\\n\" has blanks around the value: write \"10s\""),
         ("grace", "10", "grace: \"10\" has no unit after `10`: write for example \"10s\" or \"10ms\""),
         ("grace", "none", "grace: it cannot be `none`: it always has a value"),
         ("poll.max_retries", "many", "poll.max_retries: \"many\" is not a whole number: write for example \"5\""),
         ("poll.max_retries", "-1", "poll.max_retries: \"-1\" is negative: write zero or more"),
+        ("grace", " 10", "grace: \"10\" has no unit after `10`: write for example \"10s\" or \"10ms\""),
+        (
+            "poll.timeout",
+            "0",
+            "poll.timeout: \"0\" is no value of `timeout`: expected a time longer than zero, or `none`",
+        ),
+        ("timeout", "0", "timeout: \"0\" is no value of `timeout`: expected more than zero, or `none`"),
+        (
+            "max_concurrent",
+            "-1",
+            "max_concurrent: \"-1\" is no value of `max_concurrent`: expected more than zero, or `none`",
+        ),
+        (
+            "store.max_concurrent",
+            "-1",
+            "store.max_concurrent: \"-1\" is no value of `max_concurrent`: expected at least 1",
+        ),
         ("max_concurrent", "0", "max_concurrent: \"0\" means no `max_concurrent`: write `none`"),
         (
             "store.limit",

@@ -77,11 +77,11 @@ fn t3_values_of_other_kinds_are_refused_with_their_file_and_key() {
     assert_eq!(
         texts(of_json),
         [
-            "app.json: grace: it is empty: leave it out, or write \"none\" for no value",
+            "app.json: grace: it is empty: leave it out",
             "app.json: grace: it is given twice, keep one",
             "app.json: store.pool: it has no value of its own, but settings such as `store.pool.backoff.factor`",
             "app.json: drain: \"true\" is not a duration: write for example \"10s\", \"250ms\" or \"1h30m\"",
-            "app.json: bus_capacity: \"-5\" is negative: write zero or more",
+            "app.json: bus_capacity: \"-5\" is no value of `bus_capacity`: expected at least 1",
         ]
     );
 }
