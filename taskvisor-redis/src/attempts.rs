@@ -36,7 +36,8 @@ struct Attempt {
 }
 
 impl Attempts {
-    /// Returns the first connection that comes to be, with its node, or the first error.
+    /// Returns the first connection that comes to be, with its node, or the first error. And whether an earlier call
+    /// began the attempt, so that the connection may have waited, and may be closed since.
     ///
     /// The other attempts go on: the node may turn out to be a replica, and theirs the primary.
     ///
@@ -49,13 +50,16 @@ impl Attempts {
         &mut self,
         node: &Node,
         nodes: usize,
-    ) -> Result<(Node, MultiplexedConnection), RedisError> {
+    ) -> Result<(Node, MultiplexedConnection, bool), RedisError> {
+        let called = Instant::now();
         loop {
             if self.running.last().is_none_or(|last| last.begun.elapsed() >= OLD) {
                 self.begin(node, nodes);
             }
             match self.first().await {
-                (attempt, Some(Ok(connection))) => return Ok((attempt.node, connection)),
+                (attempt, Some(Ok(connection))) => {
+                    return Ok((attempt.node, connection, attempt.begun < called));
+                }
                 // It has waited for a node that another attempt may not wait for.
                 (_, Some(Err(error))) if error.is_timeout() && !self.running.is_empty() => {}
                 (_, Some(Err(error))) => return Err(error),
@@ -161,7 +165,7 @@ mod tests {
     }
 
     impl Attempts {
-        async fn have_ended(&self) {
+        pub(crate) async fn have_ended(&self) {
             while self.running.iter().any(|attempt| !attempt.task.is_finished()) {
                 yield_now().await;
             }

@@ -122,7 +122,7 @@ impl Link {
         let node = Node { client: self.client(), turn: self.turn.number() };
         // If this future is dropped, the next call uses another node as well.
         let connecting = Connecting { link: self, is_done: false };
-        let (Node { client, turn }, connection) = attempts.connect(&node, self.nodes.count()).await?;
+        let (Node { client, turn }, connection, was_idle) = attempts.connect(&node, self.nodes.count()).await?;
         connecting.done();
         // It can be the connection of an earlier call, to another node.
         self.turn.set(turn);
@@ -134,7 +134,7 @@ impl Link {
             self.replaced.notify_one();
         }
         state.current = Some((id, connection.clone()));
-        Ok(InUse { link: self, id, client, connection, was_idle: false, is_kept: false })
+        Ok(InUse { link: self, id, client, connection, was_idle, is_kept: false })
     }
 
     /// Returns the connection, if there is one.
@@ -199,7 +199,7 @@ struct InUse<'a> {
     id: u64,
     client: Client,
     connection: MultiplexedConnection,
-    /// `true` if the connection was open before the call.
+    /// `true` if the connection can have been open before the call.
     was_idle: bool,
     is_kept: bool,
 }
@@ -225,5 +225,49 @@ impl Drop for InUse<'_> {
         if dropped.is_some() {
             self.link.failed();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use redis::cmd;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Answers as a server that is content with everything.
+    async fn serve(mut stream: TcpStream) {
+        let mut read = [0; 1024];
+        while let Ok(length @ 1..) = stream.read(&mut read).await {
+            let requests = String::from_utf8_lossy(&read[..length]).matches('*').count();
+            stream.write_all(&b"+OK\r\n".repeat(requests)).await.unwrap();
+        }
+    }
+
+    /// It was made when nobody waited for it any more, and was closed before the next call.
+    #[tokio::test]
+    async fn a_connection_that_is_closed_while_it_waits_costs_no_call() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let link = Link::new(Nodes::new(Client::open(url).unwrap()), Arc::default());
+        let ping = cmd("PING");
+        let call = || link.call::<String>(Request::Command(&ping), |_| true);
+        let (first, _) = tokio::select! {
+            answer = pin!(call()) => panic!("{answer:?}"),
+            first = listener.accept() => first.unwrap(),
+        };
+        let served = tokio::spawn(serve(first));
+        link.attempts.lock().await.have_ended().await;
+        served.abort();
+        assert!(served.await.is_err(), "it is closed");
+        tokio::spawn(async move {
+            while let Ok((next, _)) = listener.accept().await {
+                tokio::spawn(serve(next));
+            }
+        });
+        assert_eq!(call().await.unwrap(), "OK");
     }
 }
