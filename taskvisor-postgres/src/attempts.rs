@@ -41,7 +41,8 @@ struct Attempt {
 }
 
 impl Attempts {
-    /// Returns the first connection that comes to be, with the task that drives it, or the first error.
+    /// Returns the first connection that comes to be, with the task that drives it, or the first error. One that an
+    /// earlier call began, and that was closed before this one, does not count.
     ///
     /// # Cancel safety
     /// If this is dropped, the attempts go on.
@@ -53,6 +54,7 @@ impl Attempts {
         connector: &Arc<dyn Connect>,
         config: &Config,
     ) -> Result<(Client, JoinHandle<()>), Error> {
+        let called = Instant::now();
         loop {
             if self.running.last().is_none_or(|last| last.begun.elapsed() >= OLD) {
                 self.begin(connector, config);
@@ -68,6 +70,9 @@ impl Attempts {
             };
             self.is_unanswered = false;
             let client = connected?;
+            if client.is_closed() && attempt.begun < called {
+                continue;
+            }
             self.running.clear();
             return Ok((client, attempt.task));
         }

@@ -20,11 +20,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Comes(Duration),
+    /// It comes, and is closed at once.
+    Closes(Duration),
     Fails(Duration),
     Hangs,
 }
 
-use Fate::{Comes, Fails, Hangs};
+use Fate::{Closes, Comes, Fails, Hangs};
 
 /// A connector that is told what becomes of each attempt.
 struct Told {
@@ -68,9 +70,10 @@ impl Connect for Told {
         };
         self.most.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let _running = Running(&self.running);
-        match (self.fates)(number, order) {
+        let fate = (self.fates)(number, order);
+        match fate {
             Hangs => std::future::pending().await,
-            Comes(after) => sleep(after).await,
+            Comes(after) | Closes(after) => sleep(after).await,
             Fails(after) => {
                 sleep(after).await;
                 // Without a host.
@@ -78,9 +81,12 @@ impl Connect for Told {
             }
         }
         let (near, far) = duplex(1024);
-        tokio::spawn(serve(far));
+        let served = tokio::spawn(serve(far));
         let mut config = config.clone();
         let (client, connection) = config.user("a").connect_raw(near, NoTls).await?;
+        if let Closes(_) = fate {
+            served.abort();
+        }
         Ok((client, Messages(Box::pin(connection))))
     }
 }
@@ -133,6 +139,17 @@ async fn a_connection_that_comes_between_two_calls_is_used() {
     let told = Told::new(|_, _| Comes(CALL + PAUSE / 2));
     let (connector, line): (Arc<dyn Connect>, _) = (told.clone(), Line::default());
     assert_eq!(calls_needed(&line, &connector, &hosts(1)).await, 2);
+}
+
+/// As a server closes idle ones, and a pool that ends.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closed_between_two_calls_costs_none() {
+    let told = Told::new(|number, _| if number == 0 { Closes(CALL + PAUSE / 2) } else { Comes(Duration::ZERO) });
+    let (connector, line): (Arc<dyn Connect>, _) = (told.clone(), Line::default());
+    assert!(timeout(CALL, line.link(&connector, &hosts(1))).await.is_err());
+    sleep(PAUSE).await;
+    assert!(line.link(&connector, &hosts(1)).await.unwrap().is_usable());
+    assert_eq!(told.orders().len(), 2);
 }
 
 /// The first host takes connections, and does not answer.

@@ -95,7 +95,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !self.is_suspect.load(Ordering::Relaxed) && !self.client.is_closed()
     }
 }
