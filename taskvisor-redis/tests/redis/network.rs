@@ -13,6 +13,13 @@ use tokio::time::timeout;
 
 const BRIEF: Duration = Duration::from_millis(50);
 
+/// A primary, and its replica.
+async fn replicated() -> Option<[Server; 2]> {
+    let (primary, replica) = (Server::start(&[]).await?, Server::start(&[]).await?);
+    replica.follow(primary.address()).await;
+    Some([primary, replica])
+}
+
 async fn behind_proxy(server: &Server) -> (Proxy, RedisStore) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
@@ -62,10 +69,7 @@ async fn a_connection_that_was_closed_while_idle_fails_no_call() {
 /// Of several nodes, the one that has closed an idle connection is asked again, and the next one if it is gone.
 #[tokio::test]
 async fn a_connection_that_was_closed_while_idle_is_no_reason_to_leave_a_node() {
-    let Some(mut primary) = Server::start(&[]).await else { return };
-    let Some(replica) = Server::start(&[]).await else { return };
-    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
-    replica.until("INFO replication", "master_link_status:up").await;
+    let Some([mut primary, replica]) = replicated().await else { return };
     let store = primary.store().with_node(replica.url()).unwrap();
     let a = open(&store, "a").await;
     for _ in 0..5 {
@@ -190,10 +194,7 @@ async fn a_set_up_that_takes_longer_than_a_call_goes_on() {
 /// The primary is slow, and its replica is not: the connection to the replica ends no attempt.
 #[tokio::test]
 async fn a_replica_that_is_faster_keeps_no_slow_primary_away() {
-    let Some(primary) = Server::start(&[]).await else { return };
-    let Some(replica) = Server::start(&[]).await else { return };
-    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
-    replica.until("INFO replication", "master_link_status:up").await;
+    let Some([primary, replica]) = replicated().await else { return };
     in_time(async || {
         let late = Late::to(&primary).await;
         let store = late.store().with_node(replica.url()).unwrap();
@@ -217,10 +218,7 @@ async fn a_replica_that_is_faster_keeps_no_slow_primary_away() {
 /// A call has been dropped before the primary had answered, so the node after it would be the next one.
 #[tokio::test]
 async fn a_slow_node_that_has_closed_an_idle_connection_is_asked_again() {
-    let Some(primary) = Server::start(&[]).await else { return };
-    let Some(replica) = Server::start(&[]).await else { return };
-    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
-    replica.until("INFO replication", "master_link_status:up").await;
+    let Some([primary, replica]) = replicated().await else { return };
     in_time(async || {
         let late = Late::to(&primary).await;
         let store = late.store().with_node(replica.url()).unwrap();

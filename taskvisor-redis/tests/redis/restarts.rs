@@ -118,8 +118,7 @@ impl Pair {
     async fn start() -> Option<Self> {
         let (primary, replica) = (Server::start(&[]).await?, Server::start(&[]).await?);
         let between = Proxy::start(primary.address()).await.unwrap();
-        let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", between.address().port())).await;
-        replica.until("INFO replication", "master_link_status:up").await;
+        replica.follow(between.address()).await;
         let front = Proxy::start(primary.address()).await.unwrap();
         let store = RedisStore::new(format!("redis://{}", front.address())).unwrap();
         Some(Self { primary, replica, between, front, store })

@@ -107,6 +107,12 @@ impl Server {
         answer.unwrap_or_else(|error| panic!("{command}: {error}\n{}", self.log()))
     }
 
+    /// Makes this server the replica of another one, and waits until it has its data.
+    pub async fn follow(&self, primary: SocketAddr) {
+        let _: () = self.say(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).await;
+        self.until("INFO replication", "master_link_status:up").await;
+    }
+
     /// Waits until the answer to a command contains a text.
     pub(crate) async fn until(&self, command: &str, text: &str) {
         let end = Instant::now() + LONG;
