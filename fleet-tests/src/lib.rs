@@ -14,8 +14,9 @@ mod proxy;
 mod redis;
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use certificate::Certificate;
@@ -50,7 +51,8 @@ pub fn skip(what: &str, packages: &str) {
     let _ = writeln!(std::io::stderr(), "\n{text}");
 }
 
-/// Returns a port of the loopback interface at which nobody listens, another one with each call.
+/// Returns a port of the loopback interface at which nobody listens, another one with each call, also of other test
+/// programs that run.
 ///
 /// It is below those that the system gives to connections. So none of these takes it while its server starts, or is down.
 ///
@@ -58,8 +60,17 @@ pub fn skip(what: &str, packages: &str) {
 /// If there is none.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    // The same number for UDP, which no server here uses, is the claim to a port. It ends with the process.
+    static CLAIMED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     // A socket that listened here would also be held by a process that another thread starts, until that is a program.
-    let is_free = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err();
+    let is_free = |port: &u16| {
+        let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, *port));
+        let is_free = claim.is_ok() && TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err();
+        if is_free {
+            CLAIMED.lock().expect("no panic").extend(claim);
+        }
+        is_free
+    };
     let first = std::process::id().wrapping_mul(31);
     let ports = (0..10_000).map(|_| {
         let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));

@@ -1,9 +1,11 @@
 //! The helpers do what the tests of the stores rely on.
 
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use fleet_tests::{Daemon, DaemonSpec, Link, Proxy};
+use fleet_tests::{Daemon, DaemonSpec, Link, Proxy, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -25,6 +27,16 @@ async fn echo() -> (Proxy, mpsc::UnboundedReceiver<u8>) {
         }
     });
     (proxy, got)
+}
+
+/// Test programs that run side by side get different ports, also before a server listens there.
+#[test]
+fn a_free_port_is_claimed_as_long_as_the_program_runs() {
+    let ports = [(); 3].map(|()| free_port());
+    for port in ports {
+        let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        assert_eq!(claim.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse), "{port} of {ports:?}");
+    }
 }
 
 async fn is_mute(stream: &mut TcpStream) -> bool {
