@@ -57,6 +57,12 @@ impl Victim {
         assert!(kill.success());
     }
 
+    /// Returns `false` if something has let it go on since it was stopped. Only Linux tells.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+        stat.map_or(true, |stat| stat.rsplit(") ").next().is_some_and(|state| state.starts_with('T')))
+    }
+
     /// Waits for the process to end, and measures how long that takes.
     pub(crate) fn wait(mut self) -> Ended {
         let start = Instant::now();
