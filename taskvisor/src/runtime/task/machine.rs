@@ -325,7 +325,8 @@ impl Machine {
     #[inline]
     pub(in crate::runtime) fn stop_running(&mut self, policy: &ResolvedPolicy) -> bool {
         let runs = matches!(self.stage, Stage::Running(_)) && self.request == Request::Nothing;
-        if !runs || self.last != Last::No || policy.final_attempt {
+        // Without final attempts, none follows and none runs.
+        if !runs || policy.final_attempt {
             return false;
         }
         self.request = Request::Stop;

@@ -131,7 +131,7 @@ impl Live {
     /// Passes a report to the machine, from the seat that has its key.
     fn hear(&mut self, seat: &Arc<Seat>, say: Say, now: Duration) {
         // The report is from before the seat passed the key on.
-        if say != Say::Leaves && self.engine.is_behind(seat) {
+        if self.engine.is_behind(seat) {
             return;
         }
         self.machine.say(&seat.key, say, now);
@@ -328,3 +328,7 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "live_test.rs"]
+mod tests;

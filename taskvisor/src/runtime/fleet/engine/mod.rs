@@ -114,7 +114,7 @@ impl Engine {
         let next = if gone.is_some() && place == 0 {
             first_that_wants(seats).map(Input::First)
         } else {
-            let first = seats.first().filter(|first| place > 0 && wants && !first.wants);
+            let first = seats.first().filter(|first| wants && !first.wants);
             first.map(|first| Input::Yields(Arc::clone(&first.seat)))
         };
         if seats.is_empty() {
@@ -252,3 +252,7 @@ impl Engine {
         fastrand::Rng::new()
     }
 }
+
+#[cfg(test)]
+#[path = "reports_test.rs"]
+mod tests;
