@@ -22,7 +22,7 @@ impl Journal {
     }
 
     pub(crate) fn add(&self, what: String) {
-        self.entries.lock().unwrap().push((self.start.elapsed().as_millis(), what));
+        self.entries.lock().unwrap().push((self.now(), what));
     }
 
     /// The entries since the last call: `+a` is a start, `-a` an end, `!a` an abort.
@@ -33,6 +33,11 @@ impl Journal {
     /// The entries since the last call, with their times in milliseconds.
     pub(crate) fn timed(&self) -> Vec<(u128, String)> {
         std::mem::take(&mut *self.entries.lock().unwrap())
+    }
+
+    /// The time of an entry that would be added now, in milliseconds.
+    pub(crate) fn now(&self) -> u128 {
+        self.start.elapsed().as_millis()
     }
 
     /// The number of entries since the last call.

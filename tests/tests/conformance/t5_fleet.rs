@@ -51,6 +51,8 @@ struct Line {
     is_mute: AtomicBool,
     /// The time in milliseconds until a mark is carried out.
     lag: AtomicU64,
+    /// Renewals are answered: the session is over.
+    is_over: AtomicBool,
     calls: Mutex<Vec<&'static str>>,
     renewals: AtomicUsize,
     /// The time in seconds by which the clock of the store is ahead.
@@ -70,6 +72,10 @@ impl Net {
 
     fn mute(&self, is_mute: bool) {
         self.line.is_mute.store(is_mute, Ordering::Relaxed);
+    }
+
+    fn expire(&self, is_over: bool) {
+        self.line.is_over.store(is_over, Ordering::Relaxed);
     }
 
     fn delay_marks(&self, lag: Duration) {
@@ -112,6 +118,9 @@ impl Net {
         }
         if *self.line.refused.lock().unwrap() == Some(name) {
             return Err(LeaseError::misconfigured(format!("no right to {name}")));
+        }
+        if name == "renew" && self.line.is_over.load(Ordering::Relaxed) {
+            return Err(LeaseError::Expired);
         }
         let answer = call.await;
         if self.line.is_mute.load(Ordering::Relaxed) {

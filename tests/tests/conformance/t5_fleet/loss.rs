@@ -1,5 +1,6 @@
 //! The loss of a lease: what is told, what is dropped, and when others take over.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use taskvisor::fleet::{Fleet, LocalStore};
@@ -280,4 +281,40 @@ async fn t5_a_seed_gives_the_same_story() -> Result {
     assert_eq!(told, story(7).await?);
     assert_ne!(told, story(8).await?);
     Ok(())
+}
+
+/// The end of the session comes before the end of the time that its work has to clean up.
+#[tokio::test(start_paused = true)]
+async fn t5_work_that_stops_already_is_dropped_when_the_store_ends_the_session() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let mine = log.clone();
+    let task = TaskFn::arc("deaf", move |ctx: TaskContext| {
+        let log = mine.clone();
+        async move {
+            let token = ctx.fencing_token();
+            let helper = log.begin(0, "helper", token);
+            ctx.spawn(async move {
+                let _helper = helper;
+                std::future::pending::<()>().await;
+            });
+            let _running = log.begin(0, "deaf", token);
+            std::future::pending::<()>().await;
+            Ok(())
+        }
+    });
+    let a = replica(&store, 0, |tree| tree.task(TaskSpec::inherit(task).with_singleton())).await?;
+    // The next renewal is 4.5 to 5.5 s after the last one.
+    sleep(secs(4.0)).await;
+    a.net.expire(true);
+    assert!(a.tree.child("deaf").current().is_some_and(|task| task.resign()));
+    let (renewals, began) = (a.net.line.renewals.load(Ordering::Relaxed), log.start.elapsed());
+    while a.net.line.renewals.load(Ordering::Relaxed) == renewals {
+        assert_eq!((log.owners("deaf").len(), log.owners("helper").len()), (1, 1));
+        sleep(secs(0.01)).await;
+    }
+    sleep(secs(0.1)).await;
+    assert!(log.start.elapsed() - began < TTL / 5, "it still has time to clean up");
+    assert_eq!((log.owners("deaf").len(), log.owners("helper").len()), (0, 0));
+    a.net.expire(false);
+    a.tree.shutdown().await
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use taskvisor::{ControllerError, ControllerSpec, Supervisor, TaskHandle, TaskState};
 use tests::{cooperative, ms, settle};
@@ -188,6 +188,32 @@ async fn k5i_dropping_one_that_lost_its_turn_loses_no_room() -> Result {
         drop(if round % 2 == 0 { (first, second) } else { (second, first) });
         waits = supervisor.try_submit(to("a"))?;
         assert!(supervisor.try_submit(to("a")).is_err(), "round {round}: there is room for one");
+    }
+    Ok(())
+}
+
+/// Room is free, and its slot is idle. Its turn is over when it is not polled for long.
+#[tokio::test(start_paused = true)]
+async fn j01_a_newcomer_to_a_queue_comes_after_one_that_was_called_and_is_not_polled_yet() -> Result {
+    for queues in [true, false] {
+        // given one that waits for room in the queue of a slot whose owner then ends
+        let (supervisor, _waits) = full().await?;
+        let owner = supervisor.submit(to("c")).await?;
+        let mut called = abandoned(&supervisor, "c");
+        assert!(owner.cancel().await?);
+        assert!(supervisor.slot("c").is_idle());
+        // when
+        let newcomer = if queues { to("c") } else { ControllerSpec::drop_if_running(cooperative("c")).with_slot("c") };
+        let newcomer = supervisor.try_submit(newcomer);
+        let polled = called.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        // then
+        if queues {
+            assert!(matches!(newcomer, Err(ControllerError::Full { capacity: 1 })), "{newcomer:?}");
+            assert!(matches!(polled, Poll::Ready(Ok(_))) && supervisor.slot("c").len() == 1);
+        } else {
+            assert_ne!(newcomer?.status().state, TaskState::Queued, "it waits for nobody");
+            assert!(polled.is_pending());
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use tests::{cooperative, secs, settle};
 use tokio::time::sleep;
 
 use super::Result;
+use crate::journal::Journal;
 
 type Told = Arc<Mutex<Vec<&'static str>>>;
 
@@ -75,5 +76,26 @@ async fn k6h_the_room_of_rejected_submissions_is_free_for_slots_that_the_tree_is
     tree.shutdown().await?;
     assert!(queued.try_outcome().is_some());
     assert_eq!(*seen.lock().unwrap(), ["waits"]);
+    Ok(())
+}
+
+/// A second for each layer that stops later: two of the tree, and the slots that it is after.
+#[tokio::test(start_paused = true)]
+async fn k6h_each_layer_leaves_a_reserve_for_the_slots_that_the_tree_is_after() -> Result {
+    let journal = Journal::new();
+    let [added, serve, base, report] =
+        ["added", "serve", "base", "report"].map(|name| journal.slow(name, secs(1_000)).0);
+    let tree = builder().task(base).task(serve.with_after(["base", "reports"])).build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    tree.supervisor().add_task(added).await?;
+    tree.slot("reports").submit(report).await?;
+    settle().await;
+    let before = journal.now();
+    journal.take();
+    assert!(tree.shutdown().await.is_err());
+    let timed: Vec<_> = journal.timed().into_iter().map(|(at, what)| (at - before, what)).collect();
+    let ends = [(17_000, "!added"), (18_000, "!serve"), (19_000, "!base"), (20_000, "!report")];
+    assert_eq!(timed, ends.map(|(at, what)| (at, what.to_owned())));
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use taskvisor::{
     CancellationToken, Event, EventKind, FailureChain, Group, LogLevel, Phase, RestartPolicy, RuntimeError, Subscribe,
-    Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
+    Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree, task,
 };
 use tests::{
     FAIL, OK, Recorder, Script, constant, cooperative, deaf, longer, ms, recorded_with, secs, settle, supervisor,
@@ -482,4 +482,34 @@ async fn k5m_to_force_a_shutdown_that_is_over_changes_and_publishes_nothing() ->
     supervisor.shutdown_now().await?;
     assert_eq!(recorder.count(EventKind::ShutdownForced), 0);
     Ok(())
+}
+
+/// Blocks its thread, so that an abort does not end it.
+#[task(blocking)]
+fn blocked(barrier: Arc<Barrier>) {
+    barrier.block();
+}
+
+/// Nobody waits longer than half of what is left for those that are aborted at the end of their share.
+#[tokio::test(start_paused = true)]
+async fn k3b_the_next_layer_is_requested_before_the_grace_ends_though_an_abort_has_no_effect() {
+    let (journal, barrier) = (Journal::new(), Barrier::new());
+    let tree = Tree::builder(with_grace(secs(1))).task(journal.slow("polite", ms(10)).0).build();
+    tree.start().await.unwrap();
+    tree.supervisor().add_task(blocked::spec(Arc::clone(&barrier))).await.unwrap();
+    settle().await;
+    barrier.wait_until_entered(1);
+    journal.take();
+    let before = journal.now();
+    let shutdown = tree.shutdown();
+    // Beside a blocked thread, the paused clock does not advance by itself.
+    for _ in 0..150 {
+        tokio::time::advance(ms(10)).await;
+        settle().await;
+    }
+    let ends: Vec<_> = journal.timed().into_iter().map(|(at, what)| (at - before, what)).collect();
+    let result = shutdown.await;
+    barrier.open();
+    assert!(matches!(&ends[..], [(950..1_000, what)] if what == "-polite"), "{ends:?}");
+    assert_eq!(stuck(result), ["blocked"]);
 }

@@ -297,3 +297,43 @@ fn k3f_a_task_whose_drop_blocks_does_not_hold_the_shutdown() {
 fn k3f_a_task_whose_drop_blocks_is_named() {
     value_blocks(|result| assert_eq!(stuck(result), ["stuck"]));
 }
+
+/// A worker that wakes for one timer wakes no other worker. While it is blocked, nobody drives the timers, until
+/// somebody wakes its runtime.
+#[test]
+fn k3c_timers_of_a_runtime_go_on_though_the_worker_that_drives_them_is_blocked_in_a_stop() {
+    for round in 0..ROUNDS {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let barrier = Barrier::new();
+        let outcome = wait(&runtime, {
+            let barrier = Arc::clone(&barrier);
+            async move {
+                let supervisor = Supervisor::new(with_grace(FOREVER / 3), vec![]);
+                let cleanup = |name: &str, time, blocks: bool| {
+                    let barrier = Arc::clone(&barrier);
+                    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
+                        let barrier = Arc::clone(&barrier);
+                        async move {
+                            barrier.begins();
+                            ctx.cancelled().await;
+                            sleep(time).await;
+                            if blocks {
+                                barrier.block();
+                            }
+                            Ok(())
+                        }
+                    }))
+                };
+                supervisor.add_task(cleanup("blocks", ms(50), true)).await.unwrap();
+                let waits = supervisor.add_task(cleanup("waits", ms(100), false)).await.unwrap();
+                barrier.begun(2).await;
+                drop(supervisor.shutdown());
+                waits.outcome().await
+            }
+        });
+        assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "round {round}: {outcome:?}");
+        barrier.wait_until_entered(1);
+        barrier.open();
+        runtime.shutdown_background();
+    }
+}
