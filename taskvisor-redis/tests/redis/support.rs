@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// Makes this server the replica of another one, and waits until it has its data.
-    pub async fn follow(&self, primary: SocketAddr) {
+    pub(crate) async fn follow(&self, primary: SocketAddr) {
         let _: () = self.say(&format!("REPLICAOF 127.0.0.1 {}", primary.port())).await;
         self.until("INFO replication", "master_link_status:up").await;
     }

@@ -313,7 +313,7 @@ async fn t5_work_that_stops_already_is_dropped_when_the_store_ends_the_session()
         sleep(secs(0.01)).await;
     }
     sleep(secs(0.1)).await;
-    assert!(log.start.elapsed() - began < TTL / 5, "it still has time to clean up");
+    assert!(log.start.elapsed() < began + TTL / 5, "it still has time to clean up");
     assert_eq!((log.owners("deaf").len(), log.owners("helper").len()), (0, 0));
     a.net.expire(false);
     a.tree.shutdown().await
