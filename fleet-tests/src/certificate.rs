@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::postgres::user;
-use crate::{find, free_port, skip};
+use crate::{find, new_folder, skip};
 
 /// An authority that nobody knows, and what it has signed: a certificate and a key for `localhost` and 127.0.0.1, in
 /// files that servers can read. They are removed when this is dropped.
@@ -33,8 +33,7 @@ impl Certificate {
             skip("a server that speaks TLS", "openssl");
             return None;
         }
-        let folder = std::env::temp_dir().join(format!("certificate-{}-{}", std::process::id(), free_port()));
-        std::fs::create_dir(&folder).expect("a folder is made");
+        let folder = new_folder("certificate");
         let made = Command::new("/bin/sh").args(["-c", SCRIPT]).current_dir(&folder).stdin(Stdio::null()).output();
         let made = made.expect("a shell starts");
         assert!(made.status.success(), "no certificate: {}", String::from_utf8_lossy(&made.stderr));

@@ -51,6 +51,25 @@ pub fn skip(what: &str, packages: &str) {
     let _ = writeln!(std::io::stderr(), "\n{text}");
 }
 
+/// Makes a folder below that of the system for temporary files, another one with each call.
+///
+/// What an earlier process with the same number has left there, because it was killed, is passed over.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn new_folder(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("{name}-{}-{number}", std::process::id()));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return folder,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => panic!("{} is not made: {error}", folder.display()),
+        }
+    }
+}
+
 /// Returns a port of the loopback interface at which nobody listens, another one with each call, also of other test
 /// programs that run.
 ///

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::daemon::as_user;
-use crate::{Daemon, DaemonSpec, find, free_port, skip};
+use crate::{Daemon, DaemonSpec, find, free_port, new_folder, skip};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -214,8 +214,7 @@ pub(crate) fn user() -> Option<&'static str> {
 
 /// Makes a folder for a server, which the user of the server owns.
 fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("{name}-{}-{}", std::process::id(), free_port()));
-    std::fs::create_dir(&folder).expect("a folder is made");
+    let folder = new_folder(name);
     if let Some(user) = user() {
         run(Command::new("chown").arg(user).arg(&folder));
     }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::{Daemon, DaemonSpec, find, free_port, skip};
+use crate::{Daemon, DaemonSpec, find, free_port, new_folder, skip};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -41,8 +41,7 @@ impl Redis {
             return None;
         };
         let port = free_port();
-        let folder = std::env::temp_dir().join(format!("redis-{}-{port}", std::process::id()));
-        std::fs::create_dir(&folder).expect("a folder is made");
+        let folder = new_folder("redis");
         let spec = DaemonSpec::new(program, folder.join("log"))
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
             .arg(&folder)

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use fleet_tests::{Daemon, DaemonSpec, Link, Proxy, free_port};
+use fleet_tests::{Daemon, DaemonSpec, Link, Proxy, free_port, new_folder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -104,8 +104,7 @@ async fn what_is_dropped_is_lost() {
 
 #[test]
 fn a_daemon_ends_with_its_handle() {
-    let folder = std::env::temp_dir().join(format!("fleet-tests-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = new_folder("fleet-tests");
     let log = folder.join("log");
     let script = "echo started $WORD; exec sleep 1000";
     let spec = DaemonSpec::new("/bin/sh", &log).args(["-c", script]).env("WORD", "it").remove(&folder);
@@ -121,4 +120,18 @@ fn a_daemon_ends_with_its_handle() {
     assert!(folder.exists());
     drop(Daemon::start(&spec));
     assert!(!folder.exists());
+}
+
+#[test]
+fn a_folder_that_a_killed_process_has_left_is_passed_over() {
+    let first = new_folder("left");
+    let (path, number) = first.to_str().unwrap().rsplit_once('-').unwrap();
+    let next = format!("{path}-{}", number.parse::<u32>().unwrap() + 1);
+    // It may be another test that gets the next number.
+    let _ = std::fs::create_dir(&next);
+    let second = new_folder("left");
+    assert!(second != first && second.to_str() != Some(&next) && second.is_dir());
+    for folder in [&first, &second, Path::new(&next)] {
+        std::fs::remove_dir(folder).unwrap();
+    }
 }

@@ -39,6 +39,8 @@ impl Scene {
         let alone = ALONE.lock().await;
         let name = format!("taskvisor-o51-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
+        // A killed process that had the same number can have left it.
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).unwrap();
         Self { directory, _alone: alone }
     }

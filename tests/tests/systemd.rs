@@ -43,6 +43,8 @@ impl Manager {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taskvisor-systemd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
+        // A killed process that had the same number can have left it.
+        let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir(&directory).unwrap();
         let (bound, socket) = bind(&directory);
         let (sender, lines) = channel();

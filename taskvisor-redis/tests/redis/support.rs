@@ -2,10 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fleet_tests::{Daemon, DaemonSpec, find, free_port, skip};
+use fleet_tests::{Daemon, DaemonSpec, find, free_port, new_folder, skip};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue};
 use taskvisor::fleet::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec};
@@ -26,15 +25,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server, or says that the test is skipped.
     pub(crate) async fn start(args: &[&str]) -> Option<Self> {
-        static LAST: AtomicU32 = AtomicU32::new(0);
         let found = ["redis-server", "valkey-server"].iter().find_map(|program| find(program, &[]));
         let Some(program) = found else {
             skip("a store of leases in Redis", "redis-server");
             return None;
         };
-        let name = format!("taskvisor-redis-{}-{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = new_folder("taskvisor-redis");
         let args = args.iter().map(ToString::to_string).collect();
         let mut server = Self { program, folder, port: free_port(), args, daemon: None };
         server.restart().await;

@@ -36,6 +36,8 @@ impl Folder {
         let memory = Some(PathBuf::from("/dev/shm")).filter(|memory| memory.is_dir());
         let path =
             memory.unwrap_or_else(std::env::temp_dir).join(format!("taskvisor-orders-{}-{number}", std::process::id()));
+        // A killed process that had the same number can have left it.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
