@@ -32,12 +32,13 @@ impl TaskContext {
     /// or if PID 1 of a container reaps nothing. On Linux it is not waited for; on other systems, until the end of the
     /// stop time if the attempt is canceled. A process that leaves the group, for example by `setsid`, gets no signal. If
     /// this program is killed, its processes continue to run. On Windows, `TerminateProcess` replaces both signals, and
-    /// ends only the process, not its children.
+    /// ends only the process, not its children; Ctrl+C and Ctrl+Break reach the process at the same time as this program,
+    /// unless the command has the creation flag `CREATE_NEW_PROCESS_GROUP`.
     ///
     /// Arguments, environment, directory, standard input, output and error are those of the command. Standard input,
     /// output and error are inherited by default; one that is piped is closed. Choose [`Stdio::null`] as the input of a
     /// process that may read it: a process that is not in the group of the terminal is suspended when it reads from it.
-    /// Ctrl+C does not reach the process, but the stop request that it causes does.
+    /// On Unix, Ctrl+C does not reach the process, but the stop request that it causes does.
     ///
     /// # Errors
     /// - [`TaskError::Error`] with a [`ProcessError`], which names the program: the process cannot be started, or ends

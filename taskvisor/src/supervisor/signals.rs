@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a supervisor responds to SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows).
+/// How a supervisor responds to SIGINT and SIGTERM, and to the events of a console on Windows.
 ///
 /// The first signal requests the shutdown. Signals within [`force_after`](Self::force_after) of a signal that had an
 /// effect are the same request: a process manager can send one to the process and to its group. A later signal during
@@ -15,6 +15,10 @@ use std::time::Duration;
 /// | the first, [`Stop`](SignalAction::Stop) | requests the shutdown without its drain | ends the drain | no effect |
 /// | within `force_after` | | no effect | no effect |
 /// | a later one | | ends the drain | forces the shutdown |
+///
+/// On Windows, Ctrl+C and the close of the console count as SIGINT, Ctrl+Break and the shutdown of the system (or of the
+/// container) as SIGTERM. After a close Windows ends the process within 5 s, after a shutdown within 20 s or as long as
+/// the system is set to; the end of the process is not held up by a `drain` or `grace` that is longer.
 ///
 /// # Examples
 /// ```
@@ -32,9 +36,11 @@ pub struct Signals {
     pub listen: bool,
     /// The time in which further signals are the same request. Zero makes each signal count. Default: 1 s.
     pub force_after: Duration,
-    /// The response to a first SIGINT (Ctrl+C). Default: [`SignalAction::Stop`], because a person waits.
+    /// The response to a first SIGINT (Ctrl+C, or the close of the console on Windows). Default:
+    /// [`SignalAction::Stop`], because a person waits.
     pub interrupt: SignalAction,
-    /// The response to a first SIGTERM (Ctrl+Break on Windows). Default: [`SignalAction::Drain`].
+    /// The response to a first SIGTERM (Ctrl+Break, or the shutdown of the system on Windows). Default:
+    /// [`SignalAction::Drain`].
     pub terminate: SignalAction,
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
 #[cfg(windows)]
-use tokio::signal::windows::{ctrl_break, ctrl_c};
+use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -26,6 +26,29 @@ use crate::sync::lock;
 /// Returns `Ready` when the next signal of its kind arrives.
 type Receive = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
+/// A signal of the system with the response to it, of those that [`Signals`] has.
+struct Source {
+    name: &'static str,
+    action: fn(&Signals) -> SignalAction,
+    receive: Receive,
+}
+
+impl Source {
+    fn interrupt(
+        name: &'static str,
+        receive: impl FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send + 'static,
+    ) -> Self {
+        Self { name, action: |signals| signals.interrupt, receive: Box::new(receive) }
+    }
+
+    fn terminate(
+        name: &'static str,
+        receive: impl FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send + 'static,
+    ) -> Self {
+        Self { name, action: |signals| signals.terminate, receive: Box::new(receive) }
+    }
+}
+
 /// A signal that the process received.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::runtime) struct Signal {
@@ -36,7 +59,7 @@ pub(in crate::runtime) struct Signal {
 /// The receiver of signals, and the state of those that were received.
 pub(in crate::runtime) struct Listener {
     /// SIGINT and SIGTERM, or their equivalents on Windows.
-    receive: [(&'static str, Receive); 2],
+    sources: Vec<Source>,
     heard: Heard,
     /// The task that listens between `start` and `run`. While it is set, only this task polls, because a receiver wakes
     /// only the last task that polled it.
@@ -85,38 +108,44 @@ impl Heard {
 impl Listener {
     /// Starts to listen. Needs a runtime with IO enabled.
     #[cfg(unix)]
-    fn receive() -> io::Result<[(&'static str, Receive); 2]> {
+    fn sources() -> io::Result<Vec<Source>> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let interrupt: Receive = Box::new(move |cx| interrupt.poll_recv(cx));
-        Ok([("SIGINT", interrupt), ("SIGTERM", Box::new(move |cx| terminate.poll_recv(cx)))])
+        Ok(vec![
+            Source::interrupt("SIGINT", move |cx| interrupt.poll_recv(cx)),
+            Source::terminate("SIGTERM", move |cx| terminate.poll_recv(cx)),
+        ])
     }
 
-    /// Starts to listen.
+    /// Starts to listen. After the close of its console, or at a shutdown, Windows ends the process in any case: after
+    /// 5 s and 20 s, or what the system is set to.
     #[cfg(windows)]
-    fn receive() -> io::Result<[(&'static str, Receive); 2]> {
-        let (mut c, mut r#break) = (ctrl_c()?, ctrl_break()?);
-        let c: Receive = Box::new(move |cx| c.poll_recv(cx));
-        Ok([("Ctrl+C", c), ("Ctrl+Break", Box::new(move |cx| r#break.poll_recv(cx)))])
+    fn sources() -> io::Result<Vec<Source>> {
+        let (mut c, mut r#break, mut close, mut shutdown) = (ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?);
+        Ok(vec![
+            Source::interrupt("Ctrl+C", move |cx| c.poll_recv(cx)),
+            Source::terminate("Ctrl+Break", move |cx| r#break.poll_recv(cx)),
+            Source::interrupt("console closed", move |cx| close.poll_recv(cx)),
+            Source::terminate("system shutdown", move |cx| shutdown.poll_recv(cx)),
+        ])
     }
 
-    /// Starts to listen. A runtime without IO has no signals, which can only be detected by a panic.
+    /// Starts to listen. On Unix a runtime without IO has no signals, which can only be detected by a panic.
     ///
     /// A worker that is blocked may be the one that waits for the signals of its runtime. So those of a runtime with
     /// workers arrive on the [watch](super::watch), if it can be had.
     fn new() -> Result<Self, RuntimeError> {
         let watch = Handle::try_current().ok().filter(has_workers).and_then(|_| Watch::get());
         let entered = watch.as_ref().map(|watch| watch.runtime().enter());
-        let receive = catch(Self::receive).unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        let sources = catch(Self::sources).unwrap_or_else(|panic| Err(io::Error::other(panic)));
         drop(entered);
-        let receive = receive.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
-        Ok(Self { receive, heard: Heard::default(), task: None, calls: 1, taken_over: false, _watch: watch })
+        let sources = sources.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
+        Ok(Self { sources, heard: Heard::default(), task: None, calls: 1, taken_over: false, _watch: watch })
     }
 
     fn poll(&mut self, signals: Signals, cx: &mut Context<'_>) -> Poll<Signal> {
-        let actions = [signals.interrupt, signals.terminate];
-        for ((name, receive), action) in self.receive.iter_mut().zip(actions) {
+        for Source { name, action, receive } in &mut self.sources {
             if receive(cx) == Poll::Ready(Some(())) {
-                return Poll::Ready(Signal { name, action });
+                return Poll::Ready(Signal { name, action: action(&signals) });
             }
         }
         Poll::Pending

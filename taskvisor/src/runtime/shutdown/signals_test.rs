@@ -49,12 +49,27 @@ fn o02_the_first_signal_decides_whether_there_is_a_drain() {
     }
 }
 
+#[cfg(windows)]
+#[tokio::test]
+async fn o02_the_events_of_a_console_count_as_signals() {
+    let signals = Signals { interrupt: SignalAction::Drain, terminate: SignalAction::Stop, ..Signals::default() };
+    let listener = Listener::new().unwrap();
+    let heard: Vec<_> = listener.sources.iter().map(|source| (source.name, (source.action)(&signals))).collect();
+    let expected = [
+        ("Ctrl+C", SignalAction::Drain),
+        ("Ctrl+Break", SignalAction::Stop),
+        ("console closed", SignalAction::Drain),
+        ("system shutdown", SignalAction::Stop),
+    ];
+    assert_eq!(heard, expected);
+}
+
 /// Listens to signals that have arrived, in this task.
 fn listen_in(core: &Core, task: Option<AbortHandle>) {
-    let receive = || -> Receive { Box::new(|_| Poll::Ready(Some(()))) };
-    let receive = [("SIGINT", receive()), ("SIGTERM", receive())];
+    let arrived = |_: &mut Context<'_>| Poll::Ready(Some(()));
+    let sources = vec![Source::interrupt("SIGINT", arrived), Source::terminate("SIGTERM", arrived)];
     *lock(&core.listener) =
-        Some(Listener { receive, heard: Heard::default(), task, calls: 1, taken_over: false, _watch: None });
+        Some(Listener { sources, heard: Heard::default(), task, calls: 1, taken_over: false, _watch: None });
 }
 
 /// A receiver wakes only the last that polled it.
