@@ -15,7 +15,7 @@ use tokio::time::sleep;
 #[task]
 async fn deploy(ctx: TaskContext, version: &'static str) {
     println!("    {version}: begins");
-    if ctx.run_until_cancelled(sleep(Duration::from_millis(200))).await.is_some() {
+    if ctx.sleep(Duration::from_millis(200)).await {
         println!("    {version}: is live");
     } else {
         sleep(Duration::from_millis(50)).await;

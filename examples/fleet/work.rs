@@ -6,7 +6,7 @@ use std::time::Duration;
 use taskvisor::fleet::Fleet;
 use taskvisor::prelude::*;
 use taskvisor::{ControllerSpec, Group, SlotSpec, Tree};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::console::Attached;
 use crate::counter::Counter;
@@ -45,7 +45,7 @@ impl Life {
                 run.write(What::Work);
                 let answer = self.counter.increment(key, token).await;
                 run.write(What::Wrote(answer));
-                if ctx.run_until_cancelled(sleep(BEAT)).await.is_none() {
+                if !ctx.sleep(BEAT).await {
                     break;
                 }
             }
@@ -84,7 +84,7 @@ impl Life {
             let life = life.clone();
             async move {
                 let mut number = 0;
-                while ctx.run_until_cancelled(sleep(life.between(200, 1_500))).await.is_some() {
+                while ctx.sleep(life.between(200, 1_500)).await {
                     number += 1;
                     let job = ControllerSpec::queue(life.job(number)).with_slot("deploy");
                     let Ok(job) = ctx.supervisor().submit(job).await else { break };
@@ -102,7 +102,7 @@ impl Life {
         TaskSpec::inherit(TaskFn::arc("ghost", move |ctx: TaskContext| {
             let life = life.clone();
             async move {
-                while ctx.run_until_cancelled(sleep(life.between(200, 800))).await.is_some() {
+                while ctx.sleep(life.between(200, 800)).await {
                     if is_clock_set() {
                         life.log.note(What::ClockIsSet);
                     }

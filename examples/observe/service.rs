@@ -14,7 +14,7 @@ use crate::luck::Luck;
 pub(crate) async fn pool(ctx: TaskContext, luck: Luck) -> Result<(), &'static str> {
     info!("connected");
     ctx.ready();
-    while ctx.run_until_cancelled(sleep(Duration::from_millis(50))).await.is_some() {
+    while ctx.sleep(Duration::from_millis(50)).await {
         if luck.runs_out(20) {
             return Err("the connection is closed");
         }

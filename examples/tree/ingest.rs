@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use taskvisor::prelude::*;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::chaos::Chaos;
 use crate::store::Request;
@@ -17,7 +17,7 @@ const WAITING: usize = 256;
 /// Makes records.
 #[task(restart = "always", watchdog = "500ms", stop_timeout = "300ms")]
 pub(crate) async fn produce(ctx: TaskContext, outbox: Outbox, chaos: Chaos) -> Result<(), Failure> {
-    while ctx.run_until_cancelled(sleep(Duration::from_millis(2))).await.is_some() {
+    while ctx.sleep(Duration::from_millis(2)).await {
         ctx.heartbeat();
         outbox.add();
         chaos.strike(&ctx).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn forward(
     store: mpsc::Sender<Request>,
     chaos: Chaos,
 ) -> Result<(), Failure> {
-    while ctx.run_until_cancelled(sleep(Duration::from_millis(5))).await.is_some() {
+    while ctx.sleep(Duration::from_millis(5)).await {
         let mut sent = Vec::with_capacity(BATCH);
         for number in outbox.first(BATCH) {
             let (stored, acknowledged) = oneshot::channel();

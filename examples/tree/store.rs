@@ -10,7 +10,7 @@ use std::sync::Arc;
 use taskvisor::prelude::*;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::block_in_place;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::chaos::Chaos;
 use crate::ingest::Outbox;
@@ -22,7 +22,7 @@ pub(crate) async fn lock(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Resul
     // A lock of another process would still be held at a retry. The group retries a few times, and then the tree fails.
     let _lock = Lock::take(&path).map_err(|reason| TaskError::Fatal { reason })?;
     ctx.ready();
-    while ctx.run_until_cancelled(sleep(BEAT)).await.is_some() {
+    while ctx.sleep(BEAT).await {
         ctx.heartbeat();
         chaos.strike(&ctx).await.map_err(TaskError::error)?;
     }

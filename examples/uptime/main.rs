@@ -22,7 +22,6 @@ use std::{env, io, process};
 
 use taskvisor::prelude::*;
 use tokio::io::AsyncWriteExt;
-use tokio::time::sleep;
 
 use crate::arguments::{Arguments, HELP};
 use crate::board::Board;
@@ -53,7 +52,7 @@ async fn report(ctx: TaskContext, board: Board) {
 /// Ends the program after a while.
 #[task]
 async fn stop(ctx: TaskContext, after: Duration) {
-    if ctx.run_until_cancelled(sleep(after)).await.is_some() {
+    if ctx.sleep(after).await {
         drop(ctx.supervisor().shutdown());
     }
 }

@@ -710,7 +710,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// #[task(watchdog = "10s", critical)]
 /// async fn serve(ctx: TaskContext) {
-///     while ctx.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+///     while ctx.sleep(Duration::from_secs(1)).await {
 ///         ctx.heartbeat();
 ///     }
 /// }

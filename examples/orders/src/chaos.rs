@@ -54,7 +54,7 @@ const VICTIMS: [&str; 5] = ["store/pool", "store/migrate", "relay", "report", "s
 /// Restarts a task of the tree now and then, as an operator could.
 #[task(restart = "always")]
 pub(crate) async fn monkey(ctx: TaskContext, luck: Luck) {
-    while ctx.run_until_cancelled(sleep(Duration::from_millis(700))).await.is_some() {
+    while ctx.sleep(Duration::from_millis(700)).await {
         let victim = luck.below(5).and_then(|index| VICTIMS.get(usize::try_from(index).unwrap_or(0)));
         if let Some(path) = victim {
             let is_restarted = ctx.supervisor().child(path).restart();

@@ -66,7 +66,7 @@ async fn order(ctx: TaskContext, client: Client, address: SocketAddr, tenant: u6
             Err(_) => tally.seen().unanswered += 1,
         }
         let wait = Duration::from_millis(20 << attempt.min(6));
-        if ctx.run_until_cancelled(sleep(wait)).await.is_none() {
+        if !ctx.sleep(wait).await {
             return;
         }
     }

@@ -93,7 +93,7 @@ async fn turn() {
 /// Works for `work` on average, and then fails with this probability.
 fn works(name: &str, work: Duration, failing: f64) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
-        if ctx.run_until_cancelled(sleep(work.mul_f64(2.0 * random()))).await.is_none() {
+        if !ctx.sleep(work.mul_f64(2.0 * random())).await {
             return Ok(());
         }
         if random() < failing { Err(failure(ctx.name())) } else { Ok(()) }

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 #[cfg(feature = "cron")]
 use std::time::SystemTime;
 
@@ -34,7 +35,7 @@ use crate::tree::last_segment;
 /// use taskvisor::{TaskContext, TaskFn};
 ///
 /// let task = TaskFn::arc("consume", |ctx: TaskContext| async move {
-///     while ctx.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+///     while ctx.sleep(Duration::from_secs(1)).await {
 ///         println!("{} works", ctx.name());
 ///     }
 ///     Ok(())
@@ -136,6 +137,31 @@ impl TaskContext {
             Poll::Pending => cancelled.as_mut().poll(cx).map(|_| None),
         })
         .await
+    }
+
+    /// Sleeps for `duration`. Returns `true` after that, and `false` as soon as the attempt is canceled.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect. The next call waits for the whole time again.
+    ///
+    /// # Panics
+    /// If it is polled outside a Tokio runtime with time enabled.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::TaskContext;
+    ///
+    /// /// Looks once a second, until the attempt is canceled.
+    /// async fn poll(ctx: TaskContext) {
+    ///     while ctx.sleep(Duration::from_secs(1)).await {
+    ///         // look
+    ///     }
+    /// }
+    /// ```
+    #[must_use = "`false` means that the attempt is canceled, and a loop that goes on does not sleep again"]
+    pub async fn sleep(&self, duration: Duration) -> bool {
+        self.run_until_cancelled(tokio::time::sleep(duration)).await.is_some()
     }
 
     /// Spawns a helper of the attempt. When the attempt has ended, its helpers are joined; helpers that still run at
@@ -313,7 +339,7 @@ impl TaskContext {
     /// Returns the time after which the attempt is dropped, unless its lease is renewed before. `None` if the attempt
     /// needs no lease.
     #[cfg(feature = "fleet")]
-    pub fn lease_left(&self) -> Option<std::time::Duration> {
+    pub fn lease_left(&self) -> Option<Duration> {
         match &self.0 {
             Kind::Attempt { cell, attempt, .. } => cell.lease_left(*attempt),
             Kind::Detached(_) => None,

@@ -34,7 +34,7 @@ impl Tree {
     /// #[task(restart = "always", ready = "signal", watchdog = "5s")]
     /// async fn pool(ctx: TaskContext) {
     ///     ctx.ready();
-    ///     while ctx.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+    ///     while ctx.sleep(Duration::from_secs(1)).await {
     ///         ctx.heartbeat();
     ///     }
     /// }

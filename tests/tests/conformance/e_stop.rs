@@ -5,6 +5,7 @@ mod panics;
 mod refused;
 #[cfg(unix)]
 pub(crate) mod signals;
+mod sleeps;
 mod trees;
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use taskvisor::prelude::*;
-use tokio::time::sleep;
 use tracing::info;
 
 use super::{Result, Store};
@@ -22,7 +21,7 @@ pub(crate) async fn pool(ctx: TaskContext, store: Arc<dyn Store>) -> Result<()> 
     store.open().await?;
     ctx.ready();
     let mut answer = Ok(());
-    while answer.is_ok() && ctx.run_until_cancelled(sleep(Duration::from_secs(1))).await.is_some() {
+    while answer.is_ok() && ctx.sleep(Duration::from_secs(1)).await {
         answer = store.ping().await;
     }
     store.close().await;
