@@ -1,6 +1,7 @@
 //! The settings of a console.
 
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -37,9 +38,22 @@ impl Granted {
     pub(crate) fn of(&self, request: &Parts) -> Option<Access> {
         match self {
             Self::Everybody(access) => Some(*access),
-            Self::By(access) => catch_unwind(AssertUnwindSafe(|| access(request))).ok(),
+            Self::By(access) => call(|| access(request)),
         }
     }
+}
+
+/// Calls a function of the user. `None` if it panicked.
+fn call<T>(function: impl FnOnce() -> T) -> Option<T> {
+    let payload = match catch_unwind(AssertUnwindSafe(function)) {
+        Ok(result) => return Some(result),
+        Err(payload) => payload,
+    };
+    // The payload of a second panic is leaked, because its drop could panic as well.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(payload);
+    }
+    None
 }
 
 /// The text that replaces that of an error if the function that redacts it panicked.
@@ -48,7 +62,7 @@ const HIDDEN: &str = "[redacting it panicked]";
 impl Settings {
     pub(crate) fn redacted(&self, text: String) -> String {
         match &self.redact {
-            Some(redact) => catch_unwind(AssertUnwindSafe(|| redact(&text))).unwrap_or_else(|_| HIDDEN.to_owned()),
+            Some(redact) => call(|| redact(&text)).unwrap_or_else(|| HIDDEN.to_owned()),
             None => text,
         }
     }

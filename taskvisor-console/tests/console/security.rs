@@ -217,3 +217,28 @@ async fn errors_are_redacted_everywhere() {
     let answer = get(&console, "?node=import").await;
     assert!(answer.status == StatusCode::OK && !answer.text.contains("hunter2"), "{}", answer.text);
 }
+
+/// The payload of a panic, which panics itself when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload of a panic");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_whose_payload_panics_is_answered_as_any_other() {
+    fn bomb<T>() -> T {
+        std::panic::panic_any(Bomb)
+    }
+
+    let tree = started(builder().task(fails("import", "password=hunter2"))).await;
+    let hidden = console(&tree).redact(|_| bomb());
+    let mut stream = Stream::open(&hidden).await;
+    let snapshot = stream.until(|message| message.event == "snapshot").await;
+    assert!(node(&snapshot.data, "import").is_some() && !snapshot.data.to_string().contains("hunter2"));
+    assert_eq!(get(&hidden, "?node=import").await.status, StatusCode::OK);
+    let refused = console(&tree).access(|_| bomb());
+    assert_eq!(get(&refused, "?tree").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
