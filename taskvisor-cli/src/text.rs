@@ -57,16 +57,17 @@ pub(crate) fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
-    let mut short = String::new();
-    for character in text.chars() {
-        short.push(character);
-        if short.width() >= columns {
-            short.pop();
-            break;
-        }
+    // A text can have any number of characters without a width, so its parts are not measured one by one.
+    let start = |most: usize| {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        &text[..end]
+    };
+    let (mut fits, mut over) = (0, text.len());
+    while over - fits > 1 {
+        let middle = fits + (over - fits) / 2;
+        if start(middle).width() < columns { fits = middle } else { over = middle }
     }
-    short.push('…');
-    short
+    format!("{}…", start(fits))
 }
 
 #[cfg(test)]
@@ -120,5 +121,14 @@ mod tests {
         assert_eq!(shortened("connection refused", 8), "connect…");
         assert_eq!(shortened("日本語です", 6), "日本…");
         assert_eq!(shortened("日本語です", 5), "日本…");
+    }
+
+    #[test]
+    fn marks_without_a_width_do_not_hold_up_the_cut() {
+        let marks = "\u{301}".repeat(300_000);
+        let text = format!("a{marks}{}", "x".repeat(100));
+        assert_eq!(shortened(&text, 8), format!("a{marks}xxxxxx…"));
+        assert_eq!(shortened(&text, 1), "…");
+        assert_eq!(shortened(&text, 101), text);
     }
 }
