@@ -93,6 +93,14 @@ impl Target {
         if uri.query().is_some() {
             return Err("it has a query");
         }
+        if authority.host().is_empty() {
+            return Err("it has no scheme or host");
+        }
+        // The parser takes any text for a port.
+        let behind_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if !matches!(behind_host, "" | ":") && authority.port_u16().is_none() {
+            return Err("its port is not a number up to 65535");
+        }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let place = match scheme {
             "http" => Place::Tcp(host, authority.port_u16().unwrap_or(80)),
@@ -137,6 +145,8 @@ mod tests {
         for (url, expected) in [
             ("http://127.0.0.1:9000/console", "http://127.0.0.1:9000/console Tcp(\"127.0.0.1\", 9000) 127.0.0.1:9000"),
             ("http://localhost", "http://localhost/ Tcp(\"localhost\", 80) localhost"),
+            ("http://localhost:/", "http://localhost:/ Tcp(\"localhost\", 80) localhost:"),
+            ("http://localhost:65535", "http://localhost:65535/ Tcp(\"localhost\", 65535) localhost:65535"),
             ("http://[::1]:7/a/#/store", "http://[::1]:7/a/ Tcp(\"::1\", 7) [::1]:7"),
             ("unix:/run/app.sock", "unix:/run/app.sock Unix(\"/run/app.sock\") localhost"),
             ("unix:///run/app.sock", "unix:/run/app.sock Unix(\"/run/app.sock\") localhost"),
@@ -151,6 +161,11 @@ mod tests {
             ("127.0.0.1:9000", "it has no scheme or host"),
             ("localhost/console", "it is not a URL"),
             ("http://", "it is not a URL"),
+            ("http://:9000/", "it has no scheme or host"),
+            ("http://localhost:70000/console", "its port is not a number up to 65535"),
+            ("http://localhost:http/", "its port is not a number up to 65535"),
+            ("http://[::1]:-1/", "its port is not a number up to 65535"),
+            ("http://[::1]9000/", "its port is not a number up to 65535"),
             ("ftp://localhost/", "its scheme is not supported"),
             ("http://me:secret@localhost/", "a URL with a user is not supported"),
             ("http://localhost/console?tree", "it has a query"),
