@@ -171,7 +171,10 @@ impl Mirror {
             self.order.remove(&path);
             if let Some(parent) = node.parent {
                 if let Some(above) = self.nodes.get_mut(&parent) {
-                    above.children.retain(|index, child| *index != node.index || *child != path);
+                    // Another child can have taken its place.
+                    if above.children.get(&node.index) == Some(&path) {
+                        above.children.remove(&node.index);
+                    }
                     delta.follow.push(parent);
                 }
             }
@@ -291,3 +294,7 @@ impl Look for Mirror {
         children.filter_map(|child| self.facts(child)).find(|child| which(child))
     }
 }
+
+#[cfg(test)]
+#[path = "mirror_test.rs"]
+mod tests;

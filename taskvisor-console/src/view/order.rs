@@ -1,13 +1,13 @@
 //! The declared order of nodes: which are after which.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The edges of the order, in both directions.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     after: HashMap<Arc<str>, Vec<Arc<str>>>,
-    dependents: HashMap<Arc<str>, Vec<Arc<str>>>,
+    dependents: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 impl Order {
@@ -26,7 +26,7 @@ impl Order {
         }
         self.remove(path);
         for before in &after {
-            self.dependents.entry(Arc::clone(before)).or_default().push(Arc::clone(path));
+            self.dependents.entry(Arc::clone(before)).or_default().insert(Arc::clone(path));
         }
         if !after.is_empty() {
             self.after.insert(Arc::clone(path), after);
@@ -36,7 +36,7 @@ impl Order {
     pub(crate) fn remove(&mut self, path: &str) {
         for before in self.after.remove(path).unwrap_or_default() {
             if let Some(dependents) = self.dependents.get_mut(&before) {
-                dependents.retain(|dependent| **dependent != *path);
+                dependents.remove(path);
                 if dependents.is_empty() {
                     self.dependents.remove(&before);
                 }
