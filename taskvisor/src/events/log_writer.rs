@@ -29,7 +29,7 @@ use crate::sync::lock;
 ///
 /// Repeated failures of a task with the same error are written ever more rarely: the first three one by one, and then
 /// the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, the attempts
-/// of the task are not written either, except for the first `TaskReady`, which can be a recovery. Another error is
+/// of the task are not written either, except for the first `TaskReady` after a written failure, which can be a recovery. Another error is
 /// written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another error does
 /// not have the number of failures that were left out before it; its attempt number shows it. If the error has changed eight
 /// times without a success, as those do that have the id of a request in them, it is written at most each 10 minutes, with

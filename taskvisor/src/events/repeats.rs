@@ -57,7 +57,7 @@ struct Streak {
     began: SystemTime,
     /// If the texts differ: the time at which one of them was last written, which is `text`.
     differ: Option<SystemTime>,
-    /// `true` if an attempt has become ready in this series.
+    /// `true` if an attempt has become ready since the last failure that was written.
     #[cfg(feature = "logging")]
     ready: bool,
     #[cfg(feature = "logging")]
@@ -169,8 +169,8 @@ impl<K: Hash + Eq + Borrow<str>> Repeats<K> {
         self.streaks.get(path).is_some_and(|streak| streak.is_still_quiet(now)) || self.is_within_quiet(path, now)
     }
 
-    /// Notes that an attempt has become ready. Returns `true` if that is written: once in each series of equal
-    /// failures, because it can be a recovery.
+    /// Notes that an attempt has become ready. Returns `true` if that is written: once after each failure that was
+    /// written, because it can be a recovery.
     #[cfg(feature = "logging")]
     pub(crate) fn becomes_ready(&mut self, path: &str) -> bool {
         let Some(streak) = self.streaks.get_mut(path) else { return true };
@@ -298,10 +298,14 @@ impl Streak {
         }
         self.times += 1;
         (self.last, self.returns) = (now, None);
-        if self.times <= SINGLY {
-            return Tell::Whole;
+        if self.times > SINGLY && !is_told(self.times) {
+            return Tell::Nothing;
         }
-        if is_told(self.times) { Tell::Again(self.often()) } else { Tell::Nothing }
+        #[cfg(feature = "logging")]
+        {
+            self.ready = false;
+        }
+        if self.times <= SINGLY { Tell::Whole } else { Tell::Again(self.often()) }
     }
 
     /// Begins a new series. If the texts have changed too often since the last success, the failure is counted instead.
@@ -324,6 +328,10 @@ impl Streak {
             return Some(Tell::Nothing);
         }
         self.text = text.into();
+        #[cfg(feature = "logging")]
+        {
+            self.ready = false;
+        }
         Some(Tell::Again(self.often()))
     }
 

@@ -80,7 +80,7 @@ fn o40_a_clock_that_is_set_back_hides_no_text_that_differs() {
 
 #[cfg(feature = "logging")]
 #[test]
-fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
+fn o40_that_a_task_becomes_ready_is_told_once_after_each_failure_that_is_told() {
     let mut repeats = Repeats::default();
     assert!(repeats.becomes_ready("a"));
     let mut told = |text: &str, becomes_ready: &[bool]| {
@@ -90,10 +90,20 @@ fn o40_that_a_task_becomes_ready_between_equal_failures_is_told_once() {
         };
         becomes_ready.iter().map(&mut after).collect::<Vec<_>>()
     };
-    assert_eq!(told("refused", &[true; 5]), [true, true, false, false, false]);
+    let ready = told("refused", &[true; 33]);
+    let after: Vec<_> = (1..).zip(ready).filter_map(|(failures, is_told)| is_told.then_some(failures)).collect();
+    assert_eq!(after, [1, 2, 3, 8, 32], "the last line of a task that runs on is no failure");
     // As long as it cannot connect, it is not ready.
     let ready = [false, false, false, false, true, true];
     assert_eq!(told("timed out", &ready), [false, false, false, false, true, false]);
+    // Texts that differ are told each ten minutes.
+    let mut repeats = Repeats::default();
+    let mut told = |n: u32| {
+        repeats.failed("a", &format!("request {n} refused"), at(SECOND * 100 * n));
+        repeats.becomes_ready("a")
+    };
+    let after: Vec<_> = (0..22).filter(|n| told(*n)).collect();
+    assert_eq!(after, [0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 20]);
 }
 
 #[test]
