@@ -23,7 +23,8 @@ use super::error::{BoxError, TaskError};
     message = "a supervised task cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
     note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn std::error::Error + Send + Sync>`, or any `std::error::Error + \
-            Send + Sync + 'static`"
+            Send + Sync + 'static`",
+    note = "nobody would get a value: send it through a channel, or keep it in an `Arc` that another task has, too"
 )]
 pub trait IntoTaskResult {
     /// Converts the return value of the function to the result of the attempt.
@@ -67,7 +68,8 @@ impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
     message = "a supervised task with `retry_if` cannot return `{Self}`",
     label = "expected `Result<(), E>`",
     note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn std::error::Error + Send + Sync>`, or any `std::error::Error + \
-            Send + Sync + 'static`"
+            Send + Sync + 'static`",
+    note = "nobody would get a value: send it through a channel, or keep it in an `Arc` that another task has, too"
 )]
 pub trait Fallible {
     /// The error type.
