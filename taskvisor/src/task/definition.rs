@@ -74,7 +74,10 @@ pub trait Task: Send + Sync + 'static {
 
 /// A task made from a closure that takes a [`CancellationToken`] or a [`TaskContext`].
 ///
-/// The closure is called for each attempt, and clones what it uses. [`TaskError::error`] makes its error of any other.
+/// The closure is called for each attempt, and clones what it uses. [`TaskError::error`] makes its error of any other, and
+/// [`into_task_result`](crate::IntoTaskResult::into_task_result) its result of all that a function under `#[task]` may
+/// return, as below. Options stand in a [`TaskSpec`], which [`TaskSpec::inherit`] makes of it, or in `task(..)` of
+/// `supervise!`.
 ///
 /// As it takes a context, its future is not dropped at a stop request or a timeout, also if it does not look at the context: it
 /// has its time to clean up, and is aborted after that. [`run_until_cancelled`](TaskContext::run_until_cancelled) drops
@@ -83,7 +86,7 @@ pub trait Task: Send + Sync + 'static {
 /// # Examples
 /// ```
 /// use std::io;
-/// use taskvisor::{TaskContext, TaskError, TaskFn, TaskRef};
+/// use taskvisor::{IntoTaskResult, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec};
 ///
 /// async fn read(path: String) -> io::Result<()> {
 ///     println!("reads {path}");
@@ -91,13 +94,14 @@ pub trait Task: Send + Sync + 'static {
 /// }
 ///
 /// let path = "/etc/hostname".to_owned();
-/// let reads: TaskRef = TaskFn::arc("reads", move |ctx: TaskContext| {
+/// let reads = TaskFn::arc("reads", move |ctx: TaskContext| {
 ///     let work = read(path.clone());
 ///     async move {
 ///         let result = ctx.run_until_cancelled(work).await.ok_or(TaskError::Canceled)?;
-///         result.map_err(TaskError::error)
+///         result.into_task_result()
 ///     }
 /// });
+/// let reads = TaskSpec::inherit(reads).with_restart(RestartPolicy::Never);
 /// ```
 ///
 /// ```

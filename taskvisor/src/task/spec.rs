@@ -266,7 +266,8 @@ pub trait IntoTaskSpec {
     /// Converts to a spec.
     fn into_task_spec(self) -> TaskSpec;
 
-    /// Converts to a spec with this name, such as `ping {}.with_name("second")`.
+    /// Converts to a spec with this name, such as `ping {}.with_name("second")`. The setters of all other options are those
+    /// of the spec: `ping::spec().with_max_retries(3)`, or `ping {}.into_task_spec().with_max_retries(3)`.
     fn with_name(self, name: impl Into<Arc<str>>) -> TaskSpec
     where
         Self: Sized,

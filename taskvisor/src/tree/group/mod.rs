@@ -162,7 +162,8 @@ impl Group {
 
     /// Limits the number of tasks in the group, nested groups included, that are between the beginning of an attempt
     /// and its [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
-    /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
+    /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. Those that become due
+    /// together, as all do when the group starts, are in no order: [`TaskSpec::with_after`] states one. It applies to each
     /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
     /// holds no place, and neither does one that waits for a permit of `max_concurrent` or of a named limit: it takes its
     /// permits first. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
