@@ -48,6 +48,10 @@ impl Core {
             if let Some(wait) = self.restart_of(&group) {
                 return come_back(node, &if is_inner { INNER } else { wait }, group.rests_between_runs());
             }
+            // What ended in the run of a group stays as it is while that run goes on.
+            if !matches!(group.state(), TaskState::Ended | TaskState::Stopping) {
+                return;
+            }
             is_inner = true;
         }
     }

@@ -4,7 +4,7 @@ use taskvisor::{
     Event, EventData, EventKind, Group, OutcomeKind, Problem, RestartPolicy, SlotSpec, SupervisorConfig, TaskContext,
     TaskFn, TaskOutcome, TaskSpec, TaskState, Tree, WaitingFor,
 };
-use tests::{FAIL, Recorder, Script, Step, constant, cooperative, secs, settle};
+use tests::{FAIL, OK, Recorder, Script, Step, constant, cooperative, secs, settle};
 use tokio::time::sleep;
 
 use super::{Result, flat, node, started};
@@ -95,6 +95,33 @@ async fn c01_children_of_a_group_in_its_backoff_wait_for_it() -> Result {
     sleep(secs(5)).await;
     settle().await;
     assert_eq!(node(&tree, "g/inner/a").state, TaskState::Running);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn c01_what_ended_in_the_run_of_an_inner_group_waits_once_that_stops() -> Result {
+    let slow = |name: &str| Script::new([Step::Deaf, Step::Wait]).spec(name).with_stop_timeout(secs(5));
+    let inner = Group::one_for_one("inner").task(slow("slow")).task(Script::new([OK]).spec("done"));
+    let group = Group::rest_for_one("g").group(inner).task(slow("later"));
+    let (tree, _) = started(|tree| tree.group(group)).await?;
+    assert!(tree.group("g").restart());
+    settle().await;
+    let states = || ["g", "g/inner"].map(|path| node(&tree, path).state);
+    assert_eq!(states(), [TaskState::Stopping, TaskState::Running]);
+    let whole = flat(tree.snapshot()).into_iter().find(|node| node.path == "g/inner/done").unwrap();
+    for done in [whole, node(&tree, "g/inner/done")] {
+        assert_eq!((done.state, done.outcome), (TaskState::Ended, Some(OutcomeKind::Completed)), "{done:?}");
+    }
+    // It is stopped for good, and comes back with the next run of the group around it.
+    let inner = tree.group("g/inner");
+    let canceled = tokio::spawn(async move { inner.cancel().await });
+    settle().await;
+    assert_eq!(states(), [TaskState::Stopping; 2]);
+    pending(&tree, "g/inner/done", &WaitingFor::Group);
+    sleep(secs(20)).await;
+    settle().await;
+    assert!(canceled.await.unwrap()?);
+    assert_eq!(states(), [TaskState::Running; 2]);
     tree.shutdown().await
 }
 
