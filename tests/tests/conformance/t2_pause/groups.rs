@@ -135,6 +135,31 @@ async fn t2_a_task_is_paused_and_resumed_while_its_group_waits_for_its_next_run(
 }
 
 #[tokio::test(start_paused = true)]
+async fn t2_a_group_is_paused_and_resumed_while_the_group_around_it_waits_for_its_next_run() -> Result {
+    let fails = Script::new([FAIL, FAIL, Step::Wait]);
+    let group = Group::one_for_all("g")
+        .with_limit(0, secs(60))
+        .with_backoff(constant(secs(10)))
+        .task(fails.spec("fails"))
+        .group(Group::one_for_one("inner").task(cooperative("a")));
+    let (tree, _) = started(|tree| tree.group(group)).await?;
+    let inner = tree.group("g/inner");
+    assert_eq!((tree.group("g").status(), inner.is_paused()), (Some(TaskState::Backoff), false));
+    assert!(inner.pause() && inner.is_paused() && inner.resume() && !inner.is_paused() && inner.pause());
+    advance(secs(10)).await;
+    settle().await;
+    assert!(inner.resume() && inner.pause());
+    assert_eq!(tree.group("g").status(), Some(TaskState::Backoff));
+    advance(secs(10)).await;
+    settle().await;
+    assert_eq!((state(&tree, "g/fails"), state(&tree, "g/inner/a")), (TaskState::Running, TaskState::Paused));
+    assert!(inner.resume());
+    settle().await;
+    assert_eq!(state(&tree, "g/inner/a"), TaskState::Running);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn t2_the_pause_of_an_added_task_ends_with_its_return() -> Result {
     let group = Group::one_for_all("g").task(cooperative("a"));
     let (tree, _) = started(|tree| tree.group(group)).await?;

@@ -102,6 +102,30 @@ async fn t2_the_owner_goes_on_and_its_next_attempt_waits() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t2_a_job_and_its_slot_are_paused_each_by_itself() -> Result {
+    let (tree, slot) = tree(SlotSpec::new("s"));
+    let script = Script::new([Step::Fail(secs(1)), Step::Wait]);
+    let job = slot.submit(script.spec("job").with_backoff(constant(ms(1)))).await?;
+    settle().await;
+    assert!(job.pause() && slot.pause());
+    advance(secs(1)).await;
+    settle().await;
+    advance(ms(1)).await;
+    settle().await;
+    // Each ends its own pause, and the other holds the job.
+    assert!(slot.resume() && job.is_paused());
+    settle().await;
+    assert_eq!(job.status().state, TaskState::Paused);
+    assert!(slot.pause() && job.resume() && job.is_paused());
+    settle().await;
+    assert_eq!(job.status().state, TaskState::Paused);
+    assert!(slot.resume() && !job.is_paused());
+    settle().await;
+    assert_eq!(job.status().state, TaskState::Running);
+    Ok(tree.shutdown().await?)
+}
+
+#[tokio::test(start_paused = true)]
 async fn t2_replace_in_a_paused_slot_stops_the_owner() -> Result {
     for owner_runs in [true, false] {
         let (tree, slot) = tree(SlotSpec::new("s").with_admission(AdmissionPolicy::Replace));
