@@ -60,6 +60,60 @@ async fn k3a_a_longer_ring_of_waits_is_broken_once() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn k3a_a_ring_is_found_after_an_earlier_wait_has_ended() -> Result {
+    let supervisor = supervisor();
+    let took = Arc::default();
+    let first = TaskFn::arc("a", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        for other in ["gone", "b"] {
+            let _ = ctx.supervisor().cancel(other).await;
+        }
+        Ok(())
+    });
+    let a = supervisor.add_task(TaskSpec::inherit(first)).await?;
+    let b = supervisor.add_task(cancels("b", "a", &took)).await?;
+    supervisor.add_task(Script::new([Step::Deaf]).spec("gone").with_stop_timeout(secs(1))).await?;
+    settle().await;
+    // `a` waits for the task that takes a second, then `b` for `a`; and then `a` does not wait for `b`.
+    let start = Instant::now();
+    let canceled = tokio::spawn(async move { a.cancel().await });
+    settle().await;
+    assert!(b.cancel().await?);
+    assert!(canceled.await.unwrap()?);
+    assert_eq!((start.elapsed(), *took.lock().unwrap() == [secs(1)]), (secs(1), true));
+    supervisor.shutdown().await
+}
+
+/// Waits that have ended close no ring.
+#[tokio::test(start_paused = true)]
+async fn k3a_a_task_that_waited_for_a_group_is_waited_for_by_its_child() -> Result {
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let waits = TaskFn::arc("waits", |ctx: TaskContext| async move {
+        assert!(ctx.supervisor().group("g").restart_and_wait().await);
+        ctx.cancelled().await;
+        sleep(secs(1)).await;
+        Ok(())
+    });
+    let child = TaskFn::arc("child", move |ctx: TaskContext| {
+        let asked = asked.clone();
+        async move {
+            if ctx.run_until_cancelled(sleep(secs(10))).await.is_some() {
+                let start = Instant::now();
+                ctx.supervisor().cancel("waits").await.unwrap();
+                asked.send(start.elapsed()).unwrap();
+            }
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    let group = Group::one_for_all("g").task(TaskSpec::inherit(child));
+    let tree = Tree::builder(SupervisorConfig::default()).group(group).task(TaskSpec::inherit(waits)).build();
+    tree.start().await?;
+    assert_eq!(asks.recv().await, Some(secs(1)), "its stop is waited for");
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn k3a_a_helper_that_cancels_its_own_task_gets_an_answer_at_once() -> Result {
     let supervisor = supervisor();
     let answered = Arc::new(AtomicBool::new(false));
