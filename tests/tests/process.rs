@@ -280,6 +280,23 @@ async fn o51_the_group_may_end_by_itself_after_its_leader() -> Result {
     Ok(())
 }
 
+/// Its members are looked at more than once in this time.
+#[tokio::test]
+async fn o51_the_method_returns_when_the_last_of_a_stopped_group_has_ended() {
+    let scene = Scene::new().await;
+    let (ctx, token) = context();
+    let stopping = async {
+        scene.written("up").await;
+        token.cancel();
+    };
+    let script =
+        "(trap 'sleep 0.5; echo finished > down; exit 0' TERM; echo > up; while :; do sleep 0.01; done) & wait";
+    let (result, ()) = tokio::join!(ctx.run_process(scene.shell(script)), stopping);
+    assert!(matches!(result, Err(TaskError::Canceled)), "{result:?}");
+    assert_eq!(scene.read("down"), "finished\n");
+    scene.nothing_is_left().await;
+}
+
 /// The look at the members needs a thread of the pool. It must not be what the end waits for.
 #[test]
 fn o51_a_full_pool_of_threads_does_not_delay_the_end() {
