@@ -160,3 +160,26 @@ pub(super) fn named(paths: &[Arc<str>]) -> String {
     }
     text.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c08_the_first_holders_are_named_and_the_others_counted() {
+        let paths: Vec<Arc<str>> = (0..=NAMED).map(|number| number.to_string().into()).collect();
+        assert_eq!(named(&paths[..2]), "`0`, `1`");
+        assert_eq!(named(&paths[..NAMED]), "`0`, `1`, `2`, `3`, `4`, `5`, `6`, `7`");
+        assert_eq!(named(&paths), "`0`, `1`, `2`, `3`, `4`, `5`, `6`, `7`, 1 more");
+    }
+
+    #[test]
+    fn c08_a_check_ends_with_the_last_wait() {
+        let limits = Limits::new(1, Vec::new());
+        let permits = Permits::new(1, "a".into());
+        assert!(limits.watch(&permits), "the check is spawned");
+        assert!(!limits.watch(&permits), "it runs");
+        assert_eq!(limits.warn(), None, "nobody waits");
+        assert!(limits.watch(&permits), "it has ended");
+    }
+}
