@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -474,6 +475,31 @@ fn t2_pauses_are_counted_until_they_end() {
         tree.shutdown().await.unwrap();
     });
     assert_eq!(recorded.number("taskvisor_paused{}"), Some(-2), "since the last look");
+}
+
+#[test]
+fn t2_pauses_of_made_children_are_counted_until_they_are_not_made_again() {
+    let calls = AtomicUsize::new(0);
+    let group = Group::one_for_all("g").fresh(move || {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        let child = if is_first { cooperative("first").with_paused(true) } else { cooperative("other") };
+        async move { Ok::<_, String>([child]) }
+    });
+    let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
+    watched(|snapshotter| async move {
+        let mut meanwhile = Recorded::default();
+        let mut count = || {
+            meanwhile.look(&snapshotter);
+            meanwhile.number("taskvisor_paused{}")
+        };
+        tree.start().await.unwrap();
+        settle().await;
+        assert_eq!(count(), Some(1), "it is declared as paused");
+        assert!(tree.group("g").restart());
+        settle().await;
+        assert_eq!(count(), Some(0), "it is no place any more");
+        tree.shutdown().await.unwrap();
+    });
 }
 
 #[test]
