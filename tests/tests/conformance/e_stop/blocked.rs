@@ -167,6 +167,29 @@ async fn e11_a_task_that_a_cancel_gave_up_on_is_named_by_the_shutdown() -> Resul
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e11_the_events_end_with_the_last_task_also_after_the_shutdown() -> Result {
+    let supervisor = Supervisor::new(with_grace(ms(50)), vec![]);
+    let blocker = Blocker::new("stuck");
+    let mut events = supervisor.events();
+    supervisor.add_task(blocker.spec.clone()).await?;
+    blocker.wait_until_blocked();
+    let result = tokio::time::timeout(FOREVER, supervisor.shutdown()).await.expect("hangs");
+    assert_eq!(stuck(result), ["stuck"]);
+    // when
+    blocker.release.send(()).unwrap();
+    // then
+    let mut kinds = Vec::new();
+    let read = async {
+        while let Some(event) = events.next().await {
+            kinds.push(event.expect("none is lost").kind);
+        }
+    };
+    tokio::time::timeout(FOREVER, read).await.expect("the stream ends");
+    assert_eq!(kinds.last(), Some(&EventKind::TaskRemoved), "{kinds:?}");
+    Ok(())
+}
+
 #[test]
 fn e11_a_task_that_a_cancel_gave_up_on_is_named_though_the_runtime_goes_away() {
     // given
