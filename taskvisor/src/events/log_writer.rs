@@ -29,15 +29,16 @@ use crate::sync::lock;
 ///
 /// Repeated failures of a task with the same error are written ever more rarely: the first three one by one, and then
 /// the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, the attempts
-/// of the task are not written either, except for the first `TaskReady` after a written failure, which can be a recovery. Another error is
-/// written at once, and the next success says `recovered="after 600 failures in 4 min"`. The line of another error does
-/// not have the number of failures that were left out before it; its attempt number shows it. If the error has changed eight
-/// times without a success, as those do that have the id of a request in them, it is written at most each 10 minutes, with
-/// ` repeated="errors that differ, 6009 times in 10 min"`. An attempt that was requested to stop is no success, and the failures before it still count. The failures of a group are written alike;
-/// in between, the begins and ends of what is in it are not written, and neither are those of siblings that restart with
-/// a task that keeps failing. Rejections by one slot for the same reason are written as rarely, unless the caller canceled or
-/// superseded the submission. Events and metrics stay complete, and [`with_every_failure`](Self::with_every_failure)
-/// writes them all.
+/// of the task are not written either, except for the first `TaskReady` after a written failure, which can be a
+/// recovery. Another error is written at once, and the next success says `recovered="after 600 failures in 4 min"`. The
+/// line of another error does not have the number of failures that were left out before it; its attempt number shows
+/// it. If the error has changed eight times without a success, as those do that have the id of a request in them, it is
+/// written at most each 10 minutes, with ` repeated="errors that differ, 6009 times in 10 min"`. An attempt that was
+/// requested to stop is no success, and the failures before it still count. The failures of a group are written alike;
+/// in between, the begins and ends of what is in it are not written, and neither are those of siblings that restart
+/// with a task that keeps failing. Rejections by one slot for the same reason are written as rarely, unless the caller
+/// canceled or superseded the submission. Events and metrics stay complete, and
+/// [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.

@@ -35,6 +35,9 @@ impl TaskContext {
     /// ends only the process, not its children; Ctrl+C and Ctrl+Break reach the process at the same time as this program,
     /// unless the command has the creation flag `CREATE_NEW_PROCESS_GROUP`.
     ///
+    /// On Unix the end of a process is learned from SIGCHLD. Where a parent process has blocked that signal, or other code
+    /// has replaced the handler of Tokio, the method does not return.
+    ///
     /// Arguments, environment, directory, standard input, output and error are those of the command. Standard input,
     /// output and error are inherited by default; one that is piped is closed. Choose [`Stdio::null`] as the input of a
     /// process that may read it: a process that is not in the group of the terminal is suspended when it reads from it.
