@@ -15,13 +15,7 @@ impl Board {
     /// Records the result of a reload, and prints it.
     pub(crate) fn note(&self, result: Result<Reconciled, impl Display>) {
         let text = match result {
-            Ok(Reconciled { kept, added, replaced, removed, .. }) => format!(
-                "kept {}, added {}, replaced {}, removed {}",
-                kept.len(),
-                added.len(),
-                replaced.len(),
-                removed.len()
-            ),
+            Ok(changes) => changes.to_string(),
             Err(error) => format!("refused, nothing has changed: {error}"),
         };
         println!("reload: {text}");

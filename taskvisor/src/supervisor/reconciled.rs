@@ -1,5 +1,6 @@
 //! The result of a reconciliation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::error::RuntimeError;
@@ -8,6 +9,8 @@ use crate::task::{TaskHandle, TaskSpec};
 
 /// The tasks after a [`GroupHandle::reconcile`](crate::GroupHandle::reconcile) or
 /// [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile), by what was done with them.
+///
+/// `Display` writes how many there are of each: `kept 3, added 1, replaced 0, removed 0`.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
@@ -53,5 +56,12 @@ impl Reconciled {
             None if core.is_stopping() => Err(RuntimeError::ShuttingDown),
             None => Err(RuntimeError::TaskNotFound { name: name.to_string() }),
         }
+    }
+}
+
+impl fmt::Display for Reconciled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [kept, added, replaced, removed] = [&self.kept, &self.added, &self.replaced, &self.removed].map(Vec::len);
+        write!(f, "kept {kept}, added {added}, replaced {replaced}, removed {removed}")
     }
 }

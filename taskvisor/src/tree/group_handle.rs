@@ -172,6 +172,7 @@ impl GroupHandle {
     /// assert_eq!(changes.replaced[0].name(), "acme");
     /// assert_eq!(changes.added[0].name(), "beta");
     /// assert_eq!(changes.removed[0].name(), "zeta");
+    /// assert_eq!(changes.to_string(), "kept 0, added 1, replaced 1, removed 1");
     /// # tree.shutdown().await
     /// # }
     /// ```

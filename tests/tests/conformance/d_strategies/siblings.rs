@@ -164,6 +164,29 @@ async fn d02_a_held_child_takes_no_permit() -> Result<(), RuntimeError> {
     tree.shutdown().await
 }
 
+/// A group lets others have a turn while it stops many children. The permit of one that has ended by then goes to none
+/// that is stopped next.
+#[tokio::test(start_paused = true)]
+async fn d02_of_many_children_that_are_held_none_takes_the_permit_of_another() -> Result<(), RuntimeError> {
+    let config = SupervisorConfig { max_concurrent: 2, ..SupervisorConfig::default() };
+    let [failing, holder, waiting, before] =
+        [Step::Fail(secs(1)), Step::Wait, Step::Wait, Step::Wait].map(|step| Script::new([step]));
+    let start = Instant::now();
+    let mut group = Group::one_for_all("g").task(failing.spec("failing").with_backoff(constant(secs(100))));
+    for n in 0..1_000 {
+        group = group.task(waiting.spec(&format!("waiting-{n}")).with_initial_delay(ms(100)));
+    }
+    let tree = Tree::builder(config).group(group.task(holder.spec("holder"))).build();
+    tree.start().await?;
+    sleep(ms(50)).await;
+    // The first in the queue, for the permit of the child that fails.
+    tree.supervisor().add_task(before.spec("before")).await?;
+    sleep(secs(20)).await;
+    assert_eq!((failing.begun_ms(start), holder.begun_ms(start)), (vec![0], vec![0]));
+    assert_eq!((before.begun_ms(start), waiting.begun_ms(start)), (vec![1_000], vec![]));
+    tree.shutdown().await
+}
+
 /// The value of a dynamic child is dropped when the child has ended, not when its group has.
 #[tokio::test(start_paused = true)]
 async fn d03_dynamic_children_that_have_ended_are_let_go() -> Result<(), RuntimeError> {
