@@ -1,6 +1,7 @@
 //! The context of an attempt.
 
 mod heartbeat;
+mod repeat;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

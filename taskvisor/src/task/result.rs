@@ -14,7 +14,7 @@ use super::error::{BoxError, TaskError};
 ///
 /// | return value | meaning |
 /// |---|---|
-/// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether the task runs again |
+/// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether and when the task runs again, unless the attempt has set [when](crate::TaskContext::repeat_after) |
 /// | any other error, a panic, a timeout | failure: the task is retried after its backoff, if its policy allows it |
 /// | an error with [`TaskError::retry_after`] | the same, after the delay of the error |
 /// | [`TaskError::Fatal`], [`TaskError::Permanent`], an error that `retry_if` rejects | failure: the task ends for good |
@@ -143,6 +143,23 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
             Ok(own) => *own,
             Err(other) => TaskError::Error(other),
         }
+    }
+}
+
+/// For `?` in a function that returns `Result<(), TaskError>`. A [`TaskError`] inside keeps its meaning; any other error
+/// becomes [`TaskError::Error`].
+impl From<BoxError> for TaskError {
+    fn from(error: BoxError) -> Self {
+        error.into_task_error()
+    }
+}
+
+/// For `?` in a function that returns `Result<(), TaskError>`. A [`TaskError`] inside keeps its meaning, also with
+/// context added to it; any other error becomes [`TaskError::Error`].
+#[cfg(feature = "anyhow")]
+impl From<anyhow::Error> for TaskError {
+    fn from(error: anyhow::Error) -> Self {
+        error.into_task_error()
     }
 }
 
@@ -292,6 +309,24 @@ mod tests {
         assert_eq!(label(anyhow::Error::from(timeout()).context("asking")), ("task_failed", "asking".into()));
         let TaskError::Permanent(error) = fatal().context("migrating").into_task_error() else { panic!("not fatal") };
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("no such table"));
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn the_question_mark_converts_boxed_errors_and_those_of_anyhow() {
+        fn boxed(error: TaskError) -> Result<(), TaskError> {
+            Err::<(), BoxError>(error.into())?;
+            Ok(())
+        }
+        fn of_anyhow(error: TaskError) -> Result<(), TaskError> {
+            Err::<(), _>(anyhow::Error::from(error).context("migrating"))?;
+            Ok(())
+        }
+        let io = || TaskError::error(std::io::Error::other("io"));
+        assert_eq!(label(boxed(io())), Some(("task_failed", "io".into())));
+        assert_eq!(label(boxed(TaskError::Canceled)).unwrap().0, "task_canceled");
+        assert_eq!(label(of_anyhow(io())), Some(("task_failed", "migrating".into())));
+        assert_eq!(label(of_anyhow(TaskError::permanent("x"))), Some(("task_fatal", "migrating".into())));
     }
 
     #[cfg(feature = "anyhow")]

@@ -1,10 +1,11 @@
-//! O26: a failure that says when its task is retried.
+//! O26: a failure, or a success, that says when its task runs again.
 
 mod alone;
 mod elsewhere;
 mod errors;
 mod groups;
 mod races;
+mod successes;
 
 use std::time::Duration;
 

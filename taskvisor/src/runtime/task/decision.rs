@@ -25,6 +25,8 @@ pub(in crate::runtime) enum Ending {
     Result(Result<(), TaskError>),
     /// The attempt failed with this retryable error, without a delay of its own. See [`share`](Self::share).
     Failed(Arc<TaskError>),
+    /// The attempt succeeded, and told the time until the next one. See [`tell`](Self::tell).
+    Told(Duration),
     /// The attempt was dropped after a stop request, because it takes no context.
     Dropped,
     /// The attempt was dropped because it did not stop in time.
@@ -36,6 +38,15 @@ impl Ending {
     pub(in crate::runtime) fn with_panic(self, panic: TaskError) -> Self {
         match self {
             Self::Result(Ok(()) | Err(TaskError::Canceled)) | Self::Dropped => Self::Result(Err(panic)),
+            other => other,
+        }
+    }
+
+    /// Adds the time until the next attempt that the attempt has told. Only a success has one.
+    #[cold]
+    pub(in crate::runtime) fn tell(self, delay: Duration) -> Self {
+        match self {
+            Self::Result(Ok(())) => Self::Told(delay),
             other => other,
         }
     }
@@ -191,12 +202,13 @@ fn decide_apart(facts: &Facts<'_>, ending: Ending) -> Next {
     match (facts.request, ending) {
         (Request::Nothing, Ending::Result(result)) => after_result(facts, result),
         (Request::Nothing, Ending::Failed(error)) => after_failure(facts, error),
+        (Request::Nothing, Ending::Told(delay)) => after_told_success(facts, delay),
         (Request::Nothing, Ending::Dropped) => facts.canceled(None, false),
         (Request::Hold, ending) if facts.comes_back() => Next::Hold(error_of(ending)),
         (Request::Restart, ending) => Next::Restart(error_of(ending)),
         (_, Ending::Aborted) => Next::End(TaskOutcome::Aborted { error: None }),
         (Request::Stop | Request::Hold, ending) => {
-            let finished = matches!(ending, Ending::Result(Ok(())));
+            let finished = matches!(ending, Ending::Result(Ok(())) | Ending::Told(_));
             facts.canceled(error_of(ending), finished)
         }
     }
@@ -219,7 +231,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         (Request::Restart, _) => return false,
         (Request::Hold | Request::Stop, _) => return !facts.comes_back(),
         (Request::Nothing, Ending::Dropped | Ending::Aborted) => return true,
-        (Request::Nothing, Ending::Result(Ok(()))) => {
+        (Request::Nothing, Ending::Result(Ok(())) | Ending::Told(_)) => {
             return !matches!(facts.policy.restart, RestartPolicy::Always { .. });
         }
         (Request::Nothing, Ending::Result(Err(error))) => error,
@@ -234,7 +246,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
 #[cfg(feature = "cron")]
 pub(in crate::runtime) fn ends_run(facts: &Facts<'_>, ending: &Ending) -> bool {
     let error = match ending {
-        Ending::Result(Ok(())) => return true,
+        Ending::Result(Ok(())) | Ending::Told(_) => return true,
         Ending::Result(Err(error)) => error,
         Ending::Failed(error) => &**error,
         Ending::Dropped | Ending::Aborted => return false,
@@ -249,10 +261,29 @@ fn after_success(facts: &Facts<'_>) -> Next {
         (RestartPolicy::Always { .. }, Some(every), Some(ticks)) => {
             Next::Repeat(ticks.next(every).saturating_sub(ticks.ended))
         }
-        (RestartPolicy::Always { interval: None }, None, _) if facts.at_once >= AT_ONCE => {
-            Next::Throttle { pause: pause_after(facts.at_once), is_first: facts.at_once == AT_ONCE }
-        }
+        (RestartPolicy::Always { interval: None }, None, _) => repeat_at_once(facts.at_once),
         (RestartPolicy::Always { interval }, ..) => Next::Repeat(interval.unwrap_or_default()),
+    }
+}
+
+/// Like `after_success`, for an attempt that has told the time until the next one.
+#[cold]
+fn after_told_success(facts: &Facts<'_>, delay: Duration) -> Next {
+    match after_success(facts) {
+        next if facts.policy.every.is_some() => next,
+        Next::Repeat(_) | Next::Throttle { .. } if delay.is_zero() => repeat_at_once(facts.at_once),
+        Next::Repeat(_) | Next::Throttle { .. } => Next::Repeat(delay),
+        next => next,
+    }
+}
+
+/// Decides after a success without a time until the next attempt.
+#[inline]
+fn repeat_at_once(at_once: u8) -> Next {
+    if at_once >= AT_ONCE {
+        Next::Throttle { pause: pause_after(at_once), is_first: at_once == AT_ONCE }
+    } else {
+        Next::Repeat(Duration::ZERO)
     }
 }
 

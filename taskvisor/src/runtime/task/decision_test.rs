@@ -175,6 +175,32 @@ fn a_long_life_starts_the_streak_again_and_a_shorter_one_does_not() {
 }
 
 #[test]
+fn o26_a_success_that_tells_a_delay_is_a_success_for_every_request() {
+    let told = || Ending::Result(Ok(())).tell(Duration::from_secs(7));
+    let ticks = Ticks::default();
+    for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
+        for every in [None, Some(Duration::from_secs(1))] {
+            let policy = ResolvedPolicy { every, ..policy(restart, None) };
+            for request in [Request::Nothing, Request::Restart, Request::Hold, Request::Stop] {
+                for late in [false, true] {
+                    let facts = Facts { late, ticks: every.map(|_| &ticks), ..facts(&policy, request, 0) };
+                    let plain = decide(&facts, Ending::Result(Ok(())));
+                    let next = decide(&facts, told());
+                    if matches!(plain, Next::Repeat(_)) && every.is_none() {
+                        assert!(matches!(next, Next::Repeat(delay) if delay == Duration::from_secs(7)), "{next:?}");
+                    } else {
+                        assert_eq!(format!("{next:?}"), format!("{plain:?}"));
+                    }
+                    assert_eq!(is_final(&facts, &told()), is_final(&facts, &Ending::Result(Ok(()))));
+                }
+            }
+        }
+    }
+    assert!(matches!(fail().tell(Duration::ZERO), Ending::Result(Err(_))));
+    assert!(matches!(Ending::Dropped.tell(Duration::ZERO), Ending::Dropped));
+}
+
+#[test]
 fn o26_a_told_delay_counts_as_a_failure_and_is_no_step_of_the_backoff() {
     let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
     let policy = ResolvedPolicy { backoff, ..policy(RestartPolicy::OnFailure, None) };

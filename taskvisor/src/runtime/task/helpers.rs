@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) waiting: Option<Box<WaitList>>,
     /// The deadline of the final attempt that follows, after a stop request while the helpers are joined.
     pub(in crate::runtime) last_by: Option<Instant>,
+    /// The time until the next attempt, if the attempt has told it.
+    pub(in crate::runtime) repeat_after: Option<Duration>,
     /// The first panic of a helper.
     pub(in crate::runtime) panic: Option<TaskError>,
     /// The last heartbeat, for an attempt with a watchdog.

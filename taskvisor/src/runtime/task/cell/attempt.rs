@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -91,6 +92,14 @@ impl Cell {
         let state = self.lock();
         let is_own = state.machine.attempt == attempt && state.machine.is_alive();
         if is_own { state.last_error.clone() } else { None }
+    }
+
+    /// Sets the time until the next attempt, unless the attempt has ended.
+    pub(crate) fn repeat_after(&self, attempt: u64, delay: Duration) {
+        let mut state = self.lock();
+        if state.machine.attempt == attempt && state.machine.is_alive() {
+            state.aside.get_or_insert_default().repeat_after = Some(delay);
+        }
     }
 
     /// Returns the time by which the attempt must have ended after a stop request or an exceeded limit.

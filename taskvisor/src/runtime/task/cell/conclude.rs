@@ -51,6 +51,9 @@ impl Cell {
             if let Some(panic) = aside.panic {
                 ending = ending.with_panic(panic);
             }
+            if let Some(delay) = aside.repeat_after {
+                ending = ending.tell(delay);
+            }
         }
         let aborted = matches!(ending, Ending::Aborted);
         let mut stopped = state.machine.why.map(|why| self.stop_reason_of(why));
