@@ -17,7 +17,7 @@ impl TaskContext {
     ///
     /// It has no effect if the attempt fails or is requested to stop, for a task that does not run again after a success
     /// (`restart = "on_failure"` or `"never"`), for one whose times are given
-    /// ([`every`](crate::TaskSpec::with_every) or a [schedule](crate::Schedule)), on a [detached](Self::detached)
+    /// ([`every`](crate::TaskSpec::with_every) or a [schedule](crate::guide::schedules)), on a [detached](Self::detached)
     /// context, and after the end of the attempt.
     ///
     /// # Examples
