@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reader::Inbox;
 use super::sender::Sender;
+use crate::panics::{catch, drop_each};
 use crate::sync::lock;
 
 /// Creates an [inbox](mod@crate::inbox) with room for `capacity` messages.
@@ -91,7 +92,7 @@ impl<T> Channel<T> {
         queue.messages.push_back(message);
         drop(queue);
         room.forget();
-        self.filled.add_permits(1);
+        add_caught(&self.filled);
         Ok(())
     }
 
@@ -101,7 +102,7 @@ impl<T> Channel<T> {
         queue.messages.push_front(message);
         queue.surplus += 1 - self.room.forget_permits(1);
         drop(queue);
-        self.filled.add_permits(1);
+        add_caught(&self.filled);
     }
 
     /// Waits until the next message, or the end of the queue, is promised to this reader.
@@ -123,7 +124,7 @@ impl<T> Channel<T> {
 
     /// Ends the queue: readers get the queued messages, and no more follow.
     pub(super) fn end(&self) {
-        self.filled.close();
+        let _ = catch(|| self.filled.close());
     }
 
     /// Closes the inbox, which has no reader any more: sends fail, and queued messages are dropped.
@@ -132,9 +133,9 @@ impl<T> Channel<T> {
         queue.is_closed = true;
         let unread = mem::take(&mut queue.messages);
         drop(queue);
-        self.room.close();
-        self.closed.cancel();
-        drop(unread);
+        let _ = catch(|| self.room.close());
+        let _ = catch(|| self.closed.cancel());
+        drop_each(unread);
     }
 }
 
@@ -156,8 +157,13 @@ impl<T> Promise<'_, T> {
             permit.forget();
         }
         if frees_room {
-            self.channel.room.add_permits(1);
+            add_caught(&self.channel.room);
         }
         Some(message)
     }
+}
+
+/// Adds a permit, and catches a panic of the waker of the one that gets it.
+fn add_caught(semaphore: &Semaphore) {
+    let _ = catch(|| semaphore.add_permits(1));
 }

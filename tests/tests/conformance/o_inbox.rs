@@ -1,5 +1,7 @@
 //! O. Operation: the inbox, whose messages outlive the attempts of their reader.
 
+mod fences;
+
 use std::cell::Cell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
