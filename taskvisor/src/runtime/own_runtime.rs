@@ -1,12 +1,29 @@
 //! Threads and Tokio runtimes of this crate, apart from the runtime of the tasks.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::thread::{Builder as Thread, JoinHandle};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Id, Runtime};
+
+thread_local! {
+    /// The runtime of this crate to which the thread belongs.
+    static OWN: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
+/// Returns the runtime of the caller. `None` on a runtime of this crate, where user code runs too, such as a store of
+/// leases: what it adds belongs on the runtime of the tasks.
+#[inline]
+pub(super) fn here() -> Option<Handle> {
+    let here = Handle::try_current().ok();
+    match OWN.get() {
+        None => here,
+        Some(own) => here.filter(|here| here.id() != own),
+    }
+}
 
 /// A current-thread runtime with all drivers. Its drop does not wait for its tasks, because it can happen in a task of
 /// another runtime, where Tokio refuses to wait: if no thread can be started, for example.
@@ -19,7 +36,11 @@ impl OwnRuntime {
 
     /// Starts a thread that calls `f` with the runtime, and drops the runtime afterwards.
     pub(super) fn on_thread(self, name: &str, f: impl FnOnce(&Self) + Send + 'static) -> io::Result<()> {
-        start_thread(name.into(), Box::new(move || f(&self))).map(drop)
+        let work = move || {
+            OWN.set(Some(self.handle().id()));
+            f(&self);
+        };
+        start_thread(name.into(), Box::new(work)).map(drop)
     }
 
     /// Runs a future to its end. As a trait object, so that the loop of the runtime is compiled once.

@@ -1,5 +1,6 @@
 //! T5: fleets: what runs once over several replicas, which share a store in one process, on paused time.
 
+mod calls;
 mod clocks;
 mod groups;
 mod laws;

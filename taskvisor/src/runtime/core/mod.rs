@@ -27,6 +27,7 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::observe::Background;
+use super::own_runtime::here;
 use super::permits::Limits;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -198,7 +199,7 @@ impl Core {
     /// Returns the runtime of the caller, or the runtime of the tasks if there is none.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
+        here().or_else(|| self.home().filter(is_alive)).ok_or(RuntimeError::NoRuntime)
     }
 
     /// Returns the runtime of the tasks, which is that of the oldest task.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::observe::{self, RequestLines};
+use super::super::own_runtime;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::Admission;
 use super::super::task::{Bound, Cell, Stage, StopBy};
@@ -141,7 +142,8 @@ impl Core {
     ) -> bool {
         let here = Handle::try_current().ok();
         let home = self.home();
-        let runtime = here.as_ref().or(home.as_ref());
+        let beside = own_runtime::here();
+        let runtime = beside.as_ref().or(home.as_ref()).or(here.as_ref());
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return false;
