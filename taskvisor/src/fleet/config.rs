@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::local::LocalStore;
 use super::store::LeaseStore;
 use super::times::Times;
+use crate::panics::Fenced;
 use crate::supervisor::InvalidOption;
 
 /// The replicas of a service, and the store of leases that they share.
@@ -45,7 +46,7 @@ use crate::supervisor::InvalidOption;
 #[derive(Clone)]
 #[must_use = "a fleet does nothing until it is given to a supervisor"]
 pub struct Fleet {
-    pub(crate) store: Arc<dyn LeaseStore>,
+    pub(crate) store: Fenced<Arc<dyn LeaseStore>>,
     pub(crate) name: Arc<str>,
     pub(crate) label: Option<Arc<str>>,
     pub(crate) ttl: Duration,
@@ -57,7 +58,7 @@ impl Fleet {
 
     /// Creates a fleet over a store.
     pub fn new(store: impl LeaseStore) -> Self {
-        Self { store: Arc::new(store), name: "default".into(), label: None, ttl: Self::TTL }
+        Self { store: Fenced::new(Arc::new(store)), name: "default".into(), label: None, ttl: Self::TTL }
     }
 
     /// Creates a fleet of this process alone: a singleton runs as any other task does, but no two units with one key

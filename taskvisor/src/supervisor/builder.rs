@@ -9,6 +9,7 @@ use super::owner::Supervisor;
 use crate::events::Subscribe;
 #[cfg(feature = "fleet")]
 use crate::fleet::Fleet;
+use crate::panics::Fenced;
 use crate::runtime::{Core, Parts};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
@@ -27,7 +28,7 @@ impl SupervisorBuilder {
 
     /// Adds subscribers.
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
-        self.parts.subscribers.extend(subscribers);
+        self.parts.subscribers.extend(subscribers.into_iter().map(Fenced::new));
         self
     }
 

@@ -5,6 +5,7 @@ mod bus;
 mod claims;
 mod elsewhere;
 mod events;
+mod fences;
 mod groups;
 mod last_turn;
 mod last_turn_cases;

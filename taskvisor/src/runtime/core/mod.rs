@@ -115,7 +115,7 @@ pub(super) struct Kept {
 impl Core {
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(mut parts: Parts) -> Arc<Self> {
-        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
+        let subscribers: Vec<_> = parts.subscribers.iter().map(|one| Introduced::of(Arc::clone(one))).collect();
         let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);

@@ -7,6 +7,7 @@ use super::super::limits::DeclaredLimits;
 use crate::events::{Introduced, Subscribe};
 #[cfg(feature = "fleet")]
 use crate::fleet::Fleet;
+use crate::panics::Fenced;
 use crate::settings::{InvalidOverride, OfSupervisor};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -16,7 +17,7 @@ use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(super) config: SupervisorConfig,
-    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
+    pub(crate) subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
     /// The limit of the config, and the named limits.
     pub(crate) limits: DeclaredLimits,
     #[cfg(feature = "controller")]

@@ -14,7 +14,7 @@ use crate::panics::{catch, drop_caught};
 /// Carries out a call. Returns the reply, the error if the call has failed, and its duration.
 pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Reply, Option<LeaseError>, Duration) {
     let began = Instant::now();
-    let store = Arc::clone(&fleet.store);
+    let store = fleet.store.clone();
     let within = fleet.times().call();
     let mut told = None;
     let mut failed = |error: LeaseError| {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Log, Result, serve};
 
-/// A store that adds tasks.
+/// A store that adds tasks, and panics when it is dropped.
 struct Adding {
     store: LocalStore,
     /// Called when a key is asked for.
@@ -59,6 +59,12 @@ impl LeaseStore for Adding {
     }
 }
 
+impl Drop for Adding {
+    fn drop(&mut self) {
+        panic!("a store");
+    }
+}
+
 /// A task that tells where it runs.
 fn tells(name: &str, told: &mpsc::UnboundedSender<Id>) -> TaskSpec {
     let told = told.clone();
@@ -91,4 +97,24 @@ async fn t5_what_a_store_adds_runs_on_the_runtime_of_the_tasks() -> Result {
         assert_eq!(is_told.recv().await, Some(Handle::current().id()));
     }
     tree.shutdown().await
+}
+
+#[tokio::test]
+async fn t5_a_store_that_panics_when_it_is_dropped_ends_nothing() -> Result {
+    let fleet = || Fleet::new(Adding { store: LocalStore::new(), add: Box::new(|| ()) });
+    drop(fleet());
+    let builder = || Tree::builder(SupervisorConfig::default()).with_fleet(fleet());
+    drop(builder());
+    drop(builder().build());
+    let log = Log::new();
+    let tree = builder().task(serve(&log, 0, "ledger").with_singleton()).build();
+    tree.start().await?;
+    while log.owners("ledger").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let handle = tree.supervisor().handle();
+    tree.shutdown().await?;
+    drop(tree);
+    drop(handle);
+    Ok(())
 }
