@@ -1,9 +1,11 @@
 //! The recorded events, in order.
 
+use std::future::pending;
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::RecordedEvent;
@@ -34,12 +36,33 @@ impl Journal {
         lock(&self.events).get(from..).unwrap_or_default().to_vec()
     }
 
+    fn has_more_than(&self, seen: usize) -> bool {
+        lock(&self.events).len() > seen
+    }
+
     /// Waits until there are more than `seen` events.
-    pub(super) async fn grows_beyond(&self, seen: usize) {
+    ///
+    /// A task waits, and not the caller: events come under locks of the runtime, where the waker of a task is only queued,
+    /// and that of the caller may be any code.
+    pub(super) async fn grows_beyond(self: &Arc<Self>, seen: usize) {
+        if self.has_more_than(seen) {
+            return;
+        }
+        let journal = Arc::clone(self);
+        // Dropping the set aborts the task.
+        let mut growing = JoinSet::new();
+        growing.spawn(async move { journal.grown_beyond(seen).await });
+        if !matches!(growing.join_next().await, Some(Ok(()))) {
+            // The runtime ends.
+            pending::<()>().await;
+        }
+    }
+
+    async fn grown_beyond(&self, seen: usize) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if lock(&self.events).len() > seen {
+            if self.has_more_than(seen) {
                 return;
             }
             changed.await;

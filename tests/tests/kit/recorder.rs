@@ -1,13 +1,23 @@
 //! The recorder, and its messages when events differ from the expected ones.
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use taskvisor::EventKind::{
     ActorExhausted, BackoffScheduled, TaskAddRequested, TaskAdded, TaskFailed, TaskRemoved, TaskStarting, TaskStopped,
 };
 use taskvisor::test::{ExpectedEvent, Recorder, Script};
-use taskvisor::{Event, RestartPolicy, RuntimeError, Subscribe, Supervisor, SupervisorConfig, TaskSpec, Tree};
-use tests::{ALWAYS, ms, secs};
+use taskvisor::{
+    Event, EventKind, RestartPolicy, RuntimeError, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle, TaskSpec,
+    Tree,
+};
+use tests::{ALWAYS, cooperative, ms, secs};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::{panic_of, tree};
@@ -205,4 +215,44 @@ async fn it_takes_events_by_hand_and_outside_paused_time() {
     let later = recorder.clone();
     tokio::spawn(async move { later.on_event(&Event::new(TaskRemoved)).await });
     recorder.all().expect([TaskAdded, TaskRemoved]).await;
+}
+
+/// A waker that reads the supervisor on another thread, and notes whether that found a lock held.
+struct Reads {
+    handle: SupervisorHandle,
+    woken: AtomicUsize,
+    blocked: AtomicUsize,
+}
+
+impl Wake for Reads {
+    fn wake(self: Arc<Self>) {
+        let (told, is_told) = mpsc::channel();
+        let handle = self.handle.clone();
+        thread::spawn(move || {
+            let _ = handle.tree();
+            let _ = told.send(());
+        });
+        // Generous, against hanging.
+        if is_told.recv_timeout(secs(10)).is_err() {
+            self.blocked.fetch_add(1, Ordering::SeqCst);
+        }
+        self.woken.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn the_waker_of_one_who_expects_events_finds_no_lock_held() -> Result<(), RuntimeError> {
+    let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    let recorder = Recorder::attach(&supervisor.handle());
+    let reads = Arc::new(Reads { handle: supervisor.handle(), woken: 0.into(), blocked: 0.into() });
+    let waker = Waker::from(Arc::clone(&reads));
+    let mut events = recorder.all();
+    let mut waits = pin!(events.wait_for(EventKind::TaskAdded));
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    supervisor.add_task(cooperative("a")).await?;
+    while reads.woken.load(Ordering::SeqCst) == 0 {
+        yield_now().await;
+    }
+    assert_eq!(reads.blocked.load(Ordering::SeqCst), 0);
+    supervisor.shutdown().await
 }
