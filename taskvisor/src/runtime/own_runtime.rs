@@ -16,13 +16,15 @@ thread_local! {
 
 /// Returns the runtime of the caller. `None` on a runtime of this crate, where user code runs too, such as a store of
 /// leases: what it adds belongs on the runtime of the tasks.
-#[inline]
 pub(super) fn here() -> Option<Handle> {
     let here = Handle::try_current().ok();
-    match OWN.get() {
-        None => here,
-        Some(own) => here.filter(|here| here.id() != own),
-    }
+    here.filter(|here| OWN.get() != Some(here.id()))
+}
+
+/// Returns `true` on a thread of this crate that has a runtime.
+#[inline]
+pub(super) fn is_own_thread() -> bool {
+    OWN.get().is_some()
 }
 
 /// A current-thread runtime with all drivers. Its drop does not wait for its tasks, because it can happen in a task of

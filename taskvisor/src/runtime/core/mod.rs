@@ -27,7 +27,7 @@ use super::failures::Failures;
 #[cfg(feature = "fleet")]
 use super::fleet::Engine;
 use super::observe::Background;
-use super::own_runtime::here;
+use super::own_runtime::{here, is_own_thread};
 use super::permits::Limits;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -199,6 +199,15 @@ impl Core {
     /// Returns the runtime of the caller, or the runtime of the tasks if there is none.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
+        if is_own_thread() {
+            return self.runtime_from_here();
+        }
+        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
+    }
+
+    /// Like [`runtime`](Self::runtime), on a thread of this crate.
+    #[cold]
+    fn runtime_from_here(&self) -> Result<Handle, RuntimeError> {
         here().or_else(|| self.home().filter(is_alive)).ok_or(RuntimeError::NoRuntime)
     }
 
