@@ -8,14 +8,27 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 /// An error of the database, with a remedy.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its text ends with that of its source. So where errors are shown with their sources, this one is not shown twice.
 struct Told {
     text: String,
-    #[source]
-    source: Error,
+    error: Error,
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_db_error().map(|error| error as _)
+    }
 }
 
 impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A `main` that returns the error shows it by this.
+impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -49,14 +62,14 @@ pub(crate) fn is_locked(error: &LeaseError) -> bool {
 pub(crate) fn has_no_connection(error: &LeaseError) -> bool {
     // PgBouncer has no code for it.
     let is_pooler = |told: &Told| {
-        told.source.as_db_error().is_some_and(|error| error.message().starts_with("no more connections allowed"))
+        told.error.as_db_error().is_some_and(|error| error.message().starts_with("no more connections allowed"))
     };
     is(error, &SqlState::TOO_MANY_CONNECTIONS) || told(error).is_some_and(is_pooler)
 }
 
 /// Returns `true` for an error that passes, and has this code.
 fn is(error: &LeaseError, code: &SqlState) -> bool {
-    told(error).is_some_and(|told| told.source.code() == Some(code))
+    told(error).is_some_and(|told| told.error.code() == Some(code))
 }
 
 fn told(error: &LeaseError) -> Option<&Told> {
@@ -68,9 +81,9 @@ pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError
         return if is_io(&error) { LeaseError::unreachable(error) } else { LeaseError::misconfigured(error) };
     };
     let code = db.code().clone();
-    let text = format!("{} ({})", db.message(), code.code());
+    let text = format!("SQLSTATE {}: {db}", code.code());
     if is_passing(&code) {
-        return LeaseError::unreachable(Told { text, source: error });
+        return LeaseError::unreachable(Told { text, error });
     }
     let advice = match &code.code()[..2] {
         "28" => "check the user, the password and pg_hba.conf".to_owned(),
@@ -82,9 +95,26 @@ pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError
             "the tables of this version are not in the schema {schema}: call `PostgresStore::migrate` at the start, or run \
              the script that `PostgresStore::schema_sql` returns"
         ),
-        _ => return LeaseError::misconfigured(Told { text, source: error }),
+        _ => return LeaseError::misconfigured(Told { text, error }),
     };
-    LeaseError::misconfigured(Told { text: format!("{text}: {advice}"), source: error })
+    LeaseError::misconfigured(Told { text: format!("{advice}: {text}"), error })
+}
+
+/// Adds what to do if the tables may not be made.
+pub(crate) fn of_migration(error: LeaseError) -> LeaseError {
+    let LeaseError::Misconfigured(error) = error else { return error };
+    match error.downcast::<Told>() {
+        Ok(told) if told.error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            let denied = told.error.as_db_error().map(ToString::to_string).unwrap_or_default();
+            let text = format!(
+                "run the script that `PostgresStore::schema_sql` returns as a role that may make the tables, and grant the \
+                 rights that its comments list: SQLSTATE 42501: {denied}"
+            );
+            LeaseError::misconfigured(Told { text, error: told.error })
+        }
+        Ok(told) => LeaseError::Misconfigured(told),
+        Err(error) => LeaseError::Misconfigured(error),
+    }
 }
 
 fn is_missing(code: &SqlState) -> bool {

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # What lives here
-//! `store` has the calls, `schema.sql` the functions in the database that they call, `repeat` runs them again, `marks`
+//! `store` has the calls, `schema.sql` the functions in the database that they call, `migrate` makes those, `repeat` runs calls again, `marks`
 //! collects those of ticks, `release` leaves out what is locked, `connect` and `listen` have the connections, `attempts`
 //! makes those for calls, `error` has the meaning of errors, and `fence` the check of tokens.
 
@@ -11,6 +11,7 @@ mod error;
 mod fence;
 mod listen;
 mod marks;
+mod migrate;
 mod release;
 mod repeat;
 mod schema;

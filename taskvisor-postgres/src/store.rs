@@ -16,9 +16,10 @@ use crate::error::{has_no_connection, lease_error};
 use crate::fence::Fence;
 use crate::listen::Listener;
 use crate::marks::{self, Mark, Marked, Marks};
+use crate::migrate::migrate;
 use crate::release::release;
 use crate::repeat::repeat;
-use crate::schema::{Schema, VERSION};
+use crate::schema::Schema;
 
 /// A store of leases in PostgreSQL.
 ///
@@ -167,23 +168,10 @@ impl PostgresStore {
     /// start. If they exist, it needs no more rights than the calls of a lease.
     ///
     /// # Errors
-    /// [`LeaseError::Unreachable`] and [`LeaseError::Misconfigured`].
+    /// [`LeaseError::Unreachable`], also after 60 s without an end, and [`LeaseError::Misconfigured`].
     pub async fn migrate(&self) -> Result<(), LeaseError> {
-        let Shared { settings, calls, .. } = &*self.shared;
-        let schema = &settings.schema;
-        let is_current = format!("SELECT 1 FROM {schema}.migration WHERE version = {VERSION}");
-        match self.query(calls, &is_current, &[]).await {
-            Ok(rows) if !rows.is_empty() => return Ok(()),
-            Err(LeaseError::Unreachable(error)) => return Err(LeaseError::Unreachable(error)),
-            _ => {}
-        }
-        let exists = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
-        let rows = self.query(calls, exists, &[(&schema.name(), Type::TEXT)]).await?;
-        // `CREATE SCHEMA IF NOT EXISTS` needs the right to create it even if it exists.
-        let create = if rows.is_empty() { schema.create() } else { String::new() };
-        let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
-        repeat(schema, || calls.batch(&settings.connector, &settings.config, &statements)).await?;
-        Ok(())
+        let Shared { settings: Settings { config, connector, schema, .. }, calls, .. } = &*self.shared;
+        migrate(calls, connector, config, schema).await
     }
 
     /// Returns the tables and functions as a script for `psql`, to be run by an administrator. It can be run again, and

@@ -1,5 +1,7 @@
 //! Tables, rights, and what the errors say.
 
+use std::time::Duration;
+
 use taskvisor::fleet::{LeaseError, LeaseStore as _, SessionSpec};
 use taskvisor_postgres::PostgresStore;
 
@@ -79,6 +81,7 @@ async fn a_role_needs_few_rights() {
     let denied = service.migrate().await.unwrap_err();
     let LeaseError::Misconfigured(denied) = denied else { panic!("{denied:?}") };
     assert!(denied.to_string().contains("permission denied"), "{denied}");
+    assert!(denied.to_string().contains("run the script that `PostgresStore::schema_sql` returns"), "{denied}");
 
     control.batch_execute(&dba.schema_sql()).await.unwrap();
     let text = misconfigured(&service).await;
@@ -116,6 +119,28 @@ async fn errors_say_what_to_do() {
     assert!(text.contains("check the name of the database"), "{text}");
     let text = misconfigured(&unmigrated(&format!("{url} sslmode=require"), "half")).await;
     assert!(text.contains("TLS"), "{text}");
+}
+
+/// `main` shows the `Debug` of an error that it returns, and a log the error with its sources.
+#[tokio::test]
+async fn an_error_is_short_and_says_a_thing_once() {
+    let Some(url) = server() else { return };
+    let error = unmigrated(&url, "not_there").open(&SessionSpec::new("fleet", "label", TTL)).await.unwrap_err();
+    let shown = format!("{error:?}");
+    assert!(
+        shown.contains("3F000") && shown.contains("PostgresStore::migrate") && !shown.contains("DbError"),
+        "{shown}"
+    );
+}
+
+/// A migration is called before a tree runs, so nothing else ends its wait.
+#[tokio::test(start_paused = true)]
+async fn a_migration_gives_up_a_server_that_does_not_answer() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = unmigrated(&format!("host=127.0.0.1 port={} user=postgres", mute.local_addr().unwrap().port()), "mute");
+    let hour = Duration::from_secs(3600);
+    let migrated = tokio::time::timeout(hour, store.migrate()).await.expect("the migration ends");
+    assert!(matches!(migrated, Err(LeaseError::Unreachable(_))), "{migrated:?}");
 }
 
 /// A standby answers, and cannot keep a lease.
