@@ -239,7 +239,7 @@ impl Line {
 /// Returns `true` if another connection may succeed, for example to another server.
 fn gives_up(error: &Error) -> bool {
     // A refused statement leaves the connection usable.
-    error.code().is_none_or(|code| !["22", "23", "40", "42", "55"].contains(&&code.code()[..2]))
+    error.code().is_none_or(|code| !["22", "23", "3F", "40", "42", "55"].contains(&&code.code()[..2]))
 }
 
 /// A connector whose hosts take connections and do not answer.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use fleet_tests::Proxy;
 use taskvisor::fleet::{LeaseError, LeaseStore as _, SessionSpec};
 use taskvisor_postgres::PostgresStore;
 
-use crate::support::{TTL, acquire, client, key, keys, open, server, store, unmigrated, until_it_listens, url_as};
+use crate::support::{
+    TTL, acquire, address, client, key, keys, open, server, store, unmigrated, until_it_listens, url_as, url_by,
+};
 
 async fn misconfigured(store: &PostgresStore) -> String {
     match store.open(&SessionSpec::new("fleet", "label", TTL)).await {
@@ -131,6 +134,18 @@ async fn an_error_is_short_and_says_a_thing_once() {
         shown.contains("3F000") && shown.contains("PostgresStore::migrate") && !shown.contains("DbError"),
         "{shown}"
     );
+}
+
+/// A statement that is refused for want of the tables is no fault of the connection.
+#[tokio::test]
+async fn a_connection_is_kept_while_the_schema_is_missing() {
+    let Some(url) = server() else { return };
+    let proxy = Proxy::start(address(&url)).await.unwrap();
+    let store = unmigrated(&url_by(&url, proxy.address().port()), "missing_for_long");
+    for _ in 0..5 {
+        assert!(misconfigured(&store).await.contains("3F000"));
+    }
+    assert_eq!(proxy.accepted(), 1);
 }
 
 /// A migration is called before a tree runs, so nothing else ends its wait.
