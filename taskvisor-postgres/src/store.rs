@@ -180,7 +180,8 @@ impl PostgresStore {
         self.shared.settings.schema.script()
     }
 
-    /// Returns the check of tokens for the keys of a fleet.
+    /// Returns the check of tokens for the keys of a fleet. Its name is that of [`Fleet::name`](taskvisor::fleet::Fleet::name):
+    /// with another name, every token is stale.
     pub fn fence(&self, fleet: impl Into<Arc<str>>) -> Fence {
         Fence::new(fleet.into(), &self.shared.settings.schema)
     }

@@ -72,7 +72,8 @@
 //! | `taskvisor:{billing}:leases` | key | token, last tick or `-`, `1` if a session was refused, session or `-` |
 //!
 //! An expired session is removed when a call finds it, and when another session is opened. The row of a key, about 130
-//! bytes, stays forever, because its token must grow forever. Do not derive keys from unbounded data.
+//! bytes, stays forever, because its token must grow forever. Do not derive keys from unbounded data. Delete no field of
+//! the leases while replicas run: the owner of its key does not notice, and another takes the key beside it.
 //!
 //! # Load
 //! A renewal is one script on one hash, whatever the number of keys. A refused replica only reads. A waiting replica

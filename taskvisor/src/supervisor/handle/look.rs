@@ -27,7 +27,8 @@ impl SupervisorHandle {
         self.names()
     }
 
-    /// Returns the paths of the tasks that have a running attempt, sorted.
+    /// Returns the paths of the tasks that have a running attempt, sorted. [`tree`](Self::tree) has the state of the tree,
+    /// as `Tree::snapshot` does.
     #[must_use]
     pub fn snapshot(&self) -> Vec<String> {
         self.names_of(Cell::is_alive)
