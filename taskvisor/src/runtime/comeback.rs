@@ -22,17 +22,17 @@ impl Core {
         group.starts_children_again().then(|| self.awaits_group(group.awaits(), group))
     }
 
-    /// Shows the children of the group as waiting, if the group is down and starts them again. Adds the returning
-    /// children to the node.
+    /// Adds the returning tasks of the group to the node. Shows its children as waiting, if the group is down and starts
+    /// them again.
     pub(super) fn show_comeback(&self, node: &mut NodeSnapshot, group: &GroupCell, view: &View) {
-        let Some(wait) = self.restart_of(group) else { return };
-        let rests = group.rests_between_runs();
         for cell in group.all_returning() {
             if node.children.iter().all(|child| child.path != **cell.name()) {
                 node.children.push(self.task_node(&cell, last_segment(cell.name()), Vec::new(), view));
             }
             let _ = drop_caught(cell);
         }
+        let Some(wait) = self.restart_of(group) else { return };
+        let rests = group.rests_between_runs();
         for child in &mut node.children {
             come_back(child, &wait, rests);
         }
@@ -60,7 +60,9 @@ impl Core {
     pub(super) fn returning_at(&self, path: &str) -> Option<Arc<Cell>> {
         let (above, _) = path.rsplit_once('/')?;
         let group = self.group_place(above)?;
-        group.starts_children_again().then(|| group.returning(path))?
+        // They can also return with a group above this one.
+        let returns = group.with_parents().any(GroupCell::starts_children_again);
+        if returns { group.returning(path) } else { None }
     }
 }
 

@@ -225,6 +225,12 @@ impl Core {
         drop(self.failures.note(cell.name(), Some(failure)));
     }
 
+    /// Records that an added group is lost with its group.
+    pub(super) fn note_group_loss(&self, group: &GroupCell, error: &Arc<TaskError>) {
+        let failure = self.failure(None, error, group.counts_for_readiness());
+        drop(self.failures.note(group.path(), Some(failure)));
+    }
+
     fn failure(&self, id: Option<TaskId>, error: &Arc<TaskError>, counts: bool) -> Failure {
         Failure { id, error: Fenced::new(Arc::clone(error)), since: self.clock.now(), counts }
     }

@@ -1,6 +1,6 @@
 //! Builds snapshots of the tree and of single nodes from its cells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +20,16 @@ use crate::tree::{Declared, DeclaredChild, Group, join, last_segment};
 pub(super) struct View {
     /// The permits that tasks wait for. `None` if they are looked up for each task.
     permits: Option<HashMap<TaskId, Awaited>>,
+}
+
+/// A group whose node is being built.
+struct Visit {
+    node: NodeSnapshot,
+    group: Arc<Declared>,
+    /// The place of the next declared child.
+    next: usize,
+    /// The groups that were added to it and have no node yet. `None` before all declared children have one.
+    added: Option<VecDeque<Arc<Declared>>>,
 }
 
 impl Core {
@@ -111,13 +121,26 @@ impl Core {
             if group.is_fresh {
                 group = self.group_place(path[..above].trim_end_matches('/'))?.children();
             }
-            let child = group.children.get(group.place(name)?)?;
+            let declared = group.place(name).and_then(|place| group.children.get(place)).cloned();
+            let child = declared.or_else(|| self.added_group(&path[..above + name.len()]))?;
             if name.len() == rest.len() {
-                return Some(child.clone());
+                return Some(child);
             }
-            let inner = Arc::clone(child.group.as_ref()?);
+            let inner = child.group?;
             (group, above) = (inner, above + name.len() + 1);
         }
+    }
+
+    /// Returns the groups that were added to the group at the path, in the order in which they were.
+    fn groups_added_to(&self, path: &str) -> VecDeque<Arc<Declared>> {
+        let Some(group) = self.group_place(path) else { return VecDeque::new() };
+        group.added_groups().into_values().map(|added| Arc::clone(&added.declared)).collect()
+    }
+
+    /// Returns the group at the path, if it was added at run time, as a child of its group.
+    fn added_group(&self, path: &str) -> Option<DeclaredChild> {
+        let group = self.group_place(path).filter(|group| group.was_added())?;
+        Some(DeclaredChild::of_added(&group.declared))
     }
 
     fn view(&self) -> View {
@@ -128,24 +151,37 @@ impl Core {
     }
 
     /// Builds the nodes of the declared children, group by group, without recursion. `path` is the path of the group.
-    fn declared_node<'a>(&self, root: &'a Arc<Declared>, path: &str, view: &View) -> NodeSnapshot {
-        let enter = |group: &'a Arc<Declared>, path: &str| (pending_group(group, path), group, group.children.iter());
+    fn declared_node(&self, root: &Arc<Declared>, path: &str, view: &View) -> NodeSnapshot {
+        let enter = |group: &Arc<Declared>, path: &str| Visit {
+            node: pending_group(group, path),
+            group: Arc::clone(group),
+            next: 0,
+            added: None,
+        };
         let (mut open, mut current) = (Vec::new(), enter(root, path));
         loop {
-            let (node, group, rest) = &mut current;
-            let Some(child) = rest.next() else {
+            let Visit { node, group, next, added } = &mut current;
+            let Some(child) = group.children.get(*next) else {
+                // The groups that were added follow the declared children.
+                let added = added.get_or_insert_with(|| self.groups_added_to(&node.path));
+                if let Some(group) = added.pop_front() {
+                    let path = join(&node.path, &group.name);
+                    open.push(mem::replace(&mut current, enter(&group, &path)));
+                    continue;
+                }
                 if let Some(cell) = self.fill_group(node) {
                     self.add_children(node, group, &cell, view);
                     self.show_comeback(node, &cell, view);
                 }
-                let Some(parent) = open.pop() else { return current.0 };
-                let (node, ..) = mem::replace(&mut current, parent);
-                current.0.children.push(node);
+                let Some(parent) = open.pop() else { return current.node };
+                let Visit { node, .. } = mem::replace(&mut current, parent);
+                current.node.children.push(node);
                 continue;
             };
+            *next += 1;
             let path = join(&node.path, &child.name);
-            if let Some(group) = &child.group {
-                open.push(mem::replace(&mut current, enter(group, &path)));
+            if let Some(group) = child.group.clone() {
+                open.push(mem::replace(&mut current, enter(&group, &path)));
                 continue;
             }
             let child = match self.place(&path) {

@@ -81,6 +81,14 @@ impl Core {
             self.give_up(cell);
             cell.drop_kept_task();
         }
+        for lost in groups.iter().flat_map(|group| group.take_returning_groups().into_values()) {
+            if let Some(error) = outcome.error() {
+                self.note_group_loss(&lost, error);
+                self.warn(lost.path(), &format!("lost with its group: {}", group.failed_with().unwrap_or_default()));
+            }
+            let remains = self.registry().remove_places_of(&lost);
+            remains.carry_out();
+        }
         drop_each(groups);
         drop_each(lost);
     }
@@ -243,10 +251,12 @@ impl Core {
         };
         let (vacant, over) = (registry.ends_layer(false), registry.is_over());
         let forgotten = self.note_group_end(group, &outcome);
+        let remains = self.leave_or_return(&mut registry, group, &outcome);
         let left = group.finish(outcome);
         drop(registry);
         drop(forgotten);
         group.has_finished(left);
+        remains.carry_out();
         let _ = drop_caught(gone);
         if vacant {
             self.is_vacant(over);

@@ -259,6 +259,8 @@ impl Core {
                 if starts_again {
                     found.extend(cell.returning_policies());
                 }
+                let added = cell.added_groups().into_values();
+                open.extend(added.map(|it| (Arc::clone(it.path()), Arc::clone(&it.declared), starts_again)));
                 let _ = drop_caught(cell);
             }
             for (place, child) in group.children.iter().enumerate() {

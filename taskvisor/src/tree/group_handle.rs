@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
 use super::declaration::Declared;
-use super::group::{join, last_segment};
+use super::group::{Group, join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState, TreeSnapshot};
 use crate::runtime::{Cell, Core, GroupRef, Subject};
 use crate::supervisor::{AddTask, Reconciled, RuntimeError};
@@ -119,6 +119,57 @@ impl GroupHandle {
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
         AddTask::new(&self.core, Some((self, Self::register)), spec.into_task_spec())
+    }
+
+    /// Adds a group to the group, as its last child, with everything in it: one for each tenant or connection that needs
+    /// several tasks, for example. It starts and stops with its siblings. When the group itself restarts, the added
+    /// group is registered again after the declared children, unless the group has
+    /// [`Dynamic::Drop`](crate::Dynamic::Drop). [`cancel`](Self::cancel) removes it. When it has ended, its name is free.
+    ///
+    /// A group is critical by default: one that fails for good fails the group that it is in, as a declared one does.
+    /// [`Group::not_critical`](crate::Group::not_critical) keeps the others running.
+    ///
+    /// # Errors
+    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption) for an invalid option of the group or of
+    /// anything in it, and if it is `after` another child;
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) and
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists) if a name is taken, also by a declared child that has
+    /// ended; [`GroupClosed`](RuntimeError::GroupClosed) after [`close`](Self::close);
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, when the group stops for good or
+    /// has ended, and for a root that is a list of independent tasks: declare a group for the groups that are added;
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown); [`NoRuntime`](RuntimeError::NoRuntime).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let waits = |name: &str| {
+    ///     TaskFn::arc(name, |ctx: TaskContext| async move {
+    ///         ctx.cancelled().await;
+    ///         Ok(())
+    ///     })
+    /// };
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("tenants")).build();
+    /// tree.start().await?;
+    ///
+    /// let acme = Group::rest_for_one("acme").not_critical().task(waits("session")).task(waits("sync"));
+    /// let acme = tree.group("tenants").add_group(acme)?;
+    /// assert_eq!(acme.child("sync").path(), "tenants/acme/sync");
+    ///
+    /// assert!(acme.cancel().await?);
+    /// assert!(acme.status().is_none(), "the name is free");
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub fn add_group(&self, group: Group) -> Result<Self, RuntimeError> {
+        let root = || self.core.root_or_none().name.to_string();
+        let name = || if self.is_root() { root() } else { self.path.to_string() };
+        let parent = self.cell().ok_or_else(|| RuntimeError::GroupNotRunning { name: name() })?;
+        let added = self.group(&group.name);
+        self.core.add_group_to(&parent, group)?;
+        Ok(added)
     }
 
     /// Makes the added tasks of the group equal to `specs`: a list of tenants or of connections, for example, from a
@@ -252,8 +303,12 @@ impl GroupHandle {
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
         match self.cell() {
-            Some(group) if !self.is_root() => group.cancel(&group).await,
-            _ => Ok(false),
+            Some(group) if !self.is_root() => {
+                let first = group.cancel(&group).await?;
+                // Its parent can have stopped it in the meantime, to start it again.
+                Ok(first | self.core.withdraw_returning_group(&self.path))
+            }
+            _ => Ok(self.core.withdraw_returning_group(&self.path)),
         }
     }
 

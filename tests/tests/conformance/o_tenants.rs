@@ -1,5 +1,6 @@
 //! O20 to O27, O52: a fleet of tenants.
 
+mod added_groups;
 mod again;
 mod limits;
 mod reach;

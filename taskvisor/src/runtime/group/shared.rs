@@ -124,6 +124,11 @@ impl Grouped for GroupCell {
     }
 
     fn drop_returning(&self) {
+        let groups = self.take_returning_groups();
+        for group in groups.values() {
+            group.declared.forget_tasks();
+        }
+        crate::panics::drop_each(groups.into_values());
         let returning = self.take_returning();
         for cell in returning.values() {
             cell.drop_kept_task();

@@ -245,8 +245,7 @@ fn task_label(cell: &Cell) -> SharedString {
     if let Some(label) = &cell.policy().metric_label {
         return label.clone().into();
     }
-    let group = || cell.member().map(|member| member.group.path()).filter(|path| !path.is_empty());
-    match Some(cell.name()).filter(|_| !cell.was_added()).or_else(group) {
+    match Some(cell.name()).filter(|_| !cell.is_dynamic()).or_else(|| cell.declared_group()) {
         Some(path) => path.clone().into(),
         None => SharedString::const_str(DYNAMIC),
     }

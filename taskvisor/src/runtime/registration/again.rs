@@ -9,9 +9,9 @@ use super::super::core::{Admitted, Core, announce, start_added};
 use super::super::group::{Adoption, End, GroupRef, Key};
 use super::super::registry::Admission;
 use super::super::task::{Cell, Membership, Origin, Stage, Tie};
-use super::check_not_added;
 use super::membership::membership;
 use super::registered::Registered;
+use super::{Outermost, check_not_added};
 use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
 use crate::task::{TaskRef, TaskSpec};
@@ -29,7 +29,7 @@ impl Core {
         // Yields in a large group.
         yield_now().await;
         let declared = made.as_ref().unwrap_or(&group.declared);
-        let admitted = self.admit_tree(declared, Some(group))?;
+        let admitted = self.admit_tree(declared, Outermost::Again(group))?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
@@ -44,10 +44,14 @@ impl Core {
             paused.retain(|path| before.place(last_segment(path)).is_none());
             let returning: HashSet<Arc<str>> = group.returning_names().into_iter().collect();
             admitted.paths().try_for_each(|path| check_not_added(&registry, &returning, path))?;
+            let groups = group.added_groups();
+            if let Some(added) = groups.values().find(|added| made.place(&added.declared.name).is_some()) {
+                return Err(RuntimeError::GroupAlreadyExists { name: added.path().to_string() });
+            }
             registered.replace_made(&mut registry, group, &made);
         }
         registered.register(&mut registry, group, admitted);
-        registered.returned = registered.bring_back(&mut registry, group);
+        registered.register_returning(&mut registry, group);
         registered.cells.iter().for_each(announce);
         registry.pause_declared(self, &paused);
         drop(registry);

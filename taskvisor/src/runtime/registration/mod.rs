@@ -1,5 +1,6 @@
 //! Registers a declared tree, completely or not at all.
 
+mod added_group;
 mod again;
 mod membership;
 mod registered;
@@ -63,7 +64,7 @@ impl Core {
         if !plain && !is_alive(&runtime) {
             return Err(RuntimeError::NoRuntime);
         }
-        let admitted = match self.admit_tree(root, None) {
+        let admitted = match self.admit_tree(root, Outermost::Root) {
             // The tree was started in the meantime, so its tasks may be dropped already.
             Err(_) if is_started() => return Ok(()),
             admitted => admitted?,
@@ -134,7 +135,7 @@ impl Core {
     /// Checks a tree that has not started.
     pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
-        self.admit_tree(root, None).map(drop)
+        self.admit_tree(root, Outermost::Root).map(drop)
     }
 
     /// Adds a task to a group.
@@ -162,16 +163,15 @@ impl Core {
     }
 
     /// Walks the whole tree, or what a group declares that starts again, in the order of declaration, without recursion.
-    fn admit_tree(&self, root: &Arc<Declared>, group: Option<&GroupRef>) -> Result<AdmittedTree, RuntimeError> {
-        let is_root = group.is_none_or(|group| group.position.is_none());
-        root.check(is_root.then_some(self))?;
-        let path = group.map_or_else(|| "".into(), |group| Arc::clone(group.path()));
+    fn admit_tree(&self, root: &Arc<Declared>, outermost: Outermost<'_>) -> Result<AdmittedTree, RuntimeError> {
+        root.check(outermost.is_root().then_some(self))?;
+        let path = outermost.path(root);
         let groups = vec![AdmittedGroup { declared: Arc::clone(root), path, position: None }];
         let mut admitted = AdmittedTree {
             groups,
             tasks: Vec::new(),
             #[cfg(feature = "fleet")]
-            around: group.and_then(singleton_around),
+            around: outermost.singleton_around(),
         };
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {
@@ -212,6 +212,43 @@ impl Core {
             }
         }
         Ok(admitted)
+    }
+}
+
+/// The outermost group of a tree that is admitted.
+#[derive(Clone, Copy)]
+enum Outermost<'a> {
+    /// The root of a tree that has not started.
+    Root,
+    /// A registered group that starts again.
+    Again(&'a GroupRef),
+    /// A group that is added to this one.
+    AddedTo(&'a GroupRef),
+}
+
+impl Outermost<'_> {
+    fn is_root(self) -> bool {
+        match self {
+            Self::Root => true,
+            Self::Again(group) => group.position.is_none(),
+            Self::AddedTo(_) => false,
+        }
+    }
+
+    fn path(self, declared: &Declared) -> Arc<str> {
+        match self {
+            Self::Root => "".into(),
+            Self::Again(group) => Arc::clone(group.path()),
+            Self::AddedTo(parent) => join(parent.path(), &declared.name),
+        }
+    }
+
+    #[cfg(feature = "fleet")]
+    fn singleton_around(self) -> Option<Arc<str>> {
+        match self {
+            Self::Root => None,
+            Self::Again(group) | Self::AddedTo(group) => singleton_around(group),
+        }
     }
 }
 

@@ -11,20 +11,23 @@ use super::super::core::{Admitted, Core};
 use super::super::group::{GroupCell, GroupRef, Key, Member, Position};
 use super::super::registry::Registry;
 use super::super::task::{Actor, Cell, Origin, Tie};
+use super::added_group::Remains;
 use super::membership::{membership, membership_of_added};
 use super::{AdmittedGroup, AdmittedTask, AdmittedTree};
 use crate::panics::{Fenced, drop_each};
-use crate::tree::{Declared, Role, join};
+use crate::tree::{Declared, DeclaredChild, Role, join};
 
 /// Registered tasks and groups that are still to be spawned. Dropping it spawns them.
 pub(in crate::runtime) struct Registered {
-    runtime: Handle,
+    pub(super) runtime: Handle,
     pub(super) cells: VecDeque<Arc<Cell>>,
-    groups: VecDeque<GroupRef>,
+    pub(super) groups: VecDeque<GroupRef>,
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Member>,
     /// The returned children of the outermost group.
     pub(super) returned: Vec<(Key, Role)>,
+    /// What is left of added groups that are not registered again.
+    pub(super) remains: Vec<Remains>,
     /// The children of the last run of a fresh group.
     made_before: Option<Arc<Declared>>,
 }
@@ -37,6 +40,7 @@ impl Registered {
             groups: VecDeque::new(),
             before: Vec::new(),
             returned: Vec::new(),
+            remains: Vec::new(),
             made_before: None,
         }
     }
@@ -72,7 +76,7 @@ impl Registered {
         cell
     }
 
-    fn enter_group(&mut self, registry: &mut Registry, group: &GroupRef) {
+    pub(super) fn enter_group(&mut self, registry: &mut Registry, group: &GroupRef) {
         if let Some(places) = &mut registry.places {
             let before = places.groups.insert(Arc::clone(group.path()), group.clone());
             if let Some(before) = &before {
@@ -141,8 +145,64 @@ impl Registered {
         }
     }
 
-    /// Registers the children of a registered group.
+    /// Registers the declared children of a registered group, with what returns in its nested groups.
     pub(super) fn register(&mut self, registry: &mut Registry, group: &GroupRef, admitted: AdmittedTree) {
+        let mut open = Vec::new();
+        for cell in self.register_declared(registry, group, admitted) {
+            self.register_returning_in(registry, &cell, &mut open);
+        }
+        self.register_open(registry, open);
+    }
+
+    /// Registers the contents of added groups that are registered.
+    pub(super) fn register_open(&mut self, registry: &mut Registry, mut open: Vec<(GroupRef, AdmittedTree)>) {
+        while let Some((group, admitted)) = open.pop() {
+            for cell in self.register_declared(registry, &group, admitted) {
+                self.register_returning_in(registry, &cell, &mut open);
+            }
+            self.register_returning_in(registry, &group, &mut open);
+        }
+    }
+
+    /// Registers what returns in a group whose driver is not spawned yet. The contents of returning groups are left `open`.
+    fn register_returning_in(
+        &mut self,
+        registry: &mut Registry,
+        group: &GroupRef,
+        open: &mut Vec<(GroupRef, AdmittedTree)>,
+    ) {
+        let mut roles = self.bring_back(registry, group);
+        for (key, added, admitted) in self.bring_back_groups(registry, group) {
+            roles.push((key, DeclaredChild::of_added(&added.declared).role));
+            self.enter_added_group(registry, &added);
+            open.push((added, admitted));
+        }
+        roles.sort_unstable_by_key(|(key, _)| *key);
+        for (key, child) in roles {
+            group.add_returned(key, child);
+        }
+    }
+
+    /// Registers the returning children of the outermost group.
+    pub(super) fn register_returning(&mut self, registry: &mut Registry, group: &GroupRef) {
+        let (mut roles, mut open) = (self.bring_back(registry, group), Vec::new());
+        for (key, group, admitted) in self.bring_back_groups(registry, group) {
+            roles.push((key, DeclaredChild::of_added(&group.declared).role));
+            self.enter_added_group(registry, &group);
+            open.push((group, admitted));
+        }
+        roles.sort_unstable_by_key(|(key, _)| *key);
+        self.returned = roles;
+        self.register_open(registry, open);
+    }
+
+    /// Registers the declared children of a group. Returns the nested groups.
+    fn register_declared(
+        &mut self,
+        registry: &mut Registry,
+        group: &GroupRef,
+        admitted: AdmittedTree,
+    ) -> Vec<GroupRef> {
         let core = &group.core;
         let AdmittedTree { groups, tasks, .. } = admitted;
         let mut members: Vec<Vec<Option<Member>>> =
@@ -169,15 +229,10 @@ impl Registered {
         for (cell, members) in cells.iter().zip(members) {
             self.before.extend(cell.set_members(members.into_iter().flatten().collect()));
         }
-        for cell in &cells[1..] {
-            for (key, child) in self.bring_back(registry, cell) {
-                cell.add_returned(key, child);
-            }
-        }
         // Nested groups are spawned before their parents. The caller spawns the outermost.
-        cells.reverse();
-        cells.pop();
-        self.groups.extend(cells);
+        cells.remove(0);
+        self.groups.extend(cells.iter().rev().cloned());
+        cells
     }
 
     fn spawn_next(&mut self) -> bool {
@@ -212,5 +267,6 @@ impl Drop for Registered {
             }
         }
         drop_each(before);
+        mem::take(&mut self.remains).into_iter().for_each(Remains::carry_out);
     }
 }

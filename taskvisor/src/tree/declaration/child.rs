@@ -71,6 +71,11 @@ impl DeclaredChild {
         }
     }
 
+    /// Returns the child that a group is which is added at run time.
+    pub(crate) fn of_added(group: &Arc<Declared>) -> Self {
+        Self::of(&group.name, &[], &group.overrides, Some(Arc::clone(group)), Some(Driven::here()))
+    }
+
     pub(super) fn of(
         name: &Arc<str>,
         after: &[Arc<str>],

@@ -222,6 +222,11 @@ impl Declared {
         Ok(())
     }
 
+    /// Returns `true` if too many groups are nested in it and around it.
+    pub(crate) fn is_too_deep_in(&self, around: usize) -> bool {
+        self.depth as usize + around > MAX_DEPTH as usize
+    }
+
     /// Returns `true` if too many groups are nested in it.
     pub(crate) fn is_too_deep(&self) -> bool {
         self.depth > MAX_DEPTH

@@ -23,8 +23,8 @@ impl Seat {
         const DYNAMIC: &str = "dynamic";
         let Some(Unit::Task(cell)) = self.unit.get() else { return self.path().unwrap_or_else(|| DYNAMIC.into()) };
         let Some(cell) = cell.upgrade() else { return DYNAMIC.into() };
-        let group = || cell.member().map(|member| Arc::clone(member.group.path())).filter(|path| !path.is_empty());
-        let declared = || (!cell.was_added()).then(|| Arc::clone(cell.name()));
+        let declared = || (!cell.is_dynamic()).then(|| Arc::clone(cell.name()));
+        let group = || cell.declared_group().cloned();
         let label = cell.policy().metric_label.clone().or_else(declared).or_else(group);
         label.unwrap_or_else(|| DYNAMIC.into())
     }

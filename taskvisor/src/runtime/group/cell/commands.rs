@@ -8,10 +8,11 @@ use super::super::machine::Input;
 use super::super::member::Member;
 use super::super::shared::GroupRef;
 use super::GroupCell;
-use crate::inspect::TaskState;
+use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::drop_caught;
 use crate::runtime::task::{ABORT, StopBy};
 use crate::supervisor::RuntimeError;
+use crate::task::StopReason;
 
 impl GroupCell {
     /// Returns `true` if a stop of the group, or of a group around it, has begun.
@@ -30,6 +31,7 @@ impl GroupCell {
     /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
     pub(crate) async fn cancel(&self, group: &GroupRef) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
+        self.lock().leaves = true;
         let first = self.stop_for_good(None, StopBy::within(grace));
         // A call from a task of the group, or from a task that the group waits for, must not wait for itself.
         let Some(_wait) = self.core.enter_wait(|| Member::Group(group.clone())) else { return Ok(first) };
@@ -65,6 +67,16 @@ impl GroupCell {
             if inbox.ready_run > runs { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
         };
         self.core.await_ready(look).await
+    }
+
+    /// Returns `true` if the next run of its parent registers the added group again, which has just ended.
+    pub(in crate::runtime) fn returns(&self, outcome: &TaskOutcome) -> bool {
+        let by_parent = matches!(
+            outcome,
+            TaskOutcome::Canceled { reason: StopReason::GroupStopped | StopReason::GroupFailed { .. }, .. }
+        );
+        let inbox = self.lock();
+        by_parent && inbox.stopped_by_parent && !inbox.leaves
     }
 
     /// Returns `true` if its parent stopped the group. The parent decides whether it starts again.

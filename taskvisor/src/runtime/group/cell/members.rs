@@ -11,11 +11,12 @@ use super::super::children::Key;
 use super::super::machine::Input;
 use super::super::member::Member;
 use super::super::plan::End;
+use super::super::shared::GroupRef;
 use super::{GroupCell, Inbox, Position};
 use crate::inspect::TaskState;
 use crate::runtime::task::Cell;
 use crate::supervisor::RuntimeError;
-use crate::tree::{Declared, Dynamic, FailureChain, Role, join, last_segment};
+use crate::tree::{Declared, DeclaredChild, Dynamic, FailureChain, Role, join, last_segment};
 
 /// The right to add a child, with the mailbox locked.
 pub(in crate::runtime) struct Adoption<'a> {
@@ -82,7 +83,7 @@ impl GroupCell {
     }
 
     /// Drops the tasks that were made for the last run, which are not started again. Called with no lock held.
-    pub(in crate::runtime::group) fn forget_made(&self) {
+    pub(in crate::runtime) fn forget_made(&self) {
         if self.declared.is_fresh {
             let made = self.lock().made.clone();
             if let Some(made) = made {
@@ -224,11 +225,12 @@ impl Inbox {
     /// Returns `true` if an added child of that name is registered again for the next run.
     fn returns(&self, name: &str) -> bool {
         self.returning.values().any(|cell| last_segment(cell.name()) == name)
+            || self.returning_groups.values().any(|group| *group.declared.name == *name)
     }
 }
 
 impl Role {
-    /// Returns the role of a child that was added.
+    /// Returns the role of a task that was added.
     pub(in crate::runtime) fn of_added(cell: &Cell) -> Self {
         let policy = cell.policy();
         Self {
@@ -258,15 +260,30 @@ impl Adoption<'_> {
         group.ring(inbox, Input::Again { key, end }, None);
     }
 
-    /// Adds the child, on this runtime.
+    /// Returns the declared child of that name, which has ended, if there is one.
+    pub(in crate::runtime) fn takes_place_of(&self, name: &str) -> Option<DeclaredChild> {
+        let children = self.inbox.children(&self.group.declared);
+        children.place(name).map(|place| children.children[place].clone())
+    }
+
+    /// Adds the task, on this runtime.
     pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
+        self.enter_member(Member::Task(Arc::clone(cell)), Role::of_added(cell), runtime);
+    }
+
+    /// Adds the group, on this runtime.
+    pub(in crate::runtime) fn enter_group(self, added: &GroupRef, runtime: &Handle) {
+        let child = DeclaredChild::of_added(&added.declared).role;
+        self.enter_member(Member::Group(added.clone()), child, runtime);
+    }
+
+    fn enter_member(self, member: Member, child: Role, runtime: &Handle) {
         let Self { group, mut inbox, key, takes_place } = self;
-        inbox.members.added.insert(key, Member::Task(Arc::clone(cell)));
+        inbox.members.added.insert(key, member);
         if inbox.home.id() != runtime.id() {
             inbox.elsewhere.insert(key, runtime.clone());
             group.core.has_elsewhere.store(true, Ordering::Relaxed);
         }
-        let child = Role::of_added(cell);
         group.ring(inbox, Input::Add { key, child, takes_place }, None);
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct GroupCell {
     pub(crate) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
+    /// `true` if the group, or a group around it, was added at run time.
+    pub(in crate::runtime) is_dynamic: bool,
     /// The permits of its `max_concurrent`.
     pub(in crate::runtime) permits: Option<Shared>,
     /// The module docs have the lock order.
@@ -80,6 +82,13 @@ pub(crate) struct GroupCell {
 pub(in crate::runtime) struct Position {
     pub(in crate::runtime) parent: GroupRef,
     pub(in crate::runtime) key: Key,
+}
+
+impl Position {
+    /// Returns `true` if the child was added at run time.
+    fn is_added(&self) -> bool {
+        self.key >= self.parent.declared.first_added()
+    }
 }
 
 /// The messages to the driver of a group, and the deadline of a stop.
@@ -132,6 +141,10 @@ pub(super) struct Inbox {
     before: BTreeMap<Key, Member>,
     /// The added children that the group has stopped, and registers again at its next run, by their keys.
     returning: BTreeMap<Key, Arc<Cell>>,
+    /// The added groups that the group has stopped, and registers again at its next run, by their keys.
+    returning_groups: BTreeMap<Key, GroupRef>,
+    /// `true` if a call from outside stopped the group for good: it is not registered again.
+    leaves: bool,
     /// The runtime of its driver.
     home: Handle,
     /// The runtimes of members on other runtimes.
@@ -156,6 +169,7 @@ impl GroupCell {
             permits: declared.max_concurrent.map(|bound| bound.permits(&core.limits, &path)),
             path,
             core,
+            is_dynamic: position.as_ref().is_some_and(|at| at.is_added() || at.parent.is_dynamic),
             limits_starts: declared.max_starting().is_some()
                 || position.as_ref().is_some_and(|at| at.parent.limits_starts),
             position,
@@ -182,6 +196,8 @@ impl GroupCell {
                 outcome: None,
                 before: BTreeMap::new(),
                 returning: BTreeMap::new(),
+                returning_groups: BTreeMap::new(),
+                leaves: false,
                 home: runtime.clone(),
                 elsewhere: HashMap::new(),
                 orphans: None,
@@ -204,6 +220,11 @@ impl GroupCell {
 
     pub(crate) fn path(&self) -> &Arc<str> {
         &self.path
+    }
+
+    /// Returns `true` if the group itself was added at run time.
+    pub(in crate::runtime) fn was_added(&self) -> bool {
+        self.position.as_ref().is_some_and(Position::is_added)
     }
 
     /// Returns the path, or the name of the root, whose path is empty.

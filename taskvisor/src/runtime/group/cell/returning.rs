@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::super::children::Key;
 use super::super::machine::Input;
 use super::super::member::Member;
+use super::super::shared::GroupRef;
 use super::GroupCell;
+use crate::inspect::TaskState;
 #[cfg(feature = "cron")]
 use crate::policy::ResolvedPolicy;
 use crate::runtime::task::Cell;
@@ -76,14 +78,55 @@ impl GroupCell {
         self.lock().members.added.insert(key, Member::Task(Arc::clone(cell)));
     }
 
+    /// Lets an added group return that has just ended, because this group has stopped it: the next run registers it
+    /// again. Called under the lock of the registry, as [`lets_return`](Self::lets_return) is.
+    pub(in crate::runtime) fn lets_group_return(&self, key: Key, group: &GroupRef) {
+        self.lock().returning_groups.insert(key, group.clone());
+    }
+
+    /// Takes the returning groups.
+    pub(in crate::runtime) fn take_returning_groups(&self) -> BTreeMap<Key, GroupRef> {
+        mem::take(&mut self.lock().returning_groups)
+    }
+
+    /// Returns the added groups: those that have not ended, and those that return.
+    pub(in crate::runtime) fn added_groups(&self) -> BTreeMap<Key, GroupRef> {
+        let inbox = self.lock();
+        let mut groups = inbox.returning_groups.clone();
+        let added = inbox.members.added.iter();
+        let running = added.filter_map(|(key, member)| match member {
+            Member::Group(group) => Some((*key, group.clone())),
+            Member::Task(_) => None,
+        });
+        let running: Vec<_> = running.collect();
+        drop(inbox);
+        groups.extend(running.into_iter().filter(|(_, group)| group.state() != TaskState::Ended));
+        groups
+    }
+
+    /// Removes the returning group of that path, which is then not registered again.
+    pub(in crate::runtime) fn withdraw_group(&self, path: &str) -> Option<GroupRef> {
+        let mut inbox = self.lock();
+        let (key, _) = inbox.returning_groups.iter().find(|(_, group)| **group.path() == *path)?;
+        let key = *key;
+        inbox.returning_groups.remove(&key)
+    }
+
+    /// Enters a returned group under its previous key. The caller hands its role to the driver.
+    pub(in crate::runtime) fn enter_returned_group(&self, key: Key, group: &GroupRef) {
+        self.lock().members.added.insert(key, Member::Group(group.clone()));
+    }
+
     /// Takes over the returning children of the previous registration of the group.
     pub(in crate::runtime) fn inherit(&self, before: &Self) {
-        let (returning, next_key, made) = {
+        let (returning, groups, next_key, made) = {
             let mut inbox = before.lock();
-            (mem::take(&mut inbox.returning), inbox.next_key, inbox.made.clone())
+            let groups = mem::take(&mut inbox.returning_groups);
+            (mem::take(&mut inbox.returning), groups, inbox.next_key, inbox.made.clone())
         };
         let mut inbox = self.lock();
-        (inbox.returning, inbox.next_key) = (returning, next_key.max(inbox.next_key));
+        (inbox.returning, inbox.returning_groups) = (returning, groups);
+        inbox.next_key = next_key.max(inbox.next_key);
         inbox.made = made;
     }
 

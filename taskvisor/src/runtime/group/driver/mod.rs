@@ -133,6 +133,14 @@ async fn turn_away(group: GroupRef, is_one: impl Fn(&Cell) -> bool) {
     }
 }
 
+/// Like [`turn_away`], for groups.
+async fn turn_away_groups(group: GroupRef) {
+    for late in group.added_groups().into_values().filter(|late| late.state() != TaskState::Ended) {
+        late.stop(None, StopBy::within(group.core.config.grace));
+        let _ = drop_caught(late.outcome().await);
+    }
+}
+
 /// Handles a panic of the driver: the group fails with that panic.
 fn fail(group: &GroupRef, panic: TaskError) {
     let error = Arc::new(panic);
@@ -197,6 +205,7 @@ impl Live {
                 }
                 if action == Action::End {
                     turn_away(self.group.clone(), |_| true).await;
+                    turn_away_groups(self.group.clone()).await;
                     self.actions.pop_front();
                     return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.stopped()));
                 }

@@ -61,6 +61,19 @@ impl Cell {
         !matches!(self.origin, Origin::Declared { .. })
     }
 
+    /// Returns `true` if the task, or a group around it, was added at run time.
+    #[cfg(any(feature = "metrics", feature = "fleet"))]
+    pub(in crate::runtime) fn is_dynamic(&self) -> bool {
+        self.was_added() || self.member().is_some_and(|member| member.group.is_dynamic)
+    }
+
+    /// Returns the path of the innermost declared group around the task, unless that is the root.
+    #[cfg(any(feature = "metrics", feature = "fleet"))]
+    pub(in crate::runtime) fn declared_group(&self) -> Option<&Arc<str>> {
+        let declared = self.member()?.group.with_parents().find(|group| !group.is_dynamic)?;
+        Some(declared.path()).filter(|path| !path.is_empty())
+    }
+
     /// Returns `true` if the task was added at run time, outside of groups.
     pub(in crate::runtime) fn is_beside_tree(&self) -> bool {
         self.was_added() && self.member().is_none()
