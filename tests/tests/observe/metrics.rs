@@ -333,6 +333,27 @@ fn k6j_a_task_that_is_added_at_runtime_has_the_label_that_was_given() {
 }
 
 #[test]
+fn k6j_groups_that_are_added_have_the_label_of_the_declared_group_around_them() {
+    let inner = Group::one_for_one("inner");
+    let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("pool").group(inner)).build();
+    let recorded = watched(|_| async move {
+        tree.start().await.unwrap();
+        for n in 0..100 {
+            let deep = Group::one_for_one("deep").task(Script::new([OK]).spec("job"));
+            let added = Group::one_for_one(format!("tenant-{n}")).task(Script::new([OK]).spec("job")).group(deep);
+            let parent = if n % 4 == 0 { tree.group("") } else { tree.group("pool/inner") };
+            let added = parent.add_group(added).unwrap();
+            added.outcome().await;
+        }
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!(recorded.number("taskvisor_attempts_total{task=pool/inner,outcome=completed}"), Some(150));
+    assert_eq!(recorded.number("taskvisor_attempts_total{task=dynamic,outcome=completed}"), Some(50));
+    assert_eq!(recorded.values_of("task"), ["dynamic", "pool/inner"].map(str::to_owned).into());
+    assert_eq!(recorded.values_of("group").len(), 0);
+}
+
+#[test]
 fn ten_thousand_dynamic_tasks_make_a_handful_of_series() {
     let group = Group::one_for_one("pool").task(cooperative("own"));
     let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).group(group).build();

@@ -155,17 +155,23 @@ impl Remains {
         let Self { groups, mut cells } = self;
         let Some(core) = groups.first().map(|group| Arc::clone(&group.core)) else { return };
         #[cfg(feature = "cron")]
-        cells.iter().for_each(|cell| core.schedules.leave(cell));
+        for cell in &cells {
+            core.schedules.leave(cell);
+        }
         for group in &groups {
             group.declared.forget_tasks();
             group.forget_made();
             let lost: Vec<_> = group.take_returning().into_values().collect();
-            lost.iter().for_each(|cell| core.give_up(cell));
+            for cell in &lost {
+                core.give_up(cell);
+            }
             cells.extend(lost);
             drop_each(group.take_returning_groups().into_values());
         }
         core.count_pauses();
-        cells.iter().for_each(|cell| cell.drop_kept_task());
+        for cell in &cells {
+            cell.drop_kept_task();
+        }
         drop_each(cells);
         drop_each(groups);
     }

@@ -218,3 +218,34 @@ async fn t1_a_task_that_comes_back_does_not_begin_at_its_last_run_again() -> Res
     assert_eq!(told(&recorder).len(), 1);
     tree.shutdown().await
 }
+
+#[tokio::test(start_paused = true)]
+async fn t1_an_added_group_keeps_its_schedules_while_it_comes_back_and_loses_them_with_its_end() -> Result {
+    let runs = Runs::from(DAY);
+    let sibling = Runs::from(DAY).task("sibling", HOUR * 900, |_| Ok(()));
+    let tree = tree().group(Group::one_for_one("group").task(sibling)).build();
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    let group = tree.group("group");
+    let hourly = || {
+        let task = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"));
+        Group::one_for_one("n").task(task)
+    };
+    let added = group.add_group(hourly())?;
+    assert_eq!(tree.schedule(1).unwrap().first().map(|run| run.path.to_string()).as_deref(), Some("group/n/a"));
+    // It is interrupted in its first run, which is repeated for its time.
+    sleep(HOUR + secs(100)).await;
+    assert!(group.restart_and_wait().await);
+    sleep(HOUR).await;
+    assert_eq!(runs.begun(), [3_600, 3_700, 7_200]);
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(3_600), Some(3_600), Some(7_200)]);
+
+    assert!(added.cancel().await?);
+    assert!(tree.schedule(1).unwrap().is_empty());
+    sleep(HOUR * 3).await;
+    let _ = group.add_group(hourly())?;
+    sleep(HOUR).await;
+    assert_eq!(runs.begun()[3..], [21_600], "and none is due from the time in between");
+    assert_eq!(recorder.count(EventKind::RunsMissed), 0);
+    tree.shutdown().await
+}

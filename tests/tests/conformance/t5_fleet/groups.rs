@@ -136,3 +136,41 @@ async fn t5_a_group_that_resigns_hands_all_over() -> Result {
     log.check();
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_group_that_is_added_has_its_lease_or_that_of_the_group_around_it() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = two(&log).await?;
+    let root = |n: usize| replicas[n].tree.group("");
+    for n in 0..2 {
+        // In the singleton, it needs its lease.
+        let inside = Group::one_for_one("inside").task(serve(&log, n, "inside"));
+        let _ = replicas[n].tree.group("feeds").add_group(inside)?;
+        let own = Group::one_for_one("inside").with_singleton();
+        let refused = replicas[n].tree.group("feeds").add_group(own).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("the group has one lease for all"), "{refused}");
+        // Beside it, it has its own.
+        let _ = root(n).add_group(Group::one_for_one("own").with_singleton().task(serve(&log, n, "own")))?;
+        sleep(secs(0.5)).await;
+    }
+    assert_eq!((log.owners("inside"), log.owners("own")), (vec![0], vec![0]));
+    assert_eq!(replicas[1].tree.group("own").status(), Some(TaskState::Standby));
+
+    // Its end releases the lease, and it can be added again.
+    assert!(root(0).group("own").cancel().await?);
+    sleep(secs(0.5)).await;
+    assert_eq!(log.owners("own"), [1]);
+    let _ = root(0).add_group(Group::one_for_one("own").with_singleton().task(serve(&log, 0, "own")))?;
+    sleep(secs(0.5)).await;
+    assert_eq!(replicas[0].tree.group("own").status(), Some(TaskState::Standby));
+    assert!(root(1).group("own").cancel().await?);
+    sleep(secs(0.5)).await;
+    assert_eq!(log.owners("own"), [0]);
+
+    replicas[0].tree.shutdown().await?;
+    sleep(secs(0.5)).await;
+    assert_eq!(log.owners("inside"), [1]);
+    replicas[1].tree.shutdown().await?;
+    log.check();
+    Ok(())
+}

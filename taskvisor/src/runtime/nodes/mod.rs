@@ -1,12 +1,13 @@
 //! Builds snapshots of the tree and of single nodes from its cells.
 
-use std::collections::{HashMap, VecDeque};
-use std::mem;
+mod walk;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::core::Core;
-use super::group::{GroupCell, GroupRef, Member, SeenGroup};
+use super::group::{GroupCell, GroupRef, SeenGroup};
 use super::permits::Awaited;
 use super::registry::Admission;
 use super::task::{Cell, Seen, Stage, shown};
@@ -14,22 +15,12 @@ use crate::inspect::{
     NodeKind, NodeSnapshot, Problem, TaskId, TaskState, TreeSnapshot, WaitingFor, into_line, one_line,
 };
 use crate::panics::{drop_caught, drop_each};
-use crate::tree::{Declared, DeclaredChild, Group, join, last_segment};
+use crate::tree::{Declared, DeclaredChild, Group, last_segment};
 
 /// The state that a snapshot reads once for all its nodes.
 pub(super) struct View {
     /// The permits that tasks wait for. `None` if they are looked up for each task.
     permits: Option<HashMap<TaskId, Awaited>>,
-}
-
-/// A group whose node is being built.
-struct Visit {
-    node: NodeSnapshot,
-    group: Arc<Declared>,
-    /// The place of the next declared child.
-    next: usize,
-    /// The groups that were added to it and have no node yet. `None` before all declared children have one.
-    added: Option<VecDeque<Arc<Declared>>>,
 }
 
 impl Core {
@@ -131,12 +122,6 @@ impl Core {
         }
     }
 
-    /// Returns the groups that were added to the group at the path, in the order in which they were.
-    fn groups_added_to(&self, path: &str) -> VecDeque<Arc<Declared>> {
-        let Some(group) = self.group_place(path) else { return VecDeque::new() };
-        group.added_groups().into_values().map(|added| Arc::clone(&added.declared)).collect()
-    }
-
     /// Returns the group at the path, if it was added at run time, as a child of its group.
     fn added_group(&self, path: &str) -> Option<DeclaredChild> {
         let group = self.group_place(path).filter(|group| group.was_added())?;
@@ -148,52 +133,6 @@ impl Core {
         let permits = Some(self.limits.waiting(groups.iter()));
         drop_each(groups);
         View { permits }
-    }
-
-    /// Builds the nodes of the declared children, group by group, without recursion. `path` is the path of the group.
-    fn declared_node(&self, root: &Arc<Declared>, path: &str, view: &View) -> NodeSnapshot {
-        let enter = |group: &Arc<Declared>, path: &str| Visit {
-            node: pending_group(group, path),
-            group: Arc::clone(group),
-            next: 0,
-            added: None,
-        };
-        let (mut open, mut current) = (Vec::new(), enter(root, path));
-        loop {
-            let Visit { node, group, next, added } = &mut current;
-            let Some(child) = group.children.get(*next) else {
-                // The groups that were added follow the declared children.
-                let added = added.get_or_insert_with(|| self.groups_added_to(&node.path));
-                if let Some(group) = added.pop_front() {
-                    let path = join(&node.path, &group.name);
-                    open.push(mem::replace(&mut current, enter(&group, &path)));
-                    continue;
-                }
-                if let Some(cell) = self.fill_group(node) {
-                    self.add_children(node, group, &cell, view);
-                    self.show_comeback(node, &cell, view);
-                }
-                let Some(parent) = open.pop() else { return current.node };
-                let Visit { node, .. } = mem::replace(&mut current, parent);
-                current.node.children.push(node);
-                continue;
-            };
-            *next += 1;
-            let path = join(&node.path, &child.name);
-            if let Some(group) = child.group.clone() {
-                open.push(mem::replace(&mut current, enter(&group, &path)));
-                continue;
-            }
-            let child = match self.place(&path) {
-                Some(cell) => {
-                    let task = self.task_node(&cell, &child.name, names(&child.after), view);
-                    let _ = drop_caught(cell);
-                    task
-                }
-                None => NodeSnapshot::pending(&child.name, &path, NodeKind::Task, names(&child.after)),
-            };
-            node.children.push(child);
-        }
     }
 
     fn group_node(&self, group: &Declared, path: &str) -> NodeSnapshot {
@@ -270,30 +209,6 @@ impl Core {
         match group.due() {
             Some(due) => (Some(WaitingFor::Delay), Some(self.clock.time(due))),
             None => (Some(WaitingFor::Group), None),
-        }
-    }
-
-    /// Adds the children of a fresh group, and the tasks that were added to a group.
-    fn add_children(&self, node: &mut NodeSnapshot, declared: &Declared, group: &GroupCell, view: &View) {
-        let children = group.children();
-        if declared.is_fresh {
-            for child in &children.children {
-                if let Some(cell) = self.place(&join(&node.path, &child.name)) {
-                    node.children.push(self.task_node(&cell, &child.name, names(&child.after), view));
-                    let _ = drop_caught(cell);
-                }
-            }
-        }
-        let first_added = declared.first_added();
-        for (key, member) in group.members() {
-            if let (true, Member::Task(cell)) = (key >= first_added, &member) {
-                let name = last_segment(cell.name());
-                // A task at the place of a declared child is shown there.
-                if cell.state() != TaskState::Ended && children.place(name).is_none() {
-                    node.children.push(self.task_node(cell, name, Vec::new(), view));
-                }
-            }
-            let _ = drop_caught(member);
         }
     }
 
