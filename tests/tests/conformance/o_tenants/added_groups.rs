@@ -78,7 +78,7 @@ async fn o21_an_added_group_runs_stops_in_order_and_leaves_nothing() -> Result {
     assert!(tree.supervisor().node("g/n").is_none() && tree.supervisor().node("g/n/x").is_none());
     assert_eq!((paths(&tree).await, shown(&tree).len()), (vec!["g/t".to_owned()], 1));
     let ended = recorder.seen().into_iter().filter(|it| it.kind == EventKind::GroupEnded);
-    assert_eq!(ended.map(|it| it.task.unwrap().to_string()).collect::<Vec<_>>(), ["g/n"]);
+    assert_eq!(ended.map(|it| it.task.unwrap()).collect::<Vec<_>>(), ["g/n"]);
 
     // The names are free for others.
     tree.group("g").add_task(cooperative("n")).await?;

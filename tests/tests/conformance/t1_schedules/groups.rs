@@ -232,7 +232,7 @@ async fn t1_an_added_group_keeps_its_schedules_while_it_comes_back_and_loses_the
         Group::one_for_one("n").task(task)
     };
     let added = group.add_group(hourly())?;
-    assert_eq!(tree.schedule(1).unwrap().first().map(|run| run.path.to_string()).as_deref(), Some("group/n/a"));
+    assert_eq!(tree.schedule(1).unwrap().first().map(|run| &*run.path), Some("group/n/a"));
     // It is interrupted in its first run, which is repeated for its time.
     sleep(HOUR + secs(100)).await;
     assert!(group.restart_and_wait().await);

@@ -142,12 +142,12 @@ async fn t5_a_group_that_is_added_has_its_lease_or_that_of_the_group_around_it()
     let log = Log::new();
     let (_store, replicas) = two(&log).await?;
     let root = |n: usize| replicas[n].tree.group("");
-    for n in 0..2 {
+    for (n, it) in replicas.iter().enumerate() {
         // In the singleton, it needs its lease.
         let inside = Group::one_for_one("inside").task(serve(&log, n, "inside"));
-        let _ = replicas[n].tree.group("feeds").add_group(inside)?;
+        let _ = it.tree.group("feeds").add_group(inside)?;
         let own = Group::one_for_one("inside").with_singleton();
-        let refused = replicas[n].tree.group("feeds").add_group(own).map(drop).unwrap_err().to_string();
+        let refused = it.tree.group("feeds").add_group(own).map(drop).unwrap_err().to_string();
         assert!(refused.contains("the group has one lease for all"), "{refused}");
         // Beside it, it has its own.
         let _ = root(n).add_group(Group::one_for_one("own").with_singleton().task(serve(&log, n, "own")))?;
