@@ -222,6 +222,21 @@ impl Mirror {
         self.nodes.get_key_value("").filter(|_| !path.is_empty()).map(|(root, _)| Arc::clone(root))
     }
 
+    /// Returns the paths above an unknown node that are unknown as well, outer ones first.
+    pub(crate) fn unknown_above(&self, path: &str) -> Vec<Arc<str>> {
+        let mut unknown = Vec::new();
+        let mut rest = path;
+        while !self.nodes.contains_key(rest) {
+            let Some((above, _)) = rest.rsplit_once('/') else { break };
+            if !self.nodes.contains_key(above) {
+                unknown.push(above.into());
+            }
+            rest = above;
+        }
+        unknown.reverse();
+        unknown
+    }
+
     pub(crate) fn contains(&self, path: &str) -> bool {
         self.nodes.contains_key(path)
     }

@@ -77,6 +77,33 @@ async fn first_comes_the_whole_tree_and_then_what_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_is_added_comes_with_everything_in_it_at_its_place_and_goes_with_it() {
+    let tree = started(builder().group(Group::one_for_one("pool").task(runs("own")))).await;
+    let console = console(&tree);
+    let mut stream = Stream::open(&console).await;
+    let mut known = Vec::new();
+    follow(&mut stream, &mut known, |known| state(known, "pool/own") == Some("running")).await;
+    let began = tokio::time::Instant::now();
+    for _ in 0..2 {
+        let deep = Group::one_for_one("deep").task(runs("b"));
+        let added =
+            tree.group("pool").add_group(Group::rest_for_one("n").task(runs("a")).group(deep)).expect("it is added");
+        follow(&mut stream, &mut known, |known| state(known, "pool/n/deep/b") == Some("running")).await;
+        let parent = |path: &str| known.iter().find(|node| node["path"] == path).map(|node| node["parent"].clone());
+        for (path, above) in
+            [("pool/n/deep/b", "pool/n/deep"), ("pool/n/deep", "pool/n"), ("pool/n/a", "pool/n"), ("pool/n", "pool")]
+        {
+            assert_eq!(parent(path).as_ref().and_then(Value::as_str), Some(above), "{path}");
+        }
+        let now = get(&console, "?tree").await.json();
+        assert_eq!(comparable(&known), comparable(now["nodes"].as_array().expect("a list")));
+        added.cancel().await.expect("it stops");
+        follow(&mut stream, &mut known, |known| known.len() == 3).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "by events, and not by the comparison of the whole tree");
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_most_four_flushes_a_second_and_none_if_nothing_changes() {
     let tree = started(builder().task(runs("web"))).await;
     let console = console(&tree);

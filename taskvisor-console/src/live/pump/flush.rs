@@ -31,6 +31,13 @@ impl Pump {
             let mut read = Vec::new();
             while read.len() < TURN.min(left) {
                 let Some(path) = self.dirty.pop() else { break };
+                // The groups around a node that were added with it come before it.
+                for above in self.with_mirror(|mirror| mirror.unknown_above(&path)).unwrap_or_default() {
+                    let node = self.settings.node(&above);
+                    if node.is_some() && read.iter().all(|(path, _)| *path != above) {
+                        read.push((above, node));
+                    }
+                }
                 let node = self.settings.node(&path);
                 let is_again = self.again.remove(&path);
                 if !is_again && node.as_ref().is_some_and(|node| self.settings.is_ahead_of_history(node)) {
