@@ -69,6 +69,8 @@ fn t5_the_leases_of_singletons_that_share_a_label_are_counted() {
             let name = n.to_string();
             tree.slot("jobs").key(&name).queue(ok.spec("t")).await.unwrap().outcome().await;
             tree.group("pool").add_task(ok.spec(&name).with_singleton()).await.unwrap().outcome().await;
+            let group = Group::one_for_one(format!("group-{n}")).with_singleton().task(ok.spec("t"));
+            tree.group("pool").add_group(group).unwrap().outcome().await;
         }
         sleep(secs(1)).await;
         let mut now = Recorded::default();
@@ -85,6 +87,7 @@ fn t5_the_leases_of_singletons_that_share_a_label_are_counted() {
         now.look(&snapshotter);
         assert_eq!(["dynamic", "pool", "shared"].map(|label| held(&now, label)), [Some(0); 3]);
     });
+    assert!(recorded.values_of("task").iter().all(|label| !label.contains("group-")));
     assert!(["dynamic", "pool", "shared"].iter().all(|label| held(&recorded, label).is_none_or(|held| held == 0)));
 }
 

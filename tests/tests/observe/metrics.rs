@@ -56,7 +56,7 @@ impl Recorded {
     }
 
     /// All values of a label.
-    fn values_of(&self, label: &str) -> BTreeSet<String> {
+    pub(super) fn values_of(&self, label: &str) -> BTreeSet<String> {
         let names = self.numbers.keys().chain(self.histograms.keys());
         let value = |name: &String| {
             let (_, labels) = name.trim_end_matches('}').split_once('{')?;

@@ -367,6 +367,48 @@ async fn o21_an_added_group_that_does_not_stop_is_named() -> Result {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn o21_the_limits_of_an_added_group_hold() -> Result {
+    let (tree, _) = tree(simple("g"));
+    tree.start().await?;
+    // No other limit is in use.
+    let limited = Group::one_for_one("n").with_max_concurrent(1).task(cooperative("x")).task(cooperative("y"));
+    let added = tree.group("g").add_group(limited)?;
+    settle().await;
+    let states = || ["x", "y"].map(|name| added.child(name).status().unwrap().state);
+    assert_eq!(states(), [TaskState::Running, TaskState::Pending]);
+    let shown = tree.snapshot().to_string();
+    assert!(shown.contains("waits for a permit"), "{shown}");
+    assert!(tree.supervisor().cancel("g/n/x").await?);
+    settle().await;
+    assert_eq!(states(), [TaskState::Ended, TaskState::Running]);
+    tree.shutdown().await
+}
+
+/// A driver is dropped with its runtime, and goes on where others of its tasks are.
+#[test]
+fn o21_an_added_group_ends_with_its_runtime() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let (tree, _) = tree(simple("g"));
+    let added = first.block_on(async {
+        tree.start().await.unwrap();
+        tree.wait_ready().await;
+        let _ = tree.group("g").add_group(simple("here").not_critical()).unwrap();
+        tree.group("g").clone()
+    });
+    let elsewhere = second.block_on(async { added.add_group(simple("there")).unwrap() });
+    first.shutdown_background();
+    second.block_on(async {
+        while !is_free(&added.group("here")) || elsewhere.status() == Some(TaskState::Pending) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(elsewhere.status(), Some(TaskState::Running));
+        let _ = tree.shutdown().await;
+    });
+    assert!(is_free(&elsewhere) && is_free(&added.group("here")));
+}
+
 /// Adds and cancels groups while the group around them restarts.
 async fn race(threads: usize) -> Result {
     let (tree, _) = tree(simple("g").with_backoff(constant(ms(0))));

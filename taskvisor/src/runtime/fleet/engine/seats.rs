@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::clock::StoreClock;
 use super::super::seat::{Seat, Unit};
 use crate::events::{Event, EventKind};
-use crate::runtime::task::Stage;
+use crate::runtime::task::{Cell, Stage};
 use crate::runtime::warnings;
 
 /// The calls of the engine to the unit of a seat.
@@ -21,11 +21,16 @@ impl Seat {
     /// Returns the label of the unit in metrics. As for tasks, the number of labels is bounded by the declaration.
     pub(super) fn label(&self) -> Arc<str> {
         const DYNAMIC: &str = "dynamic";
-        let Some(Unit::Task(cell)) = self.unit.get() else { return self.path().unwrap_or_else(|| DYNAMIC.into()) };
-        let Some(cell) = cell.upgrade() else { return DYNAMIC.into() };
-        let declared = || (!cell.is_dynamic()).then(|| Arc::clone(cell.name()));
-        let group = || cell.declared_group().cloned();
-        let label = cell.policy().metric_label.clone().or_else(declared).or_else(group);
+        let of_task = |cell: Arc<Cell>| {
+            let declared = || (!cell.is_dynamic()).then(|| Arc::clone(cell.name()));
+            let group = || cell.declared_group().cloned();
+            cell.policy().metric_label.clone().or_else(declared).or_else(group)
+        };
+        let label = match self.unit.get() {
+            Some(Unit::Task(cell)) => cell.upgrade().and_then(of_task),
+            Some(Unit::Group(group)) => group.upgrade().and_then(|group| group.declared_path().cloned()),
+            None => None,
+        };
         label.unwrap_or_else(|| DYNAMIC.into())
     }
 

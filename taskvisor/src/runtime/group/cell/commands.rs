@@ -1,6 +1,8 @@
 //! Stops and restarts of a group.
 
 use std::mem;
+#[cfg(any(feature = "metrics", feature = "fleet"))]
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::children::Epoch;
@@ -15,6 +17,13 @@ use crate::supervisor::RuntimeError;
 use crate::task::StopReason;
 
 impl GroupCell {
+    /// Returns the path of the group, or of the innermost declared group around it, unless that is the root.
+    #[cfg(any(feature = "metrics", feature = "fleet"))]
+    pub(in crate::runtime) fn declared_path(&self) -> Option<&Arc<str>> {
+        let declared = self.with_parents().find(|group| !group.is_dynamic)?;
+        Some(declared.path()).filter(|path| !path.is_empty())
+    }
+
     /// Returns `true` if a stop of the group, or of a group around it, has begun.
     pub(in crate::runtime) fn is_stopping(&self) -> bool {
         self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))

@@ -70,8 +70,7 @@ impl Cell {
     /// Returns the path of the innermost declared group around the task, unless that is the root.
     #[cfg(any(feature = "metrics", feature = "fleet"))]
     pub(in crate::runtime) fn declared_group(&self) -> Option<&Arc<str>> {
-        let declared = self.member()?.group.with_parents().find(|group| !group.is_dynamic)?;
-        Some(declared.path()).filter(|path| !path.is_empty())
+        self.member()?.group.declared_path()
     }
 
     /// Returns `true` if the task was added at run time, outside of groups.
