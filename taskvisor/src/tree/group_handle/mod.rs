@@ -187,7 +187,7 @@ impl GroupHandle {
     }
 
     /// [Pauses](Self::pause) the group, and requests the running attempts in it to stop, all at once; see
-    /// [`TaskHandle::pause_and_stop`]. Returns `false` if this changes nothing.
+    /// [`TaskHandle::pause_and_stop`](crate::TaskHandle::pause_and_stop). Returns `false` if this changes nothing.
     pub fn pause_and_stop(&self) -> bool {
         self.core.pause(Subject::Group(&self.path), true)
     }
