@@ -1,11 +1,11 @@
 //! O21: groups that are added at run time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use taskvisor::{
     Dynamic, EventKind, Group, GroupHandle, Problem, RestartPolicy, RuntimeError, StopReason, SupervisorConfig,
-    TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
+    TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, ms, secs, settle};
 use tokio::sync::mpsc;
@@ -407,6 +407,88 @@ fn o21_an_added_group_ends_with_its_runtime() {
         let _ = tree.shutdown().await;
     });
     assert!(is_free(&elsewhere) && is_free(&added.group("here")));
+}
+
+/// A fresh group makes its declared children anew, and those that were added stay. One that it makes must not have the name
+/// of an added group.
+#[tokio::test(start_paused = true)]
+async fn o21_a_fresh_group_keeps_added_groups_and_their_names() -> Result {
+    let name = Arc::new(Mutex::new("t"));
+    let made = Arc::clone(&name);
+    let fresh = Group::one_for_one("g").with_backoff(constant(secs(5))).fresh(move || {
+        let child = cooperative(*made.lock().unwrap());
+        async move { Ok::<_, TaskError>(vec![child]) }
+    });
+    let (tree, _) = tree(fresh);
+    tree.start().await?;
+    settle().await;
+    let group = tree.group("g");
+    let added = group.add_group(simple("n"))?;
+    assert!(group.restart_and_wait().await);
+    assert_eq!(paths(&tree).await, ["g/n/t", "g/t"]);
+    *name.lock().unwrap() = "n";
+    assert!(group.restart());
+    sleep(secs(1)).await;
+    assert_eq!((group.status(), paths(&tree).await), (Some(TaskState::Backoff), vec![]));
+    assert!(tree.supervisor().node("g").unwrap().last_error.unwrap().contains("g/n"));
+    assert!(added.cancel().await?, "it is withdrawn");
+    sleep(secs(10)).await;
+    assert_eq!(paths(&tree).await, ["g/n"]);
+    assert!(matches!(group.add_group(simple("n")), Err(RuntimeError::TaskAlreadyExists { .. })));
+    tree.shutdown().await
+}
+
+/// Calls the group when it is dropped, and counts that.
+struct Calls(GroupHandle, Arc<AtomicUsize>);
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let Self(group, dropped) = self;
+        let _ = group.add_group(simple("of-drop"));
+        let _ = (group.snapshot(), group.health());
+        let _ = (group.group("n").restart(), group.group("n").pause(), group.group("n").resume());
+        dropped.fetch_add(1, Ordering::SeqCst);
+        panic!("by a test");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o21_the_tasks_of_an_added_group_are_dropped_with_no_lock_held() -> Result {
+    for ends in 0..4 {
+        let (tree, _) = tree(simple("g").with_dynamic(if ends == 0 { Dynamic::Drop } else { Dynamic::Keep }));
+        tree.start().await?;
+        let group = tree.group("g");
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let with_value = |name: &str| {
+            let value = Calls(group.clone(), Arc::clone(&dropped));
+            let task = TaskFn::arc(name, move |ctx: TaskContext| {
+                let _ = &value;
+                async move {
+                    ctx.cancelled().await;
+                    Ok(())
+                }
+            });
+            Group::one_for_one("n").task(task)
+        };
+        let refused = Group::one_for_one("g").task(cooperative("x")).group(with_value("x")).with_after(["t"]);
+        assert!(group.add_group(refused).is_err());
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert!(group.group("of-drop").cancel().await?);
+        let added = group.add_group(with_value("x"))?;
+        settle().await;
+        match ends {
+            0 => assert!(group.restart_and_wait().await),
+            1 => assert!(added.cancel().await?),
+            2 => assert!(group.cancel().await?),
+            _ => {}
+        }
+        settle().await;
+        assert_eq!((is_free(&added), dropped.load(Ordering::SeqCst)), if ends == 3 { (false, 1) } else { (true, 2) });
+        assert_eq!(group.group("of-drop").status().is_some(), ends < 2, "{ends}");
+        tree.shutdown().await?;
+        assert_eq!(dropped.load(Ordering::SeqCst), 2);
+    }
+    Ok(())
 }
 
 /// Adds and cancels groups while the group around them restarts.
