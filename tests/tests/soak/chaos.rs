@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use taskvisor::{Problem, Ready, RuntimeError, SlotHandle, TaskHandle, TaskId, TaskSpec};
+use taskvisor::{Group, Problem, Ready, RuntimeError, SlotHandle, TaskHandle, TaskId, TaskSpec};
 use tests::{ALWAYS, ms, secs};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -26,6 +26,7 @@ const TASKS: &[&str] = &[
     "tenants/t0",
     "tenants/t3",
     "guests/g0",
+    "guests/n0/x",
     "leaders/first",
     "leaders/second",
     "serve",
@@ -37,7 +38,7 @@ const TASKS: &[&str] = &[
     "added-0",
     "added-1",
 ];
-const GROUPS: &[&str] = &["store", "feeds", "feeds/inner", "fresh", "tenants", "guests", "leaders"];
+const GROUPS: &[&str] = &["store", "feeds", "feeds/inner", "fresh", "tenants", "guests", "guests/n0", "leaders"];
 const SLOTS: &[&str] = &["uploads", "mail", "report", "deploy"];
 
 /// The operator of one replica.
@@ -111,6 +112,7 @@ impl Operator {
                 }
             }
             14 | 15 => self.reconcile(),
+            16 if self.random.bool() => self.add_group(),
             16 => self.add(),
             17 => self.network(),
             18 => {
@@ -220,6 +222,24 @@ impl Operator {
         });
     }
 
+    /// Adds a group to one that is added to, or removes it.
+    fn add_group(&mut self) {
+        let (n, removes) = (self.random.u8(..3), self.random.u8(..3) == 0);
+        let kind = if self.random.bool() { Kind::Daemon } else { Kind::Job };
+        let task = |name| self.replica.works.plain(name, kind).with_timeout(secs(3600)).with_max_retries(2);
+        let inner = Group::one_for_one("inner").task(task("z"));
+        let group = Group::rest_for_one(format!("n{n}")).task(task("x")).task(task("y")).group(inner).not_critical();
+        let replica = Arc::clone(&self.replica);
+        self.command("add_group", async move {
+            let guests = replica.tree.group("guests");
+            if removes {
+                drop(guests.group(&format!("n{n}")).cancel().await);
+            } else if let Err(error @ RuntimeError::InvalidOption { .. }) = guests.add_group(group) {
+                replica.works.world.violated(error);
+            }
+        });
+    }
+
     fn network(&mut self) {
         let (kind, time) = (self.random.u8(..3), ms(self.random.u64(..60_000)));
         let net = self.replica.net.clone();
@@ -321,6 +341,9 @@ impl Operator {
             drop(result);
         }
         while self.commands.join_next().await.is_some() {}
+        for n in 0..3 {
+            drop(replica.tree.group(&format!("guests/n{n}")).cancel().await);
+        }
         sleep(secs(3600)).await;
         for path in ["store", "feeds", "fresh", "tenants", "guests", "leaders"] {
             replica.tree.group(path).restart();
@@ -344,6 +367,7 @@ impl Operator {
         for n in 0..3 {
             supervisor.acknowledge(&format!("added-{n}"));
             supervisor.acknowledge(&format!("guests/g{n}"));
+            supervisor.acknowledge(&format!("guests/n{n}"));
         }
         let health = replica.tree.health();
         // More tasks than `feeds/inner` may run at once are declared in it.

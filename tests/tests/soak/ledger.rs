@@ -391,6 +391,8 @@ impl Book {
                 return holds(was_paused, || format!("{what} was not paused"));
             }
             EventKind::TaskRemoved if is_added(&fact.path) => _ = self.paused.remove(&fact.path),
+            // A group that does not come back takes the pauses in it along.
+            EventKind::GroupEnded if is_added(&fact.path) => self.paused.retain(|path| !is_within(path, &fact.path)),
             EventKind::GroupRestarted if fact.path == "fresh" => self.paused.retain(|path| !path.starts_with("fresh/")),
             _ => {}
         }
