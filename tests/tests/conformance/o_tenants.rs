@@ -1,6 +1,7 @@
 //! O20 to O27, O52: a fleet of tenants.
 
 mod added_groups;
+mod added_groups_ends;
 mod again;
 mod limits;
 mod reach;

@@ -1,38 +1,37 @@
 //! O21: groups that are added at run time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use taskvisor::{
     Dynamic, EventKind, Group, GroupHandle, Problem, RestartPolicy, RuntimeError, StopReason, SupervisorConfig,
-    TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
+    TaskContext, TaskFn, TaskOutcome, TaskState, Tree,
 };
-use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, ms, secs, settle};
+use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, secs, settle};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::journal::{Journal, Poke};
 
-type Result = std::result::Result<(), RuntimeError>;
+pub(super) type Result = std::result::Result<(), RuntimeError>;
 
-fn tree(group: Group) -> (Tree, Arc<Recorder>) {
+pub(super) fn tree(group: Group) -> (Tree, Arc<Recorder>) {
     let recorder = Recorder::new();
     (Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).group(group).build(), recorder)
 }
 
 /// A group that fails with its child `a`, and restarts after 5 s.
-fn failing(journal: &Journal) -> (Group, Poke) {
+pub(super) fn failing(journal: &Journal) -> (Group, Poke) {
     let (a, poke) = journal.child("a");
     let group = Group::rest_for_one("g").with_limit(0, secs(60)).with_backoff(constant(secs(5)));
     (group.task(a), poke)
 }
 
 /// A group with one cooperative task.
-fn simple(name: &str) -> Group {
+pub(super) fn simple(name: &str) -> Group {
     Group::one_for_one(name).task(cooperative("t"))
 }
 
-async fn paths(tree: &Tree) -> Vec<String> {
+pub(super) async fn paths(tree: &Tree) -> Vec<String> {
     tree.supervisor().list_tasks().await.iter().map(ToString::to_string).collect()
 }
 
@@ -43,7 +42,7 @@ fn shown(tree: &Tree) -> Vec<String> {
     lines.lines().skip(2).map(|line| line.trim_start_matches(['│', '├', '└', '─', ' ']).to_owned()).collect()
 }
 
-fn is_free(group: &GroupHandle) -> bool {
+pub(super) fn is_free(group: &GroupHandle) -> bool {
     group.status().is_none() && group.snapshot().is_none()
 }
 
@@ -383,178 +382,4 @@ async fn o21_the_limits_of_an_added_group_hold() -> Result {
     settle().await;
     assert_eq!(states(), [TaskState::Ended, TaskState::Running]);
     tree.shutdown().await
-}
-
-/// A driver is dropped with its runtime, and goes on where others of its tasks are.
-#[test]
-fn o21_an_added_group_ends_with_its_runtime() {
-    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (first, second) = (runtime(), runtime());
-    let (tree, _) = tree(simple("g"));
-    let added = first.block_on(async {
-        tree.start().await.unwrap();
-        tree.wait_ready().await;
-        let _ = tree.group("g").add_group(simple("here").not_critical()).unwrap();
-        tree.group("g").clone()
-    });
-    let elsewhere = second.block_on(async { added.add_group(simple("there")).unwrap() });
-    first.shutdown_background();
-    second.block_on(async {
-        while !is_free(&added.group("here")) || elsewhere.status() == Some(TaskState::Pending) {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(elsewhere.status(), Some(TaskState::Running));
-        let _ = tree.shutdown().await;
-    });
-    assert!(is_free(&elsewhere) && is_free(&added.group("here")));
-}
-
-/// A fresh group makes its declared children anew, and those that were added stay. One that it makes must not have the name
-/// of an added group.
-#[tokio::test(start_paused = true)]
-async fn o21_a_fresh_group_keeps_added_groups_and_their_names() -> Result {
-    let name = Arc::new(Mutex::new("t"));
-    let made = Arc::clone(&name);
-    let fresh = Group::one_for_one("g").with_backoff(constant(secs(5))).fresh(move || {
-        let child = cooperative(*made.lock().unwrap());
-        async move { Ok::<_, TaskError>(vec![child]) }
-    });
-    let (tree, _) = tree(fresh);
-    tree.start().await?;
-    settle().await;
-    let group = tree.group("g");
-    let added = group.add_group(simple("n"))?;
-    assert!(group.restart_and_wait().await);
-    assert_eq!(paths(&tree).await, ["g/n/t", "g/t"]);
-    *name.lock().unwrap() = "n";
-    assert!(group.restart());
-    sleep(secs(1)).await;
-    assert_eq!((group.status(), paths(&tree).await), (Some(TaskState::Backoff), vec![]));
-    assert!(tree.supervisor().node("g").unwrap().last_error.unwrap().contains("g/n"));
-    assert!(added.cancel().await?, "it is withdrawn");
-    sleep(secs(10)).await;
-    assert_eq!(paths(&tree).await, ["g/n"]);
-    assert!(matches!(group.add_group(simple("n")), Err(RuntimeError::TaskAlreadyExists { .. })));
-    tree.shutdown().await
-}
-
-/// Calls the group when it is dropped, and counts that.
-struct Calls(GroupHandle, Arc<AtomicUsize>);
-
-impl Drop for Calls {
-    fn drop(&mut self) {
-        let Self(group, dropped) = self;
-        let _ = group.add_group(simple("of-drop"));
-        let _ = (group.snapshot(), group.health());
-        let _ = (group.group("n").restart(), group.group("n").pause(), group.group("n").resume());
-        dropped.fetch_add(1, Ordering::SeqCst);
-        panic!("by a test");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn o21_the_tasks_of_an_added_group_are_dropped_with_no_lock_held() -> Result {
-    for ends in 0..4 {
-        let (tree, _) = tree(simple("g").with_dynamic(if ends == 0 { Dynamic::Drop } else { Dynamic::Keep }));
-        tree.start().await?;
-        let group = tree.group("g");
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let with_value = |name: &str| {
-            let value = Calls(group.clone(), Arc::clone(&dropped));
-            let task = TaskFn::arc(name, move |ctx: TaskContext| {
-                let _ = &value;
-                async move {
-                    ctx.cancelled().await;
-                    Ok(())
-                }
-            });
-            Group::one_for_one("n").task(task)
-        };
-        let refused = Group::one_for_one("g").task(cooperative("x")).group(with_value("x")).with_after(["t"]);
-        assert!(group.add_group(refused).is_err());
-        assert_eq!(dropped.load(Ordering::SeqCst), 1);
-        assert!(group.group("of-drop").cancel().await?);
-        let added = group.add_group(with_value("x"))?;
-        settle().await;
-        match ends {
-            0 => assert!(group.restart_and_wait().await),
-            1 => assert!(added.cancel().await?),
-            2 => assert!(group.cancel().await?),
-            _ => {}
-        }
-        settle().await;
-        assert_eq!((is_free(&added), dropped.load(Ordering::SeqCst)), if ends == 3 { (false, 1) } else { (true, 2) });
-        assert_eq!(group.group("of-drop").status().is_some(), ends < 2, "{ends}");
-        tree.shutdown().await?;
-        assert_eq!(dropped.load(Ordering::SeqCst), 2);
-    }
-    Ok(())
-}
-
-/// Adds and cancels groups while the group around them restarts.
-async fn race(threads: usize) -> Result {
-    let (tree, _) = tree(simple("g").with_backoff(constant(ms(0))));
-    let tree = Arc::new(tree);
-    tree.start().await?;
-    let running = Arc::new(AtomicUsize::new(0));
-    let mut adders = Vec::new();
-    for adder in 0..4 * threads {
-        let (tree, running) = (Arc::clone(&tree), Arc::clone(&running));
-        adders.push(tokio::spawn(async move {
-            for round in 0..40 {
-                let name = format!("n{}", (adder + round) % 3);
-                let running = Arc::clone(&running);
-                let task = TaskFn::arc("x", move |ctx: TaskContext| {
-                    let running = Arc::clone(&running);
-                    async move {
-                        running.fetch_add(1, Ordering::SeqCst);
-                        ctx.cancelled().await;
-                        running.fetch_sub(1, Ordering::SeqCst);
-                        Ok(())
-                    }
-                });
-                let group = tree.group("g");
-                let added = group.add_group(Group::one_for_one(name.as_str()).task(TaskSpec::inherit(task)));
-                if round % 3 == 0 {
-                    group.restart();
-                }
-                if let Ok(added) = added {
-                    if round % 2 == 0 {
-                        added.add_task(cooperative("y")).await.ok();
-                        tokio::task::yield_now().await;
-                    }
-                    added.cancel().await.unwrap();
-                } else {
-                    group.group(&name).cancel().await.unwrap();
-                }
-                tokio::task::yield_now().await;
-            }
-        }));
-    }
-    for adder in adders {
-        adder.await.unwrap();
-    }
-    // What a call found that another had added is gone, too: each is canceled by the one that added it.
-    let group = tree.group("g");
-    for name in ["n0", "n1", "n2"] {
-        group.group(name).cancel().await?;
-        assert!(is_free(&group.group(name)), "{name}");
-    }
-    assert_eq!(running.load(Ordering::SeqCst), 0);
-    assert!(group.restart_and_wait().await);
-    assert_eq!(paths(&tree).await, ["g/t"]);
-    let start = Instant::now();
-    tree.shutdown().await?;
-    assert!(start.elapsed() < secs(30));
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn o21_races_of_added_groups_on_one_thread() -> Result {
-    race(1).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn o21_races_of_added_groups_on_two_threads() -> Result {
-    race(2).await
 }
