@@ -260,7 +260,7 @@ impl<T: Task> From<Arc<T>> for TaskSpec {
     note = "the task beside a function under `#[task]` is a struct: write `name {{ .. }}` or `name::spec(..)`, and not \
             `name(..)`, which calls the function",
     note = "a type with its own `impl Task` is given in an `Arc`; in a list, `..tasks` is all of an iterator or `Option`, \
-            and `label = group(value)` is a `Group`, which is declared and never added: its handle has `add_task`"
+            and `label = group(value)` is a `Group`, which is declared, or added by `GroupHandle::add_group`"
 )]
 pub trait IntoTaskSpec {
     /// Converts to a spec.

@@ -1,14 +1,16 @@
 //! The handle of a group in a tree.
 
-mod added;
+mod pauses;
 
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
-use super::group::{join, last_segment};
+use super::declaration::Declared;
+use super::group::{Group, join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState, TreeSnapshot};
-use crate::runtime::{Core, GroupRef, Subject};
-use crate::supervisor::RuntimeError;
+use crate::runtime::{Cell, Core, GroupRef};
+use crate::supervisor::{AddTask, Reconciled, RuntimeError};
+use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 
 /// A handle of a group in a tree.
 ///
@@ -102,6 +104,191 @@ impl GroupHandle {
         self.core.group_snapshot(&self.path)
     }
 
+    /// Adds a task to the group, as its last child. The task restarts with its siblings. When the group itself restarts,
+    /// the task is registered again after the declared children, unless the group has
+    /// [`Dynamic::Drop`](crate::Dynamic::Drop).
+    ///
+    /// While the group waits for its start, is held, or restarts, the task is registered and waits for the next run. In
+    /// a `rest_for_one` group the task waits until the earlier children are ready; a child that has ended, in success
+    /// or failure, is skipped.
+    ///
+    /// # Errors
+    /// [`GroupClosed`](RuntimeError::GroupClosed) after [`close`](Self::close);
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and when the group stops for
+    /// good or has ended; and the errors of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
+    ///
+    /// # Cancel safety
+    /// The call takes effect when it is first polled, and never waits.
+    pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
+        AddTask::new(&self.core, Some((self, Self::register)), spec.into_task_spec())
+    }
+
+    /// Adds a group to the group, as its last child, with everything in it: one for each tenant or connection that needs
+    /// several tasks, for example. It starts and stops with its siblings. When the group itself restarts, the added
+    /// group is registered again after the declared children, unless the group has
+    /// [`Dynamic::Drop`](crate::Dynamic::Drop). [`cancel`](Self::cancel) removes it. When it has ended, its name is free.
+    ///
+    /// A group is critical by default: one that fails for good fails the group that it is in, as a declared one does.
+    /// [`Group::not_critical`](crate::Group::not_critical) keeps the others running.
+    ///
+    /// # Errors
+    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption) for an invalid option of the group or of
+    /// anything in it, and if it is `after` another child;
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) and
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists) if a name is taken, also by a declared child that has
+    /// ended; [`GroupClosed`](RuntimeError::GroupClosed) after [`close`](Self::close);
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, when the group stops for good or
+    /// has ended, and for a root that is a list of independent tasks: declare a group for the groups that are added;
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown); [`NoRuntime`](RuntimeError::NoRuntime).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let waits = |name: &str| {
+    ///     TaskFn::arc(name, |ctx: TaskContext| async move {
+    ///         ctx.cancelled().await;
+    ///         Ok(())
+    ///     })
+    /// };
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("tenants")).build();
+    /// tree.start().await?;
+    ///
+    /// let acme = Group::rest_for_one("acme").not_critical().task(waits("session")).task(waits("sync"));
+    /// let acme = tree.group("tenants").add_group(acme)?;
+    /// assert_eq!(acme.child("sync").path(), "tenants/acme/sync");
+    ///
+    /// assert!(acme.cancel().await?);
+    /// assert!(acme.status().is_none(), "the name is free");
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub fn add_group(&self, group: Group) -> Result<Self, RuntimeError> {
+        let root = || self.core.root_or_none().name.to_string();
+        let name = || if self.is_root() { root() } else { self.path.to_string() };
+        let parent = self.cell().ok_or_else(|| RuntimeError::GroupNotRunning { name: name() })?;
+        let added = self.group(&group.name);
+        self.core.add_group_to(&parent, group)?;
+        Ok(added)
+    }
+
+    /// Makes the added tasks of the group equal to `specs`: a list of tenants or of connections, for example, from a
+    /// configuration. Declared children are not affected.
+    ///
+    /// All specs are checked before anything changes. Then, by name:
+    ///
+    /// | the task | and | result |
+    /// |---|---|---|
+    /// | is not in the group | | It is added. |
+    /// | is in the group | its [revision](TaskSpec::with_revision) is equal, or neither has one | It is kept, and goes on. |
+    /// | is in the group | its revision differs, or it is about to end | It is requested to stop, and replaced in the step in which it ends: its name is never free. |
+    /// | is not in `specs` | | It is requested to stop. |
+    ///
+    /// The call waits until all tasks that must stop have ended, as [`cancel`](crate::SupervisorHandle::cancel) does.
+    /// So the tasks that it returns are registered, and those that were removed have ended. A task in the group that
+    /// calls this does not wait for its own end, and is not in the result.
+    ///
+    /// # Errors
+    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption), also if two specs have one name;
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) if a declared child has the name;
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`GroupClosed`](RuntimeError::GroupClosed),
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`NoRuntime`](RuntimeError::NoRuntime).
+    ///
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if a task that has to stop blocks its thread. Everything
+    /// else is done, and the task is replaced when it has ended.
+    ///
+    /// # Cancel safety
+    /// The first poll requests all changes. Dropping the future after that only ends the wait.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let tenant = |name: &str, url: &'static str| {
+    ///     let task = TaskFn::arc(name, |ctx: TaskContext| async move {
+    ///         ctx.cancelled().await;
+    ///         Ok(())
+    ///     });
+    ///     TaskSpec::inherit(task).with_revision(url)
+    /// };
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("tenants")).build();
+    /// tree.start().await?;
+    /// let tenants = tree.group("tenants");
+    /// tenants.reconcile([tenant("acme", "a.example"), tenant("zeta", "z.example")]).await?;
+    ///
+    /// let changes = tenants.reconcile([tenant("acme", "b.example"), tenant("beta", "c.example")]).await?;
+    /// assert_eq!(changes.replaced[0].name(), "acme");
+    /// assert_eq!(changes.added[0].name(), "beta");
+    /// assert_eq!(changes.removed[0].name(), "zeta");
+    /// assert_eq!(changes.to_string(), "kept 0, added 1, replaced 1, removed 1");
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub async fn reconcile(
+        &self,
+        specs: impl IntoIterator<Item = impl IntoTaskSpec>,
+    ) -> Result<Reconciled, RuntimeError> {
+        // Collected before the first await, so that the future does not hold the iterator.
+        let specs = specs.into_iter().map(IntoTaskSpec::into_task_spec).collect();
+        Reconciled::all(&self.core, self.owner()?, specs).await
+    }
+
+    /// Replaces the added task of that name, changed or not, and returns the new registration. The new task starts when
+    /// the one before has ended, and the name is never free in between. Without such a task it is added.
+    ///
+    /// # Errors
+    /// The same as for [`reconcile`](Self::reconcile); and [`TaskNotFound`](RuntimeError::TaskNotFound) if another call
+    /// removed the task in the meantime, or if the task that is replaced calls this itself.
+    ///
+    /// # Cancel safety
+    /// The same as for [`reconcile`](Self::reconcile).
+    pub async fn replace(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+        let spec = spec.into_task_spec();
+        Reconciled::one(&self.core, self.owner()?, spec).await
+    }
+
+    /// Closes the group to additions: `add_task` and `reconcile` fail with
+    /// [`GroupClosed`](RuntimeError::GroupClosed) for a task that is not in it. Tasks in the group go on, and can be
+    /// replaced and removed. It stays closed when it restarts. Returns `false` if it is closed, or does not exist.
+    pub fn close(&self) -> bool {
+        self.declared().is_some_and(|group| group.set_closed(true))
+    }
+
+    /// Opens the group to additions again. Returns `false` if it is open, or does not exist.
+    pub fn reopen(&self) -> bool {
+        self.declared().is_some_and(|group| group.set_closed(false))
+    }
+
+    fn declared(&self) -> Option<Arc<Declared>> {
+        match self.cell() {
+            Some(group) => Some(Arc::clone(&group.declared)),
+            None if self.is_root() => self.core.declared_root().filter(|root| root.driven().is_some()),
+            None => None,
+        }
+    }
+
+    /// Returns the group to which tasks are added. `None` for a root without a driver: tasks are then added beside it.
+    fn owner(&self) -> Result<Option<GroupRef>, RuntimeError> {
+        match self.cell() {
+            Some(group) => Ok(Some(group)),
+            None if self.status().is_some() && self.is_root() => Ok(None),
+            None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
+        }
+    }
+
+    /// Registers a task, and starts it.
+    fn register(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+        match self.owner()? {
+            Some(group) => self.core.add_to(&group, spec),
+            None => self.core.add(spec),
+        }
+    }
+
     /// Requests the group to stop for good, with its children in order, and waits until it has. Returns `true` for the
     /// first request. Later calls wait as well and return `false`. If there is no such group, and for the root, the result
     /// is `false` at once: a [shutdown](crate::Tree::shutdown) stops the root. A call from a task in the group, or from
@@ -152,57 +339,6 @@ impl GroupHandle {
             Some(group) if !self.is_root() => group.restart_and_wait(&group).await,
             _ => false,
         }
-    }
-
-    /// Pauses the group: no attempt begins in it or in its nested groups until it is [resumed](Self::resume), and the
-    /// function of [`Group::fresh`](crate::Group::fresh) is not called. Running attempts, and a running call of that
-    /// function, go on. The pause survives restarts. The root, whose path is empty, includes all tasks and slots of the
-    /// supervisor, and can be paused before the tree starts.
-    ///
-    /// Returns `false` if the group is paused by itself or does not exist, and after the request of a shutdown.
-    /// [`Group::with_paused`](crate::Group::with_paused) declares a group that starts paused. The guide explains
-    /// [pausing](crate::guide::pausing).
-    ///
-    /// # Examples
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
-    ///
-    /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
-    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("jobs").task(import)).build();
-    /// assert!(tree.group("").pause(), "the whole tree, before it starts");
-    /// tree.start().await?;
-    /// tokio::task::yield_now().await;
-    /// assert!(tree.child("jobs/import").is_paused());
-    /// assert!(!tree.health().is_ready() && tree.health().is_live());
-    ///
-    /// assert!(tree.group("").resume());
-    /// tree.child("jobs/import").outcome().await;
-    /// # tree.shutdown().await
-    /// # }
-    /// ```
-    pub fn pause(&self) -> bool {
-        self.core.pause(Subject::Group(&self.path), false)
-    }
-
-    /// [Pauses](Self::pause) the group, and requests the running attempts in it to stop, all at once; see
-    /// [`TaskHandle::pause_and_stop`](crate::TaskHandle::pause_and_stop). Returns `false` if this changes nothing.
-    pub fn pause_and_stop(&self) -> bool {
-        self.core.pause(Subject::Group(&self.path), true)
-    }
-
-    /// Ends the [pause](Self::pause) of the group. Tasks and groups in it that are paused by themselves stay paused,
-    /// and so does all of it if a group above is paused. Returns `false` if the group is not paused by itself, or does
-    /// not exist.
-    pub fn resume(&self) -> bool {
-        self.core.resume(Subject::Group(&self.path))
-    }
-
-    /// Returns `true` if the group, or a group above it, is paused.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.core.is_paused(Subject::Group(&self.path))
     }
 
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has
