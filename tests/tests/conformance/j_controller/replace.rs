@@ -85,7 +85,8 @@ async fn j02_a_replace_storm_from_many_threads() -> Result {
         assert!(end == "superseded" || end == "canceled", "{end}");
     }
     surely(async {
-        while last.status().state != TaskState::Running {
+        // The state comes before the first poll of the attempt, which another thread makes.
+        while last.status().state != TaskState::Running || script.running() == 0 {
             tokio::task::yield_now().await;
         }
     })
