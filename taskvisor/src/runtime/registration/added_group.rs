@@ -27,7 +27,10 @@ impl Core {
         if !is_alive(&runtime) {
             return Err(RuntimeError::NoRuntime);
         }
-        let declared = Arc::new(Declared::new(group));
+        let mut declared = Declared::new(group);
+        // Its tasks are dropped with it, and those of its clones stay.
+        declared.own_groups();
+        let declared = Arc::new(declared);
         check_no_siblings(&declared)?;
         let admitted = self.admit_added(parent, &declared)?;
         let path = join(parent.path(), &declared.name);

@@ -232,6 +232,15 @@ impl Declared {
         self.depth > MAX_DEPTH
     }
 
+    /// Clones the nested groups that are shared with a clone of the group.
+    pub(crate) fn own_groups(&mut self) {
+        let mut open = vec![self];
+        while let Some(group) = open.pop() {
+            let inner = group.children.iter_mut().filter_map(|child| child.group.as_mut());
+            open.extend(inner.map(Arc::make_mut));
+        }
+    }
+
     /// Returns the group at a path of places. A shared declaration is cloned.
     pub(crate) fn descendant_mut(&mut self, places: &[usize]) -> Option<&mut Self> {
         let mut group = self;
