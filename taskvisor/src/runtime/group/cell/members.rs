@@ -144,12 +144,17 @@ impl GroupCell {
     pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
         self.check_runs()?;
         self.check_is_open()?;
-        let inbox = self.lock();
-        let takes_place = inbox.children(&self.declared).place(name).is_some();
-        if (inbox.reserved && takes_place) || inbox.returns(name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
-        }
-        Ok(())
+        self.check_not_kept(&self.lock(), name)
+    }
+
+    /// Checks that no child of that name is registered again for the next run.
+    fn check_not_kept(&self, inbox: &Inbox, name: &str) -> Result<(), RuntimeError> {
+        let children = inbox.children(&self.declared);
+        let declared =
+            children.place(name).filter(|_| inbox.reserved).map(|place| children.children[place].group.is_some());
+        let Some(is_group) = declared.or_else(|| inbox.returns(name)) else { return Ok(()) };
+        let name = join(&self.path, name).to_string();
+        Err(if is_group { RuntimeError::GroupAlreadyExists { name } } else { RuntimeError::TaskAlreadyExists { name } })
     }
 
     /// Checks that the group is not closed to additions.
@@ -177,9 +182,7 @@ impl GroupCell {
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if (inbox.reserved && takes_place) || inbox.returns(name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
-        }
+        self.check_not_kept(&inbox, name)?;
         let key = inbox.next_key;
         inbox.next_key += 1;
         Ok(Adoption { group: self, inbox, key, takes_place })
@@ -222,10 +225,12 @@ impl Inbox {
         self.made.as_ref().unwrap_or(declared)
     }
 
-    /// Returns `true` if an added child of that name is registered again for the next run.
-    fn returns(&self, name: &str) -> bool {
-        self.returning.values().any(|cell| last_segment(cell.name()) == name)
-            || self.returning_groups.values().any(|group| *group.declared.name == *name)
+    /// Returns whether the added child of that name is a group, if one is registered again for the next run.
+    fn returns(&self, name: &str) -> Option<bool> {
+        if self.returning_groups.values().any(|group| *group.declared.name == *name) {
+            return Some(true);
+        }
+        self.returning.values().any(|cell| last_segment(cell.name()) == name).then_some(false)
     }
 }
 
