@@ -161,7 +161,11 @@ impl Core {
     /// Removes a returning task, which is then not registered again. Returns `true` if there was one.
     pub(crate) fn withdraw_returning(&self, path: &str) -> bool {
         let Some((parent, _)) = path.rsplit_once('/') else { return false };
-        let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
+        let registry = self.registry();
+        // The group can be down with a group around it.
+        let place = registry.places.as_ref().and_then(|places| places.groups.get(parent));
+        let withdrawn = place.or_else(|| registry.groups.get(parent)).and_then(|group| group.withdraw(path));
+        drop(registry);
         if let Some(cell) = &withdrawn {
             self.give_up(cell);
             cell.drop_kept_task();
