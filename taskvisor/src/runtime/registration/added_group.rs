@@ -65,6 +65,10 @@ impl Core {
         if !paused.is_empty() {
             self.count_pauses();
         }
+        // Those of the group that had the path before.
+        if let Some(added) = registered.groups.front() {
+            self.forget_within(added);
+        }
         drop(registered);
         Ok(())
     }
