@@ -52,6 +52,7 @@ pub(crate) use own_runtime::start_thread;
 pub(crate) use pause::Subject;
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;
+pub(crate) use registration::ToCancel;
 pub(crate) use run::Running;
 #[cfg(feature = "cron")]
 pub(crate) use schedules::instant;

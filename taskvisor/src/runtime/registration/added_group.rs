@@ -20,6 +20,14 @@ pub(in crate::runtime) struct Remains {
     cells: Vec<Arc<Cell>>,
 }
 
+/// What is at the path of a group that is to be canceled.
+pub(crate) enum ToCancel {
+    Group(GroupRef),
+    /// The group would have returned, and does not any more.
+    Withdrawn,
+    Gone,
+}
+
 impl Core {
     /// Adds a group to a group, and starts it when that starts.
     pub(crate) fn add_group_to(self: &Arc<Self>, parent: &GroupRef, group: Group) -> Result<(), RuntimeError> {
@@ -112,18 +120,27 @@ impl Core {
         registry.remove_places_of(group)
     }
 
-    /// Removes the group that returns with the next run of its parent. Returns `true` if there was one.
-    pub(crate) fn withdraw_returning_group(&self, path: &str) -> bool {
+    /// Returns the group to cancel at the path, or removes the one that returns with the next run of its parent.
+    /// `before` has just been canceled, and had ended: another group is only canceled if it is the one that returned.
+    pub(crate) fn group_to_cancel(&self, path: &str, before: Option<&GroupRef>) -> ToCancel {
         let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        let key = |group: &GroupRef| group.position.as_ref().filter(|_| group.was_added()).map(|position| position.key);
+        let has_returned = |group: &GroupRef, before: &GroupRef| {
+            !group.ptr_eq(before) && key(group).is_some() && key(group) == key(before)
+        };
+        // Each end and each return is one step under this lock.
         let mut registry = self.registry();
+        if let Some(group) = registry.groups.get(path) {
+            let is_it = before.is_none_or(|before| has_returned(group, before));
+            return if is_it { ToCancel::Group(group.clone()) } else { ToCancel::Gone };
+        }
         let parent = registry.places.as_ref().and_then(|places| places.groups.get(above)).cloned();
         let withdrawn = parent.and_then(|parent| parent.withdraw_group(path));
         let remains = withdrawn.as_ref().map(|group| registry.remove_places_of(group));
         drop(registry);
-        if let Some(remains) = remains {
-            remains.carry_out();
-        }
-        withdrawn.is_some()
+        let Some(remains) = remains else { return ToCancel::Gone };
+        remains.carry_out();
+        ToCancel::Withdrawn
     }
 }
 

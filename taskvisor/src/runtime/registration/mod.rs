@@ -5,6 +5,7 @@ mod again;
 mod membership;
 mod registered;
 
+pub(crate) use self::added_group::ToCancel;
 pub(in crate::runtime) use self::membership::{added, check_no_siblings, check_not_after};
 pub(in crate::runtime) use self::registered::Registered;
 

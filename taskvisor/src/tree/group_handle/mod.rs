@@ -8,7 +8,7 @@ use super::child_handle::ChildHandle;
 use super::declaration::Declared;
 use super::group::{Group, join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState, TreeSnapshot};
-use crate::runtime::{Cell, Core, GroupRef};
+use crate::runtime::{Cell, Core, GroupRef, ToCancel};
 use crate::supervisor::{AddTask, Reconciled, RuntimeError};
 use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 
@@ -304,13 +304,18 @@ impl GroupHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
-        match self.cell() {
-            Some(group) if !self.is_root() => {
-                let first = group.cancel(&group).await?;
-                // Its parent can have stopped it in the meantime, to start it again.
-                Ok(first | self.core.withdraw_returning_group(&self.path))
+        let mut before = None;
+        loop {
+            let group = match self.core.group_to_cancel(&self.path, before.as_ref()) {
+                ToCancel::Group(group) => group,
+                ToCancel::Withdrawn => return Ok(true),
+                ToCancel::Gone => return Ok(false),
+            };
+            if group.cancel(&group).await? {
+                return Ok(true);
             }
-            _ => Ok(self.core.withdraw_returning_group(&self.path)),
+            // Its parent can have stopped it in the meantime, to start it again.
+            before = Some(group);
         }
     }
 
