@@ -2,6 +2,7 @@
 
 mod added_groups;
 mod added_groups_ends;
+mod added_groups_more;
 mod again;
 mod limits;
 mod reach;
